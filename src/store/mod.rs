@@ -1,1 +1,19 @@
-//! What is kept.
+//! What is kept: entries, their versions, their end, and the memory they may use.
+//!
+//! Laws and data; sends nothing, and knows time only as an argument. The lock and the eviction unit
+//! is the [`shard`]; the unit of ownership and repair is the [`partition`].
+
+pub mod clock;
+pub mod entry;
+pub mod operation;
+pub mod partition;
+pub mod record;
+pub mod sessions;
+pub mod shard;
+
+pub use clock::{Clock, Hlc, Mono, Now, Stamp, Writer};
+pub use entry::{Content, Entry, Key, Namespace, Version};
+pub use operation::{Answer, Only, OnlyDeadline, Operation, Ttl, Update};
+pub use partition::{Context, Cursor, Decided, Flushes, Held, Merged, NotHere, Partition, Role};
+pub use record::{KeyRef, Parts};
+pub use shard::{Store, StoreOptions};

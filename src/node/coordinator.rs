@@ -1,0 +1,935 @@
+//! A node in its duty of serving client operations: whom to ask, how many must answer, and what the
+//! client is told.
+//!
+//! * A write is stamped here, sent to all owners at once, and acknowledged at its level.
+//! * A read is answered by one owner, hedged to the next after [`HEDGE_MS`]; a miss in doubt is
+//!   taken to the other owners.
+//! * A read-modify-write is decided by the partition's decider ([`super::decision`]).
+//! * The coordinator remembers its writes that not all owners have acknowledged, so that this node's
+//!   clients read their own writes wherever the read goes.
+//!
+//! Every operation ends within [`DEADLINE_MS`]. What a write did not reach by then is noted as
+//! missed, and its owner told.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::event::{Failure, Level, OpId, Reply, Written};
+use super::message::{Request, Response};
+use super::outbox::lane;
+use super::own_writes::OwnWrites;
+use super::replica::{Asker, key_ref};
+use super::timers::Timers;
+use super::turn::Turn;
+use crate::placement::{NodeId, Partition};
+use crate::store::{
+    Answer, Content, Entry, Held, Key, Namespace, Operation, Parts, Role, Stamp, Update, Version,
+};
+
+/// An operation ends by then, in milliseconds.
+pub const DEADLINE_MS: u64 = 1_000;
+/// A read is asked of the next owner, too, after so long, in milliseconds.
+pub const HEDGE_MS: u64 = 50;
+/// Time between attempts when no owner can answer, in milliseconds.
+const RETRY_MS: u64 = 25;
+/// Most operations under way; one more is refused as Busy.
+pub const OPERATIONS_MAX: usize = 65_536;
+
+/// Who wants the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A client of this node.
+    Client(OpId),
+    /// Another node: this one is the decider.
+    Peer(Asker),
+    /// Nobody: a repair.
+    Nobody,
+}
+
+/// One operation under way.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) origin: Origin,
+    pub(super) key: Key,
+    pub(super) partition: Partition,
+    pub(super) deadline: crate::store::Mono,
+    /// Peers asked that have not answered, and when they were asked.
+    pub(super) waiting: Vec<(NodeId, crate::store::Mono)>,
+    pub(super) phase: Phase,
+}
+
+/// Where an operation stands.
+#[derive(Debug)]
+pub(super) enum Phase {
+    Write(Write),
+    Read(Read),
+    /// The update was sent to its decider.
+    Forward(Forward),
+    /// This node decides, and asks the other owners first.
+    Gather(Gather),
+    /// All members are asked.
+    Scatter(Scatter),
+}
+
+#[derive(Debug)]
+pub(super) struct Write {
+    pub(super) entry: Entry,
+    pub(super) answer: Answer<Bytes>,
+    pub(super) level: Level,
+    pub(super) acks: u8,
+    pub(super) wanted: u8,
+    /// Owners that could not be asked yet.
+    pub(super) unasked: Vec<NodeId>,
+    pub(super) answered: bool,
+    /// Whether it may be stamped again above an owner's floor: once, and never if conditional.
+    pub(super) restampable: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Read {
+    level: Level,
+    min: Version,
+    /// Owners not asked yet, in the order to ask them.
+    queue: VecDeque<NodeId>,
+    /// Owners whose answers are still needed.
+    needed: u8,
+    /// The newest value that was answered.
+    best: Option<Entry>,
+    /// What answers without a value say is dead.
+    bar: Version,
+    floor: Stamp,
+    misses: u8,
+    not_yet: u8,
+    /// A miss was in doubt: everybody is asked, and the first value taken.
+    doubted: bool,
+    answers: Vec<(NodeId, Version)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Forward {
+    pub(super) update: Update<Bytes>,
+    pub(super) level: Level,
+    pub(super) min: Version,
+    /// An owner before the one asked does not answer.
+    pub(super) passed_over: bool,
+    /// Owners that said that they cannot decide.
+    pub(super) declined: Vec<NodeId>,
+}
+
+#[derive(Debug)]
+pub(super) struct Gather {
+    pub(super) update: Update<Bytes>,
+    pub(super) level: Level,
+    pub(super) newest: Option<Entry>,
+    /// What answers without a value say is dead, up to there.
+    pub(super) bar: Stamp,
+}
+
+#[derive(Debug)]
+pub(super) struct Scatter {
+    total: u64,
+    flush: bool,
+}
+
+/// Counters of a coordinator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CoordinatorStats {
+    /// Writes begun.
+    pub writes: u64,
+    /// Reads that were not answered from this node's store at once.
+    pub reads: u64,
+    /// Updates begun here, whoever decides.
+    pub updates: u64,
+    /// Reads asked of a second owner because the first took too long.
+    pub hedged: u64,
+    /// Writes acknowledged by fewer owners than there are.
+    pub degraded: u64,
+    /// Operations that ran into their deadline.
+    pub unknown: u64,
+    /// Updates decided without their first decider, because it does not answer.
+    pub passed_over: u64,
+    /// Writes stamped again above an owner's floor.
+    pub restamped: u64,
+    /// Operations refused because too many were under way.
+    pub busy: u64,
+    /// Values rejected because another owner knew them to be dead.
+    pub barred: u64,
+}
+
+/// The operations under way at this node.
+#[derive(Debug, Default)]
+pub struct Coordinator {
+    pub(super) pending: BTreeMap<u64, Pending>,
+    next: u64,
+    timers: Timers<u64>,
+    pub(super) own_writes: OwnWrites,
+    /// Counters.
+    pub stats: CoordinatorStats,
+}
+
+impl Coordinator {
+    /// The number that the next operation will have.
+    pub fn next_operation(&self) -> u64 {
+        self.next
+    }
+
+    /// Operations under way.
+    pub fn in_flight(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether a write that began before that operation still waits for the peer.
+    pub fn outstanding(&self, peer: NodeId, before: u64) -> bool {
+        self.pending.range(..before).any(|(_, op)| {
+            matches!(op.phase, Phase::Write(_)) && op.waiting.iter().any(|(p, _)| *p == peer)
+        })
+    }
+
+    /// Begins an operation on a key.
+    pub fn begin(
+        &mut self,
+        origin: Origin,
+        key: Key,
+        operation: Operation<Bytes>,
+        level: Level,
+        min: Version,
+        turn: &mut Turn<'_>,
+    ) {
+        let partition = turn.partition_of(key_ref(&key));
+        if self.pending.len() >= OPERATIONS_MAX {
+            self.stats.busy += 1;
+            return reply(origin, Err(Failure::Busy), turn);
+        }
+        if turn.ring.owners(partition).is_empty() {
+            return reply(origin, Err(Failure::NoOwner), turn);
+        }
+        let deadline = turn.now.mono.plus_ms(DEADLINE_MS);
+        let mut op = Pending {
+            origin,
+            key,
+            partition,
+            deadline,
+            waiting: Vec::new(),
+            phase: Phase::Scatter(Scatter { total: 0, flush: false }),
+        };
+        let number = self.next;
+        self.next += 1;
+        let live = match operation {
+            Operation::Get => {
+                self.stats.reads += 1;
+                let min = min.max(self.own_writes.version(&op.key));
+                self.begin_read(number, &mut op, level, min, turn)
+            }
+            Operation::Set { value, deadline_ms } => {
+                self.stats.writes += 1;
+                let content = (Content::Value(value), deadline_ms);
+                self.begin_write(number, &mut op, content, level, turn)
+            }
+            Operation::Delete => {
+                self.stats.writes += 1;
+                self.begin_write(number, &mut op, (Content::Mark, None), level, turn)
+            }
+            Operation::Update(update) => {
+                self.stats.updates += 1;
+                let min = min.max(self.own_writes.version(&op.key));
+                let passed_over = false;
+                let declined = Vec::new();
+                op.phase = Phase::Forward(Forward { update, level, min, passed_over, declined });
+                self.advance_update(number, &mut op, turn)
+            }
+        };
+        self.keep(number, op, live, turn);
+    }
+
+    /// Decides an update for another node.
+    pub fn begin_decision(&mut self, asker: Asker, request: Request, turn: &mut Turn<'_>) {
+        let Request::Decide { key, update, min, level, passed_over } = request else { return };
+        let partition = turn.partition_of(key_ref(&key));
+        let refuse = |response: Response, turn: &mut Turn<'_>| {
+            turn.outbox.response(asker.peer, asker.lane, asker.number, &response);
+        };
+        if self.pending.len() >= OPERATIONS_MAX {
+            self.stats.busy += 1;
+            return refuse(Response::Busy, turn);
+        }
+        match turn.role(partition) {
+            Role::Ready if !turn.store.is_late() => {}
+            Role::None | Role::Old => return refuse(Response::NotOwner, turn),
+            Role::Ready | Role::Boot => return refuse(Response::NotReady, turn),
+        }
+        let number = self.next;
+        self.next += 1;
+        let mut op = Pending {
+            origin: Origin::Peer(asker),
+            key,
+            partition,
+            deadline: turn.now.mono.plus_ms(DEADLINE_MS),
+            waiting: Vec::new(),
+            phase: Phase::Scatter(Scatter { total: 0, flush: false }),
+        };
+        let live = self.decide_here(number, &mut op, update, level, min, passed_over, turn);
+        self.keep(number, op, live, turn);
+    }
+
+    /// Flushes a namespace, or all: everything up to a stamp drawn now is dead.
+    pub fn begin_flush(&mut self, id: OpId, namespace: Option<Namespace>, turn: &mut Turn<'_>) {
+        let stamp = turn.clock.stamp(turn.now.mono, Stamp::ZERO);
+        turn.store.flush_up_to(namespace, stamp);
+        let request = Request::Flush(turn.store.flushes());
+        self.scatter(id, request, Scatter { total: 0, flush: true }, turn);
+    }
+
+    /// Counts the keys of a namespace.
+    pub fn begin_count(&mut self, id: OpId, namespace: Namespace, turn: &mut Turn<'_>) {
+        let total = super::replica::count(turn, namespace);
+        self.scatter(id, Request::Count { namespace }, Scatter { total, flush: false }, turn);
+    }
+
+    fn scatter(&mut self, id: OpId, request: Request, phase: Scatter, turn: &mut Turn<'_>) {
+        let number = self.next;
+        self.next += 1;
+        let mut op = Pending {
+            origin: Origin::Client(id),
+            key: Key { namespace: Namespace(0), bytes: Bytes::new() },
+            partition: Partition(0),
+            deadline: turn.now.mono.plus_ms(DEADLINE_MS),
+            waiting: Vec::new(),
+            phase: Phase::Scatter(phase),
+        };
+        for peer in turn.reachable {
+            turn.outbox.request(*peer, 0, number, &request);
+            op.waiting.push((*peer, turn.now.mono));
+        }
+        let live = !op.waiting.is_empty();
+        if !live {
+            finish_scatter(&op, turn);
+        }
+        self.keep(number, op, live, turn);
+    }
+
+    fn keep(&mut self, number: u64, op: Pending, live: bool, turn: &mut Turn<'_>) {
+        if live {
+            let first = match op.phase {
+                Phase::Read(_) => turn.now.mono.plus_ms(HEDGE_MS),
+                _ if op.waiting.is_empty() => turn.now.mono.plus_ms(RETRY_MS),
+                _ => op.deadline,
+            };
+            self.timers.set(first, number);
+            self.pending.insert(number, op);
+        }
+    }
+
+    // ---- writes ---------------------------------------------------------------------------
+
+    /// Stamps, applies here if this node is an owner, and sends to all others. Returns whether the
+    /// operation goes on.
+    fn begin_write(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        (content, deadline_ms): (Content, Option<u64>),
+        level: Level,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let owner = turn.ring.owners(op.partition).contains(&turn.own);
+        let mut existed = false;
+        let stamp = if owner {
+            turn.with(op.partition, |kept, context| {
+                let key = key_ref(&op.key);
+                existed = matches!(kept.look(key, context), Held::Value(_));
+                let value = match &content {
+                    Content::Mark => None,
+                    Content::Value(bytes) => Some((&bytes[..], deadline_ms)),
+                };
+                kept.write(key, value, context)
+            })
+        } else {
+            let above = self.own_writes.version(&op.key);
+            turn.clock.stamp(turn.now.mono, above.value.max(above.deadline))
+        };
+        let (entry, answer) = match content {
+            Content::Mark => (Entry::mark(stamp), Answer::Existed(existed)),
+            Content::Value(bytes) => (Entry::value(stamp, bytes, deadline_ms), Answer::Done),
+        };
+        self.replicate(number, op, entry, answer, level, owner, true, turn)
+    }
+
+    /// Sends an entry that is applied here already (`held`) to the other owners.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn replicate(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        entry: Entry,
+        answer: Answer<Bytes>,
+        level: Level,
+        held: bool,
+        restampable: bool,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let owners = turn.ring.owners(op.partition);
+        op.waiting.clear();
+        op.phase = Phase::Write(Write {
+            entry,
+            answer,
+            level,
+            acks: u8::from(held),
+            wanted: owners.len() as u8,
+            unasked: owners.iter().copied().filter(|owner| *owner != turn.own).collect(),
+            answered: false,
+            restampable,
+        });
+        self.advance_write(number, op, turn)
+    }
+
+    /// Asks whom it can, answers if the level is reached. Returns whether the operation goes on.
+    fn advance_write(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
+        let Phase::Write(write) = &mut op.phase else { return false };
+        if !write.unasked.is_empty() {
+            let request =
+                Request::Write { key: op.key.clone(), entry: write.entry.clone() };
+            write.unasked.retain(|peer| {
+                if !turn.reachable.contains(peer) {
+                    return true;
+                }
+                turn.outbox.request(*peer, lane(op.partition), number, &request);
+                op.waiting.push((*peer, turn.now.mono));
+                false
+            });
+        }
+        let reachable = op.waiting.iter().filter(|(p, _)| turn.reachable.contains(p)).count();
+        let possible = usize::from(write.acks) + reachable;
+        if !write.answered && usize::from(write.acks) >= needed(write.level, write.wanted, possible)
+        {
+            write.answered = true;
+            let written = Written {
+                version: write.entry.version(),
+                acks: write.acks,
+                wanted: write.wanted,
+            };
+            if write.acks < write.wanted {
+                self.own_writes.remember(&op.key, written.version, number);
+            }
+            reply(op.origin, Ok((write.answer.clone(), Some(written))), turn);
+        }
+        if write.answered && op.waiting.is_empty() {
+            // Whoever could not be asked is told what it missed as soon as it can be.
+            self.end_write(number, op, turn);
+            return false;
+        }
+        true
+    }
+
+    fn end_write(&mut self, number: u64, op: &Pending, turn: &mut Turn<'_>) {
+        let Phase::Write(write) = &op.phase else { return };
+        let behind = write.unasked.iter().chain(op.waiting.iter().map(|(peer, _)| peer));
+        for peer in behind {
+            turn.outbox.missed.push((*peer, op.partition));
+        }
+        for (peer, _) in &op.waiting {
+            turn.outbox.given_up.push(*peer);
+        }
+        if write.acks >= write.wanted {
+            self.own_writes.forget(&op.key, number);
+        } else {
+            self.stats.degraded += 1;
+        }
+    }
+
+    fn on_write_response(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        response: Response,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Write(write) = &mut op.phase else { return false };
+        match response {
+            Response::Ack { existed, .. } => {
+                write.acks = write.acks.saturating_add(1);
+                if let Answer::Existed(any) = &mut write.answer {
+                    *any |= existed;
+                }
+            }
+            Response::Below(floor) if write.restampable && !write.answered => {
+                self.stats.restamped += 1;
+                let stamp = turn.clock.stamp(turn.now.mono, floor);
+                let entry = match write.entry.content() {
+                    Content::Mark => Entry::mark(stamp),
+                    Content::Value(bytes) => {
+                        Entry::value(stamp, bytes.clone(), write.entry.deadline_ms())
+                    }
+                };
+                let (answer, level) = (write.answer.clone(), write.level);
+                let owner = turn.ring.owners(op.partition).contains(&turn.own);
+                if owner {
+                    turn.with(op.partition, |kept, context| {
+                        kept.merge(key_ref(&op.key), Parts::of(&entry), context)
+                    });
+                }
+                for (peer, _) in op.waiting.drain(..) {
+                    turn.outbox.given_up.push(peer);
+                }
+                return self.replicate(number, op, entry, answer, level, owner, false, turn);
+            }
+            // Covered by a floor or refused: it has nothing older either. Not an ack.
+            _ => {}
+        }
+        self.advance_write(number, op, turn)
+    }
+
+    // ---- reads ----------------------------------------------------------------------------
+
+    fn begin_read(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        level: Level,
+        min: Version,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let owners = turn.ring.owners(op.partition).len();
+        let needed = match level {
+            Level::One => 1,
+            Level::Quorum => owners / 2 + 1,
+            Level::All => owners,
+        };
+        let mut read = Read {
+            level,
+            min,
+            queue: VecDeque::new(),
+            needed: needed as u8,
+            best: None,
+            bar: Version::ZERO,
+            floor: Stamp::ZERO,
+            misses: 0,
+            not_yet: 0,
+            doubted: false,
+            answers: Vec::new(),
+        };
+        if let Some(done) = read_here(op, &mut read, turn) {
+            reply(op.origin, Ok((done, None)), turn);
+            return false;
+        }
+        op.phase = Phase::Read(read);
+        self.restart_read(number, op, turn)
+    }
+
+    /// Puts all other owners on the list again and asks as many as are needed.
+    fn restart_read(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
+        let Phase::Read(read) = &mut op.phase else { return false };
+        let asked = |peer: &NodeId| op.waiting.iter().any(|(p, _)| p == peer);
+        let answered = |peer: &NodeId| read.answers.iter().any(|(p, _)| p == peer);
+        read.queue = turn
+            .other_owners(op.partition)
+            .filter(|p| turn.reachable.contains(p) && !asked(p) && !answered(p))
+            .collect();
+        self.advance_read(number, op, turn)
+    }
+
+    /// Asks the next owner, or all if the miss so far is in doubt; ends the read when nobody is
+    /// left.
+    fn advance_read(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
+        let Phase::Read(read) = &mut op.phase else { return false };
+        let answers = read.answers.len();
+        let window = match (read.doubted, read.level) {
+            (true, _) => usize::MAX,
+            (false, Level::One) => 1,
+            (false, _) => usize::from(read.needed).saturating_sub(answers),
+        };
+        while op.waiting.len() < window {
+            let Some(peer) = read.queue.pop_front() else { break };
+            if turn.reachable.contains(&peer) {
+                ask_read(number, op.partition, &op.key, read.min, peer, turn);
+                op.waiting.push((peer, turn.now.mono));
+            }
+        }
+        if !op.waiting.is_empty() {
+            return true;
+        }
+        // Nobody left to ask.
+        let done = read.best.is_some() || read.misses > 0 || read.not_yet > 0;
+        if done {
+            self.end_read(op, turn);
+            return false;
+        }
+        true
+    }
+
+    fn end_read(&mut self, op: &mut Pending, turn: &mut Turn<'_>) {
+        let Phase::Read(read) = &mut op.phase else { return };
+        for (peer, _) in op.waiting.drain(..) {
+            turn.outbox.given_up.push(peer);
+        }
+        let answer = match read.best.take() {
+            Some(entry) => {
+                for (peer, version) in &read.answers {
+                    if *version < entry.version() && turn.reachable.contains(peer) {
+                        // Read repair: an ordinary write of the version that is newest anyway.
+                        let request =
+                            Request::Write { key: op.key.clone(), entry: entry.clone() };
+                        let number = u64::MAX;
+                        turn.outbox.request(*peer, lane(op.partition), number, &request);
+                        turn.outbox.given_up.push(*peer);
+                    }
+                }
+                found(entry)
+            }
+            None => {
+                if read.not_yet > 0 && read.misses == 0 {
+                    // Everybody who had it is gone.
+                    self.own_writes.lost(&op.key);
+                }
+                Answer::Missing
+            }
+        };
+        reply(op.origin, Ok((answer, None)), turn);
+    }
+
+    fn on_read_response(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        from: NodeId,
+        response: Response,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Read(read) = &mut op.phase else { return false };
+        match response {
+            Response::Hit(entry) => {
+                let version = entry.version();
+                read.answers.push((from, version));
+                // Another owner knew it to be dead: the answer is a miss.
+                if version.value <= read.bar.value.max(read.floor) {
+                    self.stats.barred += 1;
+                    read.misses += 1;
+                } else if read.best.as_ref().is_none_or(|best| best.version() < version) {
+                    read.best = Some(entry);
+                }
+            }
+            Response::Miss { bar, floor, doubt, .. } => {
+                read.answers.push((from, bar));
+                read.misses += 1;
+                read.bar = read.bar.max(bar);
+                read.floor = read.floor.max(floor);
+                if read.best.as_ref().is_some_and(|b| b.version().value <= read.bar.value) {
+                    read.best = None;
+                }
+                read.doubted |= doubt;
+            }
+            Response::NotYet => read.not_yet += 1,
+            _ => {}
+        }
+        let enough = match read.level {
+            Level::One => read.best.is_some() || (read.misses > 0 && !read.doubted),
+            _ => read.answers.len() >= usize::from(read.needed),
+        };
+        if enough {
+            self.end_read(op, turn);
+            return false;
+        }
+        if read.doubted && read.queue.is_empty() && op.waiting.is_empty() {
+            return self.restart_read(number, op, turn);
+        }
+        self.advance_read(number, op, turn)
+    }
+
+    // ---- what happens meanwhile -----------------------------------------------------------
+
+    /// A peer answered. Returns how long that took, in nanoseconds, if anybody waited for it.
+    pub fn on_response(
+        &mut self,
+        from: NodeId,
+        number: u64,
+        response: Response,
+        turn: &mut Turn<'_>,
+    ) -> Option<u64> {
+        let mut op = self.pending.remove(&number)?;
+        let Some(at) = op.waiting.iter().position(|(peer, _)| *peer == from) else {
+            self.pending.insert(number, op);
+            return None;
+        };
+        let (_, asked) = op.waiting.swap_remove(at);
+        let live = match &mut op.phase {
+            Phase::Write(_) => self.on_write_response(number, &mut op, response, turn),
+            Phase::Read(_) => self.on_read_response(number, &mut op, from, response, turn),
+            Phase::Forward(_) => self.on_decided(number, &mut op, from, response, turn),
+            Phase::Gather(_) => self.on_gathered(number, &mut op, response, turn),
+            Phase::Scatter(scatter) => {
+                if let Response::Counted(count) = response {
+                    scatter.total += count;
+                }
+                if op.waiting.is_empty() {
+                    finish_scatter(&op, turn);
+                }
+                !op.waiting.is_empty()
+            }
+        };
+        if live {
+            if op.waiting.is_empty() {
+                self.timers.set(turn.now.mono.plus_ms(RETRY_MS), number);
+            }
+            self.pending.insert(number, op);
+        }
+        Some(turn.now.mono.since(asked))
+    }
+
+    /// A peer does not answer, or has no link any more: nobody waits for it.
+    pub fn on_unreachable(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        let waits = |op: &Pending| op.waiting.iter().any(|(p, _)| *p == peer);
+        let numbers: Vec<u64> =
+            self.pending.iter().filter(|(_, op)| waits(op)).map(|(n, _)| *n).collect();
+        for number in numbers {
+            self.step(number, turn, |this, op, turn| match &mut op.phase {
+                // The write is on its way and may still be acknowledged; its level counts only
+                // those who can be reached.
+                Phase::Write(_) => this.advance_write(number, op, turn),
+                Phase::Read(_) => {
+                    drop_waiting(op, peer, turn);
+                    this.advance_read(number, op, turn)
+                }
+                Phase::Forward(forward) => {
+                    forward.passed_over = true;
+                    this.stats.passed_over += 1;
+                    drop_waiting(op, peer, turn);
+                    this.advance_update(number, op, turn)
+                }
+                Phase::Gather(_) => {
+                    drop_waiting(op, peer, turn);
+                    if op.waiting.is_empty() { this.decide_now(number, op, turn) } else { true }
+                }
+                Phase::Scatter(_) => {
+                    drop_waiting(op, peer, turn);
+                    if op.waiting.is_empty() {
+                        finish_scatter(op, turn);
+                    }
+                    !op.waiting.is_empty()
+                }
+            });
+        }
+    }
+
+    /// Does what is due: hedges, retries, deadlines.
+    pub fn tick(&mut self, turn: &mut Turn<'_>) {
+        while let Some((_, number)) = self.timers.due(turn.now.mono) {
+            self.step(number, turn, |this, op, turn| {
+                if turn.now.mono >= op.deadline {
+                    this.expire(number, op, turn);
+                    return false;
+                }
+                match &mut op.phase {
+                    Phase::Write(_) => this.advance_write(number, op, turn),
+                    Phase::Read(_) => this.hedge(number, op, turn),
+                    Phase::Forward(_) if op.waiting.is_empty() => {
+                        this.advance_update(number, op, turn)
+                    }
+                    _ => true,
+                }
+            });
+            if let Some(op) = self.pending.get(&number) {
+                let wait = match op.phase {
+                    Phase::Read(_) if !op.waiting.is_empty() => HEDGE_MS,
+                    _ if op.waiting.is_empty() => RETRY_MS,
+                    _ => DEADLINE_MS,
+                };
+                self.timers.set(turn.now.mono.plus_ms(wait).min(op.deadline), number);
+            }
+        }
+    }
+
+    /// When [`Coordinator::tick`] wants to be called.
+    pub fn next_deadline(&self) -> Option<crate::store::Mono> {
+        self.timers.next()
+    }
+
+    fn hedge(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
+        if let Phase::Read(read) = &mut op.phase {
+            if op.waiting.is_empty() {
+                // Nobody could answer so far: this node may be ready by now, or somebody back.
+                if let Some(done) = read_here(op_parts(&op.key, op.partition), read, turn) {
+                    reply(op.origin, Ok((done, None)), turn);
+                    return false;
+                }
+                return self.restart_read(number, op, turn);
+            }
+            if let Some(next) = read.queue.pop_front() {
+                self.stats.hedged += 1;
+                ask_read(number, op.partition, &op.key, read.min, next, turn);
+                op.waiting.push((next, turn.now.mono));
+            }
+        }
+        true
+    }
+
+    fn expire(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) {
+        match &mut op.phase {
+            Phase::Write(write) => {
+                if !write.answered {
+                    self.stats.unknown += 1;
+                    let acks = write.acks;
+                    self.own_writes.remember(&op.key, write.entry.version(), number);
+                    reply(op.origin, Err(Failure::Unknown { acks }), turn);
+                }
+                return self.end_write(number, op, turn);
+            }
+            Phase::Read(read) => {
+                if read.best.is_some() || read.misses > 0 || read.not_yet > 0 {
+                    return self.end_read(op, turn);
+                }
+                self.stats.unknown += 1;
+                reply(op.origin, Err(Failure::Unknown { acks: 0 }), turn);
+            }
+            Phase::Forward(_) | Phase::Gather(_) => {
+                self.stats.unknown += 1;
+                reply(op.origin, Err(Failure::Unknown { acks: 0 }), turn);
+            }
+            Phase::Scatter(_) => finish_scatter(op, turn),
+        }
+        for (peer, _) in op.waiting.drain(..) {
+            turn.outbox.given_up.push(peer);
+        }
+    }
+
+    fn step(
+        &mut self,
+        number: u64,
+        turn: &mut Turn<'_>,
+        step: impl FnOnce(&mut Self, &mut Pending, &mut Turn<'_>) -> bool,
+    ) {
+        let Some(mut op) = self.pending.remove(&number) else { return };
+        if step(self, &mut op, turn) {
+            if op.waiting.is_empty() {
+                self.timers.set(turn.now.mono.plus_ms(RETRY_MS), number);
+            }
+            self.pending.insert(number, op);
+        }
+    }
+}
+
+/// How many acknowledgements a level means when so many are possible.
+fn needed(level: Level, owners: u8, possible: usize) -> usize {
+    let wanted = match level {
+        Level::One => 1,
+        Level::Quorum => usize::from(owners) / 2 + 1,
+        Level::All => usize::from(owners),
+    };
+    wanted.min(possible).max(1)
+}
+
+fn found(entry: Entry) -> Answer<Bytes> {
+    let deadline_ms = entry.deadline_ms();
+    match entry.content() {
+        Content::Value(value) => Answer::Found { value: value.clone(), deadline_ms },
+        Content::Mark => Answer::Missing,
+    }
+}
+
+/// Reads from this node's own store, if it may answer. `None`: the others have to be asked.
+fn read_here(
+    op: impl Into<KeyAt>,
+    read: &mut Read,
+    turn: &mut Turn<'_>,
+) -> Option<Answer<Bytes>> {
+    let KeyAt { key, partition } = op.into();
+    if turn.store.is_late() || !turn.ring.owners(partition).contains(&turn.own) {
+        return None;
+    }
+    let own = turn.own;
+    turn.with(partition, |kept, context| {
+        let key = key_ref(&key);
+        if kept.role() != Role::Ready || !kept.covers(key, read.min, context) {
+            return None;
+        }
+        let floor = kept.floor(key, context);
+        let doubts = kept.doubts(key, context.now);
+        match kept.read(key, context) {
+            Held::Value(parts) if read.level == Level::One => Some(found(parts.to_entry())),
+            Held::Value(parts) => {
+                read.answers.push((own, parts.version));
+                read.best = Some(parts.to_entry());
+                None
+            }
+            Held::Nothing if read.level == Level::One && !doubts => Some(Answer::Missing),
+            held => {
+                if let Held::Dead(bar) = held {
+                    read.bar = read.bar.max(bar);
+                }
+                read.floor = read.floor.max(floor);
+                read.answers.push((own, read.bar));
+                read.misses += 1;
+                read.doubted = true;
+                None
+            }
+        }
+    })
+}
+
+/// A key and its partition.
+pub(super) struct KeyAt {
+    key: Key,
+    partition: Partition,
+}
+
+impl From<&mut Pending> for KeyAt {
+    fn from(op: &mut Pending) -> KeyAt {
+        op_parts(&op.key, op.partition)
+    }
+}
+
+fn op_parts(key: &Key, partition: Partition) -> KeyAt {
+    KeyAt { key: key.clone(), partition }
+}
+
+fn ask_read(
+    number: u64,
+    partition: Partition,
+    key: &Key,
+    min: Version,
+    peer: NodeId,
+    turn: &mut Turn<'_>,
+) {
+    let request = Request::Read { key: key.clone(), min };
+    turn.outbox.request(peer, lane(partition), number, &request);
+}
+
+pub(super) fn drop_waiting(op: &mut Pending, peer: NodeId, turn: &mut Turn<'_>) {
+    op.waiting.retain(|(waiting, _)| {
+        if *waiting == peer {
+            turn.outbox.given_up.push(peer);
+        }
+        *waiting != peer
+    });
+}
+
+fn finish_scatter(op: &Pending, turn: &mut Turn<'_>) {
+    let (Origin::Client(id), Phase::Scatter(scatter)) = (op.origin, &op.phase) else { return };
+    let reply = if scatter.flush { Reply::Flushed } else { Reply::Count(scatter.total) };
+    turn.outbox.reply(id, reply);
+}
+
+/// Tells whoever asked.
+pub(super) fn reply(
+    origin: Origin,
+    result: Result<(Answer<Bytes>, Option<Written>), Failure>,
+    turn: &mut Turn<'_>,
+) {
+    match origin {
+        Origin::Nobody => {}
+        Origin::Client(id) => {
+            let reply = match result {
+                Ok((answer, written)) => Reply::Answer { answer, written },
+                Err(failure) => Reply::Failed(failure),
+            };
+            turn.outbox.reply(id, reply);
+        }
+        Origin::Peer(asker) => {
+            let response = match result {
+                Ok((answer, written)) => Response::Decided { answer, written },
+                Err(Failure::Unknown { acks }) => Response::Undecided { acks },
+                Err(_) => Response::Busy,
+            };
+            turn.outbox.response(asker.peer, asker.lane, asker.number, &response);
+        }
+    }
+}

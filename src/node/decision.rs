@@ -1,0 +1,183 @@
+//! Read-modify-writes: one owner decides.
+//!
+//! The decider of a partition is its first owner that is ready and answers. It decides on the newest
+//! version known: if it holds no value, or the owners changed lately, or the request carries a
+//! version it does not cover, or an owner before it was passed over, it asks the other owners first;
+//! then it decides under the partition's lock, re-checking what it holds. The result is a new write
+//! to all owners.
+//!
+//! Exact while membership is stable and the decider answers. If a decider hangs, the next owner
+//! decides, which is counted, and last-writer-wins settles what both did.
+
+use bytes::Bytes;
+
+use super::coordinator::{Coordinator, Forward, Gather, Pending, Phase, reply};
+use super::event::{Failure, Level};
+use super::message::{Request, Response};
+use super::outbox::lane;
+use super::replica::key_ref;
+use super::turn::Turn;
+use crate::placement::NodeId;
+use crate::store::{Held, Parts, Role, Stamp, Update, Version};
+
+impl Coordinator {
+    /// Finds the decider and hands the update to it, or decides here. Returns whether the operation
+    /// goes on.
+    pub(super) fn advance_update(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Forward(forward) = &mut op.phase else { return false };
+        for owner in turn.ring.owners(op.partition) {
+            if *owner == turn.own {
+                if turn.role(op.partition) != Role::Ready || turn.store.is_late() {
+                    continue;
+                }
+                let Forward { update, level, min, passed_over, .. } = forward;
+                let (update, level, min) = (update.clone(), *level, *min);
+                let passed_over = *passed_over;
+                return self.decide_here(number, op, update, level, min, passed_over, turn);
+            }
+            if forward.declined.contains(owner) {
+                continue;
+            }
+            if !turn.reachable.contains(owner) {
+                forward.passed_over = true;
+                continue;
+            }
+            let request = Request::Decide {
+                key: op.key.clone(),
+                update: forward.update.clone(),
+                min: forward.min,
+                level: forward.level,
+                passed_over: forward.passed_over,
+            };
+            turn.outbox.request(*owner, lane(op.partition), number, &request);
+            op.waiting.push((*owner, turn.now.mono));
+            return true;
+        }
+        // Nobody can decide now; the retry starts from the first owner again.
+        forward.declined.clear();
+        true
+    }
+
+    /// The decider's answer to a forwarded update.
+    pub(super) fn on_decided(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        from: NodeId,
+        response: Response,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Forward(forward) = &mut op.phase else { return false };
+        match response {
+            Response::Decided { answer, written } => {
+                if let Some(written) = written
+                    && written.acks < written.wanted
+                {
+                    self.own_writes.remember(&op.key, written.version, number);
+                }
+                reply(op.origin, Ok((answer, written)), turn);
+                false
+            }
+            Response::Undecided { acks } => {
+                self.stats.unknown += 1;
+                reply(op.origin, Err(Failure::Unknown { acks }), turn);
+                false
+            }
+            _ => {
+                forward.declined.push(from);
+                self.advance_update(number, op, turn)
+            }
+        }
+    }
+
+    /// Decides at this node, which is ready: at once, or after asking the other owners.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn decide_here(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        update: Update<Bytes>,
+        level: Level,
+        min: Version,
+        passed_over: bool,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let ask = turn.with(op.partition, |kept, context| {
+            let key = key_ref(&op.key);
+            let absent = !matches!(kept.look(key, context), Held::Value(_));
+            let unsettled = kept.doubts(key, context.now);
+            passed_over || absent || unsettled || !kept.covers(key, min, context)
+        });
+        op.phase = Phase::Gather(Gather { update, level, newest: None, bar: Stamp::ZERO });
+        op.waiting.clear();
+        if ask {
+            let request = Request::Read { key: op.key.clone(), min: Version::ZERO };
+            for peer in turn.ring.owners(op.partition) {
+                if *peer != turn.own && turn.reachable.contains(peer) {
+                    turn.outbox.request(*peer, lane(op.partition), number, &request);
+                    op.waiting.push((*peer, turn.now.mono));
+                }
+            }
+        }
+        if op.waiting.is_empty() { self.decide_now(number, op, turn) } else { true }
+    }
+
+    /// Another owner's answer to the decider.
+    pub(super) fn on_gathered(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        response: Response,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Gather(gather) = &mut op.phase else { return false };
+        match response {
+            Response::Hit(entry) => {
+                let newer = |n: &crate::store::Entry| n.version() < entry.version();
+                if gather.newest.as_ref().is_none_or(newer) {
+                    gather.newest = Some(entry);
+                }
+            }
+            Response::Miss { bar, floor, .. } => gather.bar = gather.bar.max(bar.value).max(floor),
+            _ => {}
+        }
+        if op.waiting.is_empty() { self.decide_now(number, op, turn) } else { true }
+    }
+
+    /// Decides on the newest version known, and replicates what was written.
+    pub(super) fn decide_now(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Gather(gather) = &mut op.phase else { return false };
+        let bar = gather.bar;
+        let newest = gather.newest.take().filter(|entry| entry.version().value > bar);
+        let (update, level) = (gather.update.clone(), gather.level);
+        let (decided, entry) = turn.with(op.partition, |kept, context| {
+            let key = key_ref(&op.key);
+            let newest = newest.as_ref().map(Parts::of);
+            let decided = kept.decide(key, &update, newest, context);
+            let entry = decided.written.map(|version| match kept.look(key, context) {
+                Held::Value(parts) => parts.to_entry(),
+                // A removal by the only owner leaves nothing behind.
+                _ => crate::store::Entry::mark(version.value),
+            });
+            (decided, entry)
+        });
+        let answer = decided.answer.map(Bytes::from);
+        match entry {
+            None => {
+                reply(op.origin, Ok((answer, None)), turn);
+                false
+            }
+            Some(entry) => self.replicate(number, op, entry, answer, level, true, false, turn),
+        }
+    }
+}

@@ -1,0 +1,724 @@
+//! Membership: SWIM by foca, and what foca leaves to its surroundings.
+//!
+//! foca decides who is alive; this file owns its timers, its packets' way, and the cures for what
+//! was found with it:
+//!
+//! * foca stops every timer on a node that sees no peer, so a cluster can stay split for ever. A
+//!   random seed is contacted every 5 s, always, and members that went down are dialed at their
+//!   last address.
+//! * Views stay incomplete without a full-state exchange: one at every new link, and one with a
+//!   random member every 30 s.
+//! * A `ChangeSuspectToDown` timer of a suspicion that was refuted meanwhile still tells the live
+//!   member that it is dead (foca 2.0.0): such timers are filtered out.
+//! * A probe lost as a datagram gets a second chance on the stream at the indirect stage, and an
+//!   answer goes the way its question came.
+//!
+//! SWIM carries membership only. Whether a member answers *now* is another question
+//! ([`super::responsiveness`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::time::Duration;
+
+use bytes::{Buf, BufMut};
+use foca::{AccumulatingRuntime, Foca, NoCustomBroadcast, OwnedNotification, State as Swim, Timer};
+use rand::RngExt;
+use rand::rngs::ChaCha12Rng;
+use serde::{Deserialize, Serialize};
+
+use super::codec::{self, CodecError, Full, HEADER_BYTES, Header, Kind};
+use super::event::{MemberState, MemberView, Notice, Output};
+use super::message::State;
+use super::outbox::{Outbox, datagram};
+use super::timers::Timers;
+use crate::placement::{Generation, NodeId, Seat, Zone};
+use crate::store::partition::Flushes;
+use crate::store::{Mono, Now};
+
+/// Longest datagram, all headers of ours included: what a QUIC datagram takes at the smallest
+/// path MTU.
+pub const DATAGRAM_BYTES_MAX: usize = 1150;
+
+/// How often a random seed is contacted.
+const ANNOUNCE_MS: u64 = 5_000;
+/// How often the full state is exchanged with a random member.
+const STATE_MS: u64 = 30_000;
+/// How often a member that went down is dialed, for the first minute.
+const REDIAL_MS: u64 = 500;
+/// How often after that, at most.
+const REDIAL_LATER_MS: u64 = 15_000;
+/// How long after going down a member is dialed often.
+const REDIAL_OFTEN_MS: u64 = 60_000;
+/// How long a node without seeds waits to be called before it serves alone.
+const ALONE_WITHOUT_SEEDS_MS: u64 = 1_200;
+/// How long a node with seeds tries them before it serves alone.
+const ALONE_WITH_SEEDS_MS: u64 = 4_000;
+/// Most members that one state message may bring.
+const MEMBERS_MAX: usize = 20_000;
+/// Longest zone, in bytes.
+const ZONE_BYTES_MAX: usize = 16;
+/// Longest name of a node, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
+/// A member's identity, as SWIM spreads it. What foca calls the address is the node id: a node
+/// whose network address changed is the same member renamed, not a death and a birth.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Identity {
+    /// Who.
+    pub id: NodeId,
+    /// Where.
+    pub addr: SocketAddr,
+    /// Which life.
+    pub generation: Generation,
+    /// Its share of the ring, in tokens.
+    pub weight: u16,
+    /// Its failure domain.
+    pub zone: Zone,
+}
+
+impl foca::Identity for Identity {
+    type Addr = NodeId;
+
+    /// Without reading a clock, so that a run can be replayed.
+    fn renew(&self) -> Option<Identity> {
+        Some(Identity { generation: Generation(self.generation.0 + 1), ..self.clone() })
+    }
+
+    fn addr(&self) -> NodeId {
+        self.id
+    }
+
+    fn win_addr_conflict(&self, adversary: &Identity) -> bool {
+        (self.generation, self) > (adversary.generation, adversary)
+    }
+}
+
+/// foca's packets in our encoding.
+struct Bincode;
+
+#[derive(Debug, thiserror::Error)]
+enum PacketError {
+    #[error(transparent)]
+    Full(#[from] Full),
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+}
+
+fn take_from<T: serde::de::DeserializeOwned>(buf: &mut impl Buf) -> Result<T, PacketError> {
+    let mut rest = buf.chunk();
+    let before = rest.len();
+    let item = codec::take(&mut rest)?;
+    let used = before - rest.len();
+    buf.advance(used);
+    Ok(item)
+}
+
+impl foca::Codec<Identity> for Bincode {
+    type Error = PacketError;
+
+    fn encode_header(
+        &mut self,
+        header: &foca::Header<Identity>,
+        mut buf: impl BufMut,
+    ) -> Result<(), PacketError> {
+        Ok(codec::put_within(&mut buf, header)?)
+    }
+
+    fn decode_header(&mut self, mut buf: impl Buf) -> Result<foca::Header<Identity>, PacketError> {
+        take_from(&mut buf)
+    }
+
+    fn encode_member(
+        &mut self,
+        member: &foca::Member<Identity>,
+        mut buf: impl BufMut,
+    ) -> Result<(), PacketError> {
+        Ok(codec::put_within(&mut buf, member)?)
+    }
+
+    fn decode_member(&mut self, mut buf: impl Buf) -> Result<foca::Member<Identity>, PacketError> {
+        take_from(&mut buf)
+    }
+}
+
+/// How this node takes part.
+#[derive(Clone, Debug)]
+pub struct MembershipOptions {
+    /// Who this node is.
+    pub identity: Identity,
+    /// Its human name.
+    pub name: String,
+    /// Whether seeds were given; their addresses come as an input.
+    pub seeded: bool,
+}
+
+/// A member, as known here.
+#[derive(Clone, Debug)]
+struct Known {
+    identity: Identity,
+    state: MemberState,
+    since: Mono,
+}
+
+/// What changed in the members, for the rest of the node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// A member is there, or there again, or in a new life: its memory is empty or old.
+    Up(NodeId),
+    /// A member is gone.
+    Gone(NodeId),
+    /// This node was declared down meanwhile and is back.
+    Rejoined,
+}
+
+/// The members, and this node's part among them.
+pub struct Membership {
+    foca: Foca<Identity, Bincode, ChaCha12Rng, NoCustomBroadcast>,
+    rng: ChaCha12Rng,
+    runtime: AccumulatingRuntime<Identity>,
+    timers: Timers<Timer<Identity>>,
+    known: BTreeMap<NodeId, Known>,
+    names: BTreeMap<NodeId, String>,
+    links: BTreeSet<NodeId>,
+    dials: BTreeMap<SocketAddr, Dial>,
+    seeds: Vec<SocketAddr>,
+    seeded: bool,
+    /// The last probe sent to each member, for a second chance on the stream.
+    probes: BTreeMap<NodeId, Vec<u8>>,
+    /// While a packet from a stream is handled, answers to its sender go on the stream.
+    reliable: Option<NodeId>,
+    started: Mono,
+    open: bool,
+    next_announce: Mono,
+    next_state: Mono,
+    next_dials: Mono,
+    sized_for: u32,
+    rejoined: bool,
+    /// SWIM packets that could not be read or belonged to somebody else.
+    pub packets_refused: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Dial {
+    next: Mono,
+    failures: u32,
+    tried: bool,
+}
+
+fn config(members: u32) -> foca::Config {
+    let size = NonZeroU32::new(members.max(3)).expect("at least three");
+    let packet = DATAGRAM_BYTES_MAX - HEADER_BYTES;
+    foca::Config {
+        max_packet_size: NonZeroUsize::new(packet).expect("a packet has room"),
+        ..foca::Config::new_lan(size)
+    }
+}
+
+impl Membership {
+    /// A node that knows nobody yet.
+    pub fn new(options: MembershipOptions, mut rng: ChaCha12Rng, now: Now) -> Membership {
+        let swim_rng = rand::SeedableRng::from_rng(&mut rng);
+        let MembershipOptions { identity, name, seeded } = options;
+        let names = BTreeMap::from([(identity.id, name)]);
+        Membership {
+            foca: Foca::new(identity, config(3), swim_rng, Bincode),
+            rng,
+            runtime: AccumulatingRuntime::new(),
+            timers: Timers::default(),
+            known: BTreeMap::new(),
+            names,
+            links: BTreeSet::new(),
+            dials: BTreeMap::new(),
+            seeds: Vec::new(),
+            seeded,
+            probes: BTreeMap::new(),
+            reliable: None,
+            started: now.mono,
+            open: false,
+            next_announce: now.mono.plus_ms(ANNOUNCE_MS),
+            next_state: now.mono.plus_ms(STATE_MS),
+            next_dials: now.mono,
+            sized_for: 3,
+            rejoined: false,
+            packets_refused: 0,
+        }
+    }
+
+    /// Who this node is now.
+    pub fn identity(&self) -> &Identity {
+        self.foca.identity()
+    }
+
+    /// How long a suspicion lasts before the suspect is declared down, in nanoseconds.
+    pub fn suspicion_ns(&self) -> u64 {
+        config(self.sized_for).suspect_to_down_after.as_nanos() as u64
+    }
+
+    /// Whether the doors may open: this node is a member, or alone.
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Members that are alive or suspect, without this node.
+    pub fn present(&self) -> BTreeSet<NodeId> {
+        let present = self.known.iter().filter(|(_, k)| k.state != MemberState::Down);
+        present.map(|(id, _)| *id).collect()
+    }
+
+    /// The generation of a member.
+    pub fn generation(&self, id: NodeId) -> Option<Generation> {
+        self.known.get(&id).map(|k| k.identity.generation)
+    }
+
+    /// The roster the ring is built from: everybody present, and this node.
+    pub fn roster(&self) -> Vec<Seat> {
+        let present = self.known.values().filter(|k| k.state != MemberState::Down);
+        let identities = present.map(|k| &k.identity).chain([self.foca.identity()]);
+        identities
+            .map(|i| Seat { id: i.id, weight: i.weight, zone: i.zone.clone() })
+            .collect()
+    }
+
+    /// All members, this node first.
+    pub fn views(&self) -> Vec<MemberView> {
+        let own = self.view(self.foca.identity(), MemberState::Alive, true);
+        let others = self.known.values().map(|k| self.view(&k.identity, k.state, false));
+        std::iter::once(own).chain(others).collect()
+    }
+
+    /// The name of a member; empty if unknown.
+    pub fn name(&self, id: NodeId) -> &str {
+        self.names.get(&id).map_or("", String::as_str)
+    }
+
+    fn view(&self, identity: &Identity, state: MemberState, own: bool) -> MemberView {
+        MemberView {
+            id: identity.id,
+            name: self.name(identity.id).to_owned(),
+            addr: identity.addr,
+            generation: identity.generation,
+            state,
+            weight: identity.weight,
+            zone: identity.zone.clone(),
+            responsive: true,
+            rtt_us: 0,
+            own,
+        }
+    }
+
+    /// Takes note of a peer's name, from its Hello.
+    pub fn learn_name(&mut self, id: NodeId, name: &str) {
+        if name.len() <= NAME_BYTES_MAX && self.names.len() < MEMBERS_MAX {
+            self.names.insert(id, name.to_owned());
+        }
+    }
+
+    /// The seeds' addresses, own ones left out.
+    pub fn set_seeds(&mut self, seeds: Vec<SocketAddr>, now: Now) {
+        let own = self.identity().addr;
+        self.seeds = seeds.into_iter().filter(|seed| *seed != own).collect();
+        self.seeded = self.seeded && !self.seeds.is_empty();
+        for seed in &self.seeds {
+            self.dials.entry(*seed).or_insert(Dial { next: now.mono, failures: 0, tried: false });
+        }
+        self.next_dials = now.mono;
+    }
+
+    /// A link to a peer is usable: tell each other everything.
+    pub fn up(&mut self, peer: NodeId, addr: SocketAddr, flushes: Flushes, outbox: &mut Outbox) {
+        self.links.insert(peer);
+        if let Some(dial) = self.dials.get_mut(&addr) {
+            dial.failures = 0;
+            dial.tried = true;
+        }
+        outbox.control(peer, Kind::State, &self.state(flushes, false));
+    }
+
+    /// The last link to a peer is gone. A member is dialed again at once.
+    pub fn down(&mut self, peer: NodeId, now: Now) {
+        self.links.remove(&peer);
+        if let Some(known) = self.known.get(&peer) {
+            let at = self.dials.entry(known.identity.addr).or_insert(Dial {
+                next: now.mono,
+                failures: 0,
+                tried: true,
+            });
+            at.next = now.mono;
+            self.next_dials = now.mono;
+        }
+    }
+
+    /// A dial came to nothing.
+    pub fn dial_failed(&mut self, addr: SocketAddr, now: Now) {
+        let jitter = self.rng.random_range(0..200);
+        let down_since = self
+            .known
+            .values()
+            .find(|k| k.identity.addr == addr && k.state == MemberState::Down)
+            .map(|k| k.since);
+        if let Some(dial) = self.dials.get_mut(&addr) {
+            dial.tried = true;
+            dial.failures = dial.failures.saturating_add(1);
+            let often = down_since.is_none_or(|since| {
+                now.mono.since(since) < REDIAL_OFTEN_MS * 1_000_000
+            });
+            let wait = if often {
+                REDIAL_MS
+            } else {
+                (REDIAL_MS << dial.failures.min(5)).min(REDIAL_LATER_MS)
+            };
+            dial.next = now.mono.plus_ms(wait + jitter);
+        }
+    }
+
+    /// A SWIM packet, from a datagram or, with `reliable`, from the stream.
+    pub fn packet(
+        &mut self,
+        from: NodeId,
+        bytes: &[u8],
+        reliable: bool,
+        now: Now,
+        outbox: &mut Outbox,
+        header: Header,
+    ) {
+        // Only what the certificate says: a member may speak for nobody but itself.
+        let sender = codec::take::<foca::Header<Identity>>(&mut &bytes[..]).map(|h| h.src);
+        if !sender.is_ok_and(|src| src.id == from && acceptable(&src)) {
+            self.packets_refused += 1;
+            return;
+        }
+        self.reliable = reliable.then_some(from);
+        if self.foca.handle_data(bytes, &mut self.runtime).is_err() {
+            self.packets_refused += 1;
+        }
+        self.settle(now, outbox, header);
+        self.reliable = None;
+    }
+
+    /// Another node's view of the members. Answers with this node's if asked to.
+    pub fn merge(
+        &mut self,
+        from: NodeId,
+        state: State,
+        flushes: Flushes,
+        now: Now,
+        outbox: &mut Outbox,
+        header: Header,
+    ) {
+        for (id, name) in &state.names {
+            self.learn_name(NodeId(*id), name);
+        }
+        let members: Vec<_> = state
+            .members
+            .into_iter()
+            .filter(|(identity, _, _)| acceptable(identity))
+            .take(MEMBERS_MAX)
+            .map(|(identity, incarnation, state)| {
+                let state = match state {
+                    0 => Swim::Alive,
+                    1 => Swim::Suspect,
+                    _ => Swim::Down,
+                };
+                foca::Member::new(identity, incarnation, state)
+            })
+            .collect();
+        if self.foca.apply_many(members.into_iter(), false, &mut self.runtime).is_err() {
+            self.packets_refused += 1;
+        }
+        self.settle(now, outbox, header);
+        if state.answer {
+            outbox.control(from, Kind::State, &self.state(flushes, false));
+        }
+    }
+
+    /// A peer said that it stops.
+    pub fn bye(&mut self, peer: NodeId, now: Now, outbox: &mut Outbox, header: Header) {
+        let Some(known) = self.known.get(&peer) else { return };
+        let down = foca::Member::new(known.identity.clone(), u16::MAX, Swim::Down);
+        let _ = self.foca.apply_many(std::iter::once(down), true, &mut self.runtime);
+        self.settle(now, outbox, header);
+    }
+
+    /// Tells the cluster that this node leaves.
+    pub fn leave(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
+        for _ in 0..3 {
+            let _ = self.foca.gossip(&mut self.runtime);
+        }
+        let _ = self.foca.leave_cluster(&mut self.runtime);
+        self.settle(now, outbox, header);
+    }
+
+    /// Does what is due.
+    pub fn tick(&mut self, flushes: &Flushes, now: Now, outbox: &mut Outbox, header: Header) {
+        while let Some((_, timer)) = self.timers.due(now.mono) {
+            self.fire(timer, outbox);
+            self.settle(now, outbox, header);
+        }
+        if now.mono >= self.next_announce {
+            self.next_announce = now.mono.plus_ms(ANNOUNCE_MS);
+            self.announce(now, flushes, outbox);
+        }
+        if now.mono >= self.next_state {
+            let jitter = self.rng.random_range(0..STATE_MS / 4);
+            self.next_state = now.mono.plus_ms(STATE_MS + jitter);
+            if let Some(peer) = self.random_link() {
+                outbox.control(peer, Kind::State, &self.state(flushes.clone(), true));
+            }
+        }
+        if now.mono >= self.next_dials {
+            self.next_dials = now.mono.plus_ms(100);
+            self.dial(now, outbox);
+        }
+        self.consider_opening(now, outbox);
+    }
+
+    /// When [`Membership::tick`] wants to be called.
+    pub fn next_deadline(&self) -> Mono {
+        let next = self.next_announce.min(self.next_state).min(self.next_dials);
+        self.timers.next().map_or(next, |timer| timer.min(next))
+    }
+
+    fn fire(&mut self, timer: Timer<Identity>, outbox: &mut Outbox) {
+        match &timer {
+            // foca 2.0.0 sends TurnUndead even if the suspicion was refuted meanwhile, and the live
+            // member then takes a new identity, which moves the ring for nothing.
+            Timer::ChangeSuspectToDown { member_id, incarnation, .. } => {
+                let refuted = self.foca.iter_membership_state().any(|m| {
+                    m.id().id == member_id.id
+                        && (m.id() != member_id || m.incarnation() != *incarnation)
+                });
+                if refuted {
+                    return;
+                }
+            }
+            Timer::SendIndirectProbe { probed_id, .. } => {
+                if let Some(ping) = self.probes.remove(&probed_id.id)
+                    && self.links.contains(&probed_id.id)
+                {
+                    outbox.control_raw(probed_id.id, Kind::Swim, &ping);
+                }
+            }
+            _ => {}
+        }
+        // The errors of handle_timer are about timers that foca no longer cares for.
+        let _ = self.foca.handle_timer(timer, &mut self.runtime);
+    }
+
+    /// Carries out what foca wants, after every call of it.
+    fn settle(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
+        while let Some((to, packet)) = self.runtime.to_send() {
+            if !self.links.contains(&to.id) {
+                // Dropped, not queued: a stale probe is worse than none.
+                self.dials.entry(to.addr).or_insert(Dial {
+                    next: now.mono,
+                    failures: 0,
+                    tried: false,
+                });
+                continue;
+            }
+            if let Ok(header) = codec::take::<foca::Header<Identity>>(&mut &packet[..])
+                && matches!(header.message, foca::Message::Ping(_))
+            {
+                self.probes.insert(to.id, packet.to_vec());
+            }
+            if self.reliable == Some(to.id) {
+                outbox.control_raw(to.id, Kind::Swim, &packet);
+            } else {
+                let bytes = datagram(&packet, header);
+                outbox.push(Output::Datagram { to: to.id, bytes });
+            }
+        }
+        while let Some((after, timer)) = self.runtime.to_schedule() {
+            let after = after.min(Duration::from_secs(7 * 24 * 3600));
+            self.timers.set(Mono(now.mono.0 + after.as_nanos() as u64), timer);
+        }
+        while let Some(notification) = self.runtime.to_notify() {
+            if let OwnedNotification::Rejoin(identity) = notification {
+                self.rejoined = true;
+                outbox.notice(Notice::Rejoined(identity.generation));
+            }
+        }
+    }
+
+    /// Compares with foca's list: who came, went, or is in another life. Notifications are only a
+    /// reason to look; the list is the truth.
+    pub fn changes(&mut self, now: Now, outbox: &mut Outbox) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if std::mem::take(&mut self.rejoined) {
+            changes.push(Change::Rejoined);
+        }
+        let own = self.identity().id;
+        let table: Vec<_> = self
+            .foca
+            .iter_membership_state()
+            .filter(|m| m.id().id != own)
+            .map(|m| {
+                let state = match m.state() {
+                    Swim::Alive => MemberState::Alive,
+                    Swim::Suspect => MemberState::Suspect,
+                    Swim::Down => MemberState::Down,
+                };
+                (m.id().clone(), state)
+            })
+            .collect();
+        let mut listed = BTreeSet::new();
+        for (identity, state) in table {
+            let id = identity.id;
+            listed.insert(id);
+            let before = self.known.get(&id).cloned();
+            let since = match &before {
+                Some(known) if known.state == state => known.since,
+                _ => now.mono,
+            };
+            let renamed = before
+                .as_ref()
+                .is_some_and(|k| k.identity.generation != identity.generation);
+            let was = before.map(|k| k.state);
+            let view = self.view(&identity, state, false);
+            self.known.insert(id, Known { identity, state, since });
+            match (was, state) {
+                (None | Some(MemberState::Down), MemberState::Alive | MemberState::Suspect) => {
+                    outbox.notice(Notice::MemberUp(view));
+                    changes.push(Change::Up(id));
+                }
+                (Some(MemberState::Alive | MemberState::Suspect), MemberState::Down) => {
+                    outbox.notice(Notice::MemberDown(view));
+                    changes.push(Change::Gone(id));
+                }
+                (_, MemberState::Alive | MemberState::Suspect) if renamed => {
+                    outbox.notice(Notice::MemberUp(view));
+                    changes.push(Change::Up(id));
+                }
+                (Some(MemberState::Alive), MemberState::Suspect) => {
+                    outbox.notice(Notice::MemberSuspect(view));
+                }
+                _ => {}
+            }
+        }
+        let gone: Vec<_> = self.known.keys().filter(|id| !listed.contains(id)).copied().collect();
+        for id in gone {
+            // foca forgets members that have been down for long.
+            self.known.remove(&id);
+            changes.push(Change::Gone(id));
+        }
+        let size = self.present().len() as u32 + 1;
+        if size != self.sized_for && size > 3 {
+            self.sized_for = size;
+            let _ = self.foca.set_config(config(size));
+        }
+        self.consider_opening(now, outbox);
+        changes
+    }
+
+    fn consider_opening(&mut self, now: Now, outbox: &mut Outbox) {
+        if self.open {
+            return;
+        }
+        let waited_ms = now.mono.since(self.started) / 1_000_000;
+        let member = self.known.values().any(|k| k.state == MemberState::Alive);
+        let tried = self.seeds.iter().all(|seed| self.dials.get(seed).is_none_or(|d| d.tried));
+        let alone = match self.seeded {
+            false => waited_ms >= ALONE_WITHOUT_SEEDS_MS,
+            true => waited_ms >= ALONE_WITH_SEEDS_MS && tried,
+        };
+        if !member && alone && self.seeded {
+            outbox.notice(Notice::Alone { seeds: self.seeds.clone() });
+        }
+        if member || alone {
+            self.open = true;
+            outbox.notice(Notice::Open);
+        }
+    }
+
+    /// Contacts a random seed: dials it, or compares notes if there is a link already.
+    fn announce(&mut self, now: Now, flushes: &Flushes, outbox: &mut Outbox) {
+        if self.seeded {
+            outbox.push(Output::Resolve);
+        }
+        if self.seeds.is_empty() {
+            return;
+        }
+        let seed = self.seeds[self.rng.random_range(0..self.seeds.len())];
+        match self.linked_at(seed) {
+            Some(peer) => outbox.control(peer, Kind::State, &self.state(flushes.clone(), true)),
+            None => {
+                let dial = Dial { next: now.mono, failures: 0, tried: false };
+                self.dials.entry(seed).or_insert(dial);
+            }
+        }
+    }
+
+    /// Dials everybody that should have a link and has none: members, members that went down, and
+    /// the seeds.
+    fn dial(&mut self, now: Now, outbox: &mut Outbox) {
+        let own = self.identity().clone();
+        let linked: BTreeSet<SocketAddr> =
+            self.links.iter().filter_map(|id| Some(self.known.get(id)?.identity.addr)).collect();
+        let mut wanted: BTreeMap<SocketAddr, Option<NodeId>> = BTreeMap::new();
+        for known in self.known.values() {
+            if !self.links.contains(&known.identity.id) {
+                wanted.insert(known.identity.addr, Some(known.identity.id));
+            }
+        }
+        for seed in &self.seeds {
+            if !linked.contains(seed) {
+                // Whoever answers there is welcome: a seed may be a name in front of many.
+                wanted.insert(*seed, None);
+            }
+        }
+        wanted.remove(&own.addr);
+        self.dials.retain(|addr, _| wanted.contains_key(addr) || self.seeds.contains(addr));
+        for (addr, expected) in wanted {
+            let dial = self.dials.entry(addr).or_insert(Dial {
+                next: now.mono,
+                failures: 0,
+                tried: false,
+            });
+            if dial.next <= now.mono {
+                // Pushed on by its result; this is for a result that never comes.
+                dial.next = now.mono.plus_ms(3_000);
+                outbox.push(Output::Dial { addr, expected });
+            }
+        }
+    }
+
+    fn linked_at(&self, addr: SocketAddr) -> Option<NodeId> {
+        let known = self.known.values().find(|k| k.identity.addr == addr)?;
+        self.links.contains(&known.identity.id).then_some(known.identity.id)
+    }
+
+    fn random_link(&mut self) -> Option<NodeId> {
+        let count = self.links.len();
+        if count == 0 {
+            return None;
+        }
+        self.links.iter().nth(self.rng.random_range(0..count)).copied()
+    }
+
+    /// This node's view of the members, itself included.
+    pub fn state(&self, flushes: Flushes, answer: bool) -> State {
+        let own = foca::Member::alive(self.identity().clone());
+        let members = self.foca.iter_membership_state().chain([&own]);
+        State {
+            members: members
+                .map(|m| {
+                    let state = match m.state() {
+                        Swim::Alive => 0,
+                        Swim::Suspect => 1,
+                        Swim::Down => 2,
+                    };
+                    (m.id().clone(), m.incarnation(), state)
+                })
+                .collect(),
+            names: self.names.iter().map(|(id, name)| (id.0, name.clone())).collect(),
+            flushes,
+            answer,
+        }
+    }
+}
+
+/// Whether an identity from a peer keeps the limits that its type does not express.
+fn acceptable(identity: &Identity) -> bool {
+    identity.zone.0.len() <= ZONE_BYTES_MAX && !identity.addr.ip().is_unspecified()
+}

@@ -1,0 +1,123 @@
+//! What the roles want done: outputs in order, and batches per peer and lane.
+//!
+//! Everything that waits for a peer leaves in one frame: requests and responses are gathered while
+//! inputs are handled, and sealed when the outputs are drained. Beside the outputs stand notes from
+//! one role to another (writes that missed an owner, requests sent and given up), which
+//! `node/mod.rs` hands on.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::{Bytes, BytesMut};
+
+use super::codec::{self, Header, Kind};
+use super::event::{CONTROL_LANE, Notice, OPERATION_LANES, OpId, Output, Reply};
+use super::message::{Exchange, Lateness, Request, Response};
+use crate::placement::{NodeId, Partition};
+
+/// A batch is sealed when it has grown to this, so that one lane's large batch does not hold up
+/// the others.
+const BATCH_BYTES: usize = 64 << 10;
+
+/// The outputs of one node.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    outputs: VecDeque<Output>,
+    batches: BTreeMap<(NodeId, u8, Kind), BytesMut>,
+    full: Vec<(NodeId, u8, BytesMut)>,
+    /// Requests put into batches since the last look, by peer.
+    pub sent: Vec<NodeId>,
+    /// Requests whose answer nobody waits for any more, by peer.
+    pub given_up: Vec<NodeId>,
+    /// Writes that did not reach an owner.
+    pub missed: Vec<(NodeId, Partition)>,
+}
+
+/// The lane of a partition's operations.
+pub fn lane(partition: Partition) -> u8 {
+    (partition.0 % u16::from(OPERATION_LANES)) as u8
+}
+
+impl Outbox {
+    /// Adds an output.
+    pub fn push(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    /// Answers a command.
+    pub fn reply(&mut self, id: OpId, reply: Reply) {
+        self.push(Output::Reply { id, reply });
+    }
+
+    /// Tells the operator.
+    pub fn notice(&mut self, notice: Notice) {
+        self.push(Output::Notice(notice));
+    }
+
+    /// Asks a peer.
+    pub fn request(&mut self, to: NodeId, lane: u8, number: u64, request: &Request) {
+        self.batch(to, lane, Kind::Requests, &(number, request));
+        self.sent.push(to);
+    }
+
+    /// Answers a peer.
+    pub fn response(&mut self, to: NodeId, lane: u8, number: u64, response: &Response) {
+        self.batch(to, lane, Kind::Responses, &(number, response));
+    }
+
+    /// Sends an exchange message. It shares the lane of the partition's operations, so that an
+    /// exchange never overtakes a write.
+    pub fn exchange(&mut self, to: NodeId, partition: Partition, message: &Exchange) {
+        self.batch(to, lane(partition), Kind::Exchange, message);
+    }
+
+    /// Sends a message about being late.
+    pub fn lateness(&mut self, to: NodeId, message: &Lateness) {
+        self.batch(to, CONTROL_LANE, Kind::Lateness, message);
+    }
+
+    /// Sends one item in a frame of its own on the control lane.
+    pub fn control<T: serde::Serialize>(&mut self, to: NodeId, kind: Kind, item: &T) {
+        let mut frame = codec::begin(kind);
+        codec::put(&mut frame, item);
+        self.full.push((to, CONTROL_LANE, frame));
+    }
+
+    /// Sends raw bytes in a frame of their own on the control lane.
+    pub fn control_raw(&mut self, to: NodeId, kind: Kind, bytes: &[u8]) {
+        let mut frame = codec::begin(kind);
+        frame.extend_from_slice(bytes);
+        self.full.push((to, CONTROL_LANE, frame));
+    }
+
+    /// The next output; seals the batches when nothing else is left.
+    pub fn pop(&mut self, header: impl FnOnce() -> Header) -> Option<Output> {
+        if self.outputs.is_empty() && !(self.batches.is_empty() && self.full.is_empty()) {
+            let header = header();
+            for (to, lane, frame) in self.full.drain(..) {
+                let bytes = codec::seal(frame, header);
+                self.outputs.push_back(Output::Frame { to, lane, bytes });
+            }
+            for ((to, lane, _), frame) in std::mem::take(&mut self.batches) {
+                let bytes = codec::seal(frame, header);
+                self.outputs.push_back(Output::Frame { to, lane, bytes });
+            }
+        }
+        self.outputs.pop_front()
+    }
+
+    fn batch<T: serde::Serialize>(&mut self, to: NodeId, lane: u8, kind: Kind, item: &T) {
+        let batch = self.batches.entry((to, lane, kind)).or_insert_with(|| codec::begin(kind));
+        codec::put(batch, item);
+        if batch.len() >= BATCH_BYTES {
+            let frame = self.batches.remove(&(to, lane, kind)).expect("just filled");
+            self.full.push((to, lane, frame));
+        }
+    }
+}
+
+/// A SWIM packet as a datagram.
+pub fn datagram(bytes: &[u8], header: Header) -> Bytes {
+    let mut frame = codec::begin(Kind::Swim);
+    frame.extend_from_slice(bytes);
+    codec::seal(frame, header)
+}

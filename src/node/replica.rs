@@ -1,0 +1,107 @@
+//! A node in its duty of holding entries: answers what peers ask of its store, one request at a
+//! time, each in one step under the partition's lock.
+
+use super::message::{Request, Response};
+use super::turn::Turn;
+use crate::placement::NodeId;
+use crate::store::{Held, Key, KeyRef, Merged, Parts, Role};
+
+/// A key, borrowed.
+pub fn key_ref(key: &Key) -> KeyRef<'_> {
+    KeyRef { namespace: key.namespace, bytes: &key.bytes }
+}
+
+/// Answers a request about this node's own store; `None` for what is not a replica's business.
+pub fn answer(request: &Request, turn: &mut Turn<'_>, stats: &mut ReplicaStats) -> Option<Response> {
+    Some(match request {
+        Request::Write { key, entry } => {
+            let parts = Parts::of(entry);
+            let now = turn.now.mono;
+            if !turn.clock.believes(parts.version.value.hlc, now)
+                || !turn.clock.believes(parts.version.deadline.hlc, now)
+            {
+                // Adopting it would let one bad clock decide everything from now on.
+                stats.refused_ahead += 1;
+                return Some(Response::Busy);
+            }
+            let partition = turn.partition_of(key_ref(key));
+            turn.with(partition, |kept, context| {
+                if kept.role() == Role::None {
+                    return Response::NotOwner;
+                }
+                let key = key_ref(key);
+                let existed = matches!(kept.look(key, context), Held::Value(_));
+                let epoch = kept.sessions().epoch();
+                match kept.merge(key, parts, context) {
+                    Merged::Taken { .. } => Response::Ack { existed, epoch },
+                    Merged::Covered => Response::Ack { existed: false, epoch },
+                    Merged::Below(floor) => {
+                        stats.refused_below += 1;
+                        kept.note_ghost(key);
+                        Response::Below(floor)
+                    }
+                }
+            })
+        }
+        Request::Read { key, min } => {
+            let partition = turn.partition_of(key_ref(key));
+            let late = turn.store.is_late();
+            turn.with(partition, |kept, context| {
+                let key = key_ref(key);
+                match kept.role() {
+                    Role::None => return Response::NotOwner,
+                    Role::Boot => return Response::NotReady,
+                    Role::Ready | Role::Old if late => return Response::NotReady,
+                    Role::Ready | Role::Old => {}
+                }
+                if !kept.covers(key, *min, context) {
+                    return Response::NotYet;
+                }
+                let floor = kept.floor(key, context);
+                let epoch = kept.sessions().epoch();
+                let doubt = kept.role() == Role::Old || kept.doubts(key, context.now);
+                match kept.read(key, context) {
+                    Held::Value(parts) => Response::Hit(parts.to_entry()),
+                    Held::Dead(bar) => Response::Miss { bar, floor, epoch, doubt: true },
+                    Held::Nothing => {
+                        Response::Miss { bar: Default::default(), floor, epoch, doubt }
+                    }
+                }
+            })
+        }
+        Request::Flush(flushes) => {
+            turn.store.flush(flushes);
+            Response::Flushed
+        }
+        Request::Count { namespace } => Response::Counted(count(turn, *namespace)),
+        Request::Decide { .. } => return None,
+    })
+}
+
+/// Keys of a namespace in the partitions this node is first ready owner of, in its own view.
+pub fn count(turn: &Turn<'_>, namespace: crate::store::Namespace) -> u64 {
+    let first = |p: &crate::placement::Partition| turn.ring.owners(*p).first() == Some(&turn.own);
+    let partitions = turn.store.options().partitions.iter();
+    let values = |p| turn.with(p, |kept, _| kept.values(Some(namespace)));
+    partitions.filter(first).map(values).sum()
+}
+
+/// What a replica refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplicaStats {
+    /// Stamps too far ahead of this node's clock.
+    pub refused_ahead: u64,
+    /// Values at or below a floor.
+    pub refused_below: u64,
+}
+
+/// The peer that a request came from, and what to match the answer with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asker {
+    /// Who.
+    pub peer: NodeId,
+    /// The lane it came on, and the answer goes back on.
+    pub lane: u8,
+    /// Its number for the request.
+    pub number: u64,
+}

@@ -1,0 +1,206 @@
+//! Who answers now. Independent of membership: SWIM takes seconds to be sure that a member is dead,
+//! and a client must not wait that long for one that hangs.
+//!
+//! A peer with requests outstanding and no frame for max(50 ms, 4 x its 99th-percentile round trip)
+//! is *unresponsive*: not waited for, not preferred, probed five times a second. Any frame from it
+//! clears that. Nothing here says that it is dead.
+
+use std::collections::BTreeMap;
+
+use crate::placement::NodeId;
+use crate::store::Mono;
+
+/// Least silence that makes a peer with requests outstanding unresponsive, in nanoseconds.
+const SILENCE_NS_MIN: u64 = 50_000_000;
+/// Most, in nanoseconds: a peer that is always slow is still given up for a quicker one.
+const SILENCE_NS_MAX: u64 = 400_000_000;
+/// Time between probes of an unresponsive peer, in milliseconds.
+const PROBE_MS: u64 = 200;
+
+/// One peer's pulse.
+#[derive(Clone, Copy, Debug)]
+struct Pulse {
+    /// Requests without an answer.
+    outstanding: u32,
+    /// When the peer last sent something, or was first asked after having nothing to answer.
+    quiet_since: Mono,
+    /// Smoothed round trip and mean deviation (RFC 6298), in nanoseconds.
+    rtt_ns: u64,
+    deviation_ns: u64,
+    unresponsive: bool,
+    next_probe: Mono,
+}
+
+/// The pulses of all peers with a link.
+#[derive(Debug, Default)]
+pub struct Responsiveness {
+    peers: BTreeMap<NodeId, Pulse>,
+}
+
+impl Responsiveness {
+    /// A link came up. A peer starts as responsive.
+    pub fn up(&mut self, peer: NodeId, now: Mono) {
+        self.peers.entry(peer).or_insert(Pulse {
+            outstanding: 0,
+            quiet_since: now,
+            rtt_ns: 0,
+            deviation_ns: 0,
+            unresponsive: false,
+            next_probe: now,
+        });
+        self.heard(peer, now);
+    }
+
+    /// The last link is gone.
+    pub fn down(&mut self, peer: NodeId) {
+        self.peers.remove(&peer);
+    }
+
+    /// A request left.
+    pub fn sent(&mut self, peer: NodeId, now: Mono) {
+        if let Some(pulse) = self.peers.get_mut(&peer) {
+            if pulse.outstanding == 0 {
+                pulse.quiet_since = now;
+            }
+            pulse.outstanding += 1;
+        }
+    }
+
+    /// Anything came from the peer. Returns whether it had been unresponsive.
+    pub fn heard(&mut self, peer: NodeId, now: Mono) -> bool {
+        let Some(pulse) = self.peers.get_mut(&peer) else { return false };
+        pulse.quiet_since = now;
+        std::mem::take(&mut pulse.unresponsive)
+    }
+
+    /// An answer came, after so long.
+    pub fn answered(&mut self, peer: NodeId, rtt_ns: u64) {
+        let Some(pulse) = self.peers.get_mut(&peer) else { return };
+        pulse.outstanding = pulse.outstanding.saturating_sub(1);
+        if pulse.rtt_ns == 0 {
+            (pulse.rtt_ns, pulse.deviation_ns) = (rtt_ns.max(1), rtt_ns / 2);
+        } else {
+            let off = pulse.rtt_ns.abs_diff(rtt_ns);
+            pulse.deviation_ns = pulse.deviation_ns - pulse.deviation_ns / 4 + off / 4;
+            pulse.rtt_ns = (pulse.rtt_ns - pulse.rtt_ns / 8 + rtt_ns / 8).max(1);
+        }
+    }
+
+    /// Nobody waits for that answer any more.
+    pub fn given_up(&mut self, peer: NodeId) {
+        if let Some(pulse) = self.peers.get_mut(&peer) {
+            pulse.outstanding = pulse.outstanding.saturating_sub(1);
+        }
+    }
+
+    /// This node did not run for a while: the silence was its own.
+    pub fn forgive(&mut self, now: Mono) {
+        for pulse in self.peers.values_mut() {
+            pulse.quiet_since = now;
+        }
+    }
+
+    /// Peers that have become unresponsive by now.
+    pub fn judge(&mut self, now: Mono) -> Vec<NodeId> {
+        let mut silent = Vec::new();
+        for (peer, pulse) in &mut self.peers {
+            if !pulse.unresponsive && pulse.outstanding > 0 && now >= pulse.limit() {
+                pulse.unresponsive = true;
+                pulse.next_probe = now;
+                silent.push(*peer);
+            }
+        }
+        silent
+    }
+
+    /// Unresponsive peers whose next probe is due.
+    pub fn probes(&mut self, now: Mono) -> Vec<NodeId> {
+        let mut due = Vec::new();
+        for (peer, pulse) in &mut self.peers {
+            if pulse.unresponsive && pulse.next_probe <= now {
+                pulse.next_probe = now.plus_ms(PROBE_MS);
+                due.push(*peer);
+            }
+        }
+        due
+    }
+
+    /// Whether there is a link to that peer and it answers.
+    pub fn is_responsive(&self, peer: NodeId) -> bool {
+        self.peers.get(&peer).is_some_and(|pulse| !pulse.unresponsive)
+    }
+
+    /// Smoothed round trip, in microseconds; 0 while unknown.
+    pub fn rtt_us(&self, peer: NodeId) -> u64 {
+        self.peers.get(&peer).map_or(0, |pulse| pulse.rtt_ns / 1_000)
+    }
+
+    /// When [`Responsiveness::judge`] or [`Responsiveness::probes`] has something to do.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        let next = |pulse: &Pulse| {
+            if pulse.unresponsive {
+                Some(pulse.next_probe)
+            } else {
+                (pulse.outstanding > 0).then(|| pulse.limit())
+            }
+        };
+        self.peers.values().filter_map(next).min()
+    }
+}
+
+impl Pulse {
+    /// When silence makes it unresponsive.
+    fn limit(&self) -> Mono {
+        // For a round trip that is roughly normal, mean plus three mean deviations is about the
+        // 99th percentile.
+        let p99 = self.rtt_ns + 3 * self.deviation_ns;
+        Mono(self.quiet_since.0 + (4 * p99).clamp(SILENCE_NS_MIN, SILENCE_NS_MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PEER: NodeId = NodeId([1; 16]);
+
+    fn ms(ms: u64) -> Mono {
+        Mono(0).plus_ms(ms)
+    }
+
+    #[test]
+    fn silence_counts_only_while_something_is_outstanding() {
+        let mut pulses = Responsiveness::default();
+        pulses.up(PEER, ms(0));
+        assert!(pulses.judge(ms(10_000)).is_empty());
+        pulses.sent(PEER, ms(10_000));
+        assert!(pulses.judge(ms(10_049)).is_empty());
+        assert_eq!(pulses.judge(ms(10_050)), [PEER]);
+        assert!(!pulses.is_responsive(PEER));
+        assert!(pulses.heard(PEER, ms(10_060)), "any frame clears it");
+        assert!(pulses.is_responsive(PEER));
+    }
+
+    #[test]
+    fn an_unresponsive_peer_is_probed_five_times_a_second() {
+        let mut pulses = Responsiveness::default();
+        pulses.up(PEER, ms(0));
+        pulses.sent(PEER, ms(0));
+        pulses.judge(ms(60));
+        let probes = (60..1_060).filter(|t| !pulses.probes(ms(*t)).is_empty()).count();
+        assert_eq!(probes, 5);
+    }
+
+    #[test]
+    fn a_slow_peer_is_given_more_time() {
+        let mut pulses = Responsiveness::default();
+        pulses.up(PEER, ms(0));
+        for _ in 0..50 {
+            pulses.sent(PEER, ms(0));
+            pulses.answered(PEER, 40_000_000);
+        }
+        pulses.sent(PEER, ms(0));
+        assert!(pulses.judge(ms(150)).is_empty());
+        assert_eq!(pulses.judge(ms(400)), [PEER]);
+    }
+}

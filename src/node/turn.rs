@@ -1,0 +1,50 @@
+//! What a role gets lent for one turn.
+
+use std::collections::BTreeSet;
+
+use super::outbox::Outbox;
+use crate::placement::{NodeId, Partition, Ring};
+use crate::store::{Clock, Context, KeyRef, Now, Partition as Kept, Role, Store};
+
+/// The surroundings of a role, for the length of a call.
+pub struct Turn<'a> {
+    /// What time it is.
+    pub now: Now,
+    /// Who this node is.
+    pub own: NodeId,
+    /// The entries.
+    pub store: &'a Store,
+    /// The hybrid clock.
+    pub clock: &'a Clock,
+    /// Who owns what.
+    pub ring: &'a Ring,
+    /// Members that are alive or suspect, without this node.
+    pub members: &'a BTreeSet<NodeId>,
+    /// Members with a link that answer; without this node.
+    pub reachable: &'a BTreeSet<NodeId>,
+    /// What to do.
+    pub outbox: &'a mut Outbox,
+}
+
+impl Turn<'_> {
+    /// Runs one step on a partition, under its lock.
+    pub fn with<R>(&self, id: Partition, step: impl FnOnce(&mut Kept, &Context<'_>) -> R) -> R {
+        self.store.with(id, self.clock, self.now.mono, step)
+    }
+
+    /// What this node is to a partition, if it may answer for it now.
+    pub fn role(&self, id: Partition) -> Role {
+        self.with(id, |partition, _| partition.role())
+    }
+
+    /// The owners of a partition besides this node.
+    pub fn other_owners(&self, id: Partition) -> impl Iterator<Item = NodeId> {
+        let own = self.own;
+        self.ring.owners(id).iter().copied().filter(move |owner| *owner != own)
+    }
+
+    /// The partition of a key.
+    pub fn partition_of(&self, key: KeyRef<'_>) -> Partition {
+        self.store.partition_of(key.bytes)
+    }
+}

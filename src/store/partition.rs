@@ -1,0 +1,740 @@
+//! A partition: the entries of one contiguous range of slots, and everything a local answer about
+//! them depends on.
+//!
+//! Role, sessions, floors and entries change only here, under the lock of the shard that holds the
+//! partition, so a local operation ([`Partition::apply`]) is one atomic step: it answers, or says
+//! why the answer is not to be had here ([`NotHere`]).
+//!
+//! What it keeps true:
+//! * Stamps of a key never go back while the memory lives: [`Partition::merge`] is the only way in
+//!   for what others wrote, and refuses what the floor covers.
+//! * Floors only rise, and every forgetting raises them.
+//! * The counters equal a recount.
+//!
+//! What it does not do: decide who owns it, talk to anyone, or read a clock.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Slot;
+
+use super::clock::{Clock, Mono, Stamp};
+use super::entry::{Namespace, Version};
+use super::operation::{Answer, Change, Current, Operation, Update};
+use super::record::{KeyRef, Parts, Record};
+use super::sessions::Sessions;
+use super::shard::key_hash;
+
+/// Number of floors of a partition: forgetting one key must not shut the door on all.
+pub const FLOORS: usize = 16;
+
+/// Most keys whose value was refused here that are remembered; the oldest are dropped.
+const GHOSTS_MAX: usize = 64;
+
+/// What a node is to a partition.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, serde::Serialize, serde::Deserialize,
+)]
+pub enum Role {
+    /// Neither owns nor holds it.
+    None,
+    /// Owns it, but does not have all of it yet: takes writes, answers NotReady to reads.
+    Boot,
+    /// Owns it and has all of it.
+    Ready,
+    /// No longer owns it, but still holds entries that the owners may lack.
+    Old,
+}
+
+/// Why a local operation has to be taken to the other owners.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum NotHere {
+    /// This node is not a ready owner.
+    Role(Role),
+    /// A miss, and there is reason to doubt it.
+    Doubt,
+    /// A write that others must have too.
+    Replicated,
+    /// This node was not running for a while and may have missed something.
+    Late,
+}
+
+/// What held entries have to say about a key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Held<'a> {
+    /// A live value.
+    Value(Parts<'a>),
+    /// No value, and anything at or below this version is dead: a mark, an expired value, or a
+    /// flushed one.
+    Dead(Version),
+    /// Nothing; anything at or below the floor may have been forgotten.
+    Nothing,
+}
+
+/// What became of an entry offered to [`Partition::merge`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Merged {
+    /// It is held now.
+    Taken {
+        /// Whether a live value was replaced.
+        replaced: bool,
+    },
+    /// That version, or a newer one, was known already.
+    Covered,
+    /// It is at or below this floor, and there is no value to replace.
+    Below(Stamp),
+}
+
+/// What a decided update did.
+#[derive(Debug)]
+pub struct Decided {
+    /// The answer for the client.
+    pub answer: Answer<Vec<u8>>,
+    /// The new version, if something was written; its parts are held now.
+    pub written: Option<Version>,
+}
+
+/// What the surroundings lend to a step.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Gives out the stamps.
+    pub clock: &'a Clock,
+    /// Monotonic time.
+    pub now: Mono,
+    /// What deadlines are compared with, in milliseconds since 1970.
+    pub expiry_ms: u64,
+    /// Flush stamps.
+    pub flushes: &'a Flushes,
+    /// Longest value, in bytes.
+    pub value_bytes_max: usize,
+}
+
+/// The flush stamps: everything at or below them is dead at once.
+#[derive(Clone, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Flushes {
+    all: Stamp,
+    by_namespace: Vec<(Namespace, Stamp)>,
+}
+
+/// Most namespaces that can have a flush stamp of their own.
+pub const FLUSHES_MAX: usize = 1024;
+
+impl Flushes {
+    /// The stamp up to which a namespace was flushed.
+    pub fn of(&self, namespace: Namespace) -> Stamp {
+        match self.by_namespace.binary_search_by_key(&namespace, |(n, _)| *n) {
+            Ok(at) => self.all.max(self.by_namespace[at].1),
+            Err(_) => self.all,
+        }
+    }
+
+    /// Records a flush of one namespace, or of all. Returns whether that is news.
+    pub fn raise(&mut self, namespace: Option<Namespace>, stamp: Stamp) -> bool {
+        let Some(namespace) = namespace else {
+            let news = stamp > self.all;
+            self.all = self.all.max(stamp);
+            return news;
+        };
+        if stamp <= self.of(namespace) {
+            return false;
+        }
+        match self.by_namespace.binary_search_by_key(&namespace, |(n, _)| *n) {
+            Ok(at) => self.by_namespace[at].1 = stamp,
+            Err(at) if self.by_namespace.len() < FLUSHES_MAX => {
+                self.by_namespace.insert(at, (namespace, stamp));
+            }
+            // Beyond the bound one namespace's flush becomes everybody's: forgetting is allowed.
+            Err(_) => self.all = self.all.max(stamp),
+        }
+        true
+    }
+
+    /// Takes over whatever another table has above this one. Returns whether anything was news.
+    pub fn merge(&mut self, other: &Flushes) -> bool {
+        let mut news = self.raise(None, other.all);
+        for (namespace, stamp) in &other.by_namespace {
+            news |= self.raise(Some(*namespace), *stamp);
+        }
+        news
+    }
+}
+
+/// Where a walk over the table stands. Valid while the table keeps its layout.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Cursor {
+    layout: u32,
+    bucket: u32,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub struct Partition {
+    pub(super) role: Role,
+    /// No other owner: writes are complete here, and what is forgotten is forgotten for good.
+    pub(super) sole: bool,
+    /// Until then a miss is in doubt: the owners or the sessions changed lately.
+    pub(super) unsettled_until: Mono,
+    pub(super) sessions: Sessions,
+    /// Keys the hash of the table and the choice of the floor; the same on all nodes of a cluster.
+    seed: u64,
+    floors: [Stamp; FLOORS],
+    table: HashTable<Record>,
+    /// Counts rehashes, which move entries between buckets.
+    layout: u32,
+    ghosts: VecDeque<u64>,
+    values: Vec<(Namespace, u32)>,
+    marks: u32,
+    record_bytes: usize,
+    mark_bytes: usize,
+}
+
+impl Partition {
+    /// An empty partition. `seed` keys the hashes of keys: it must be the same on all nodes of a
+    /// cluster, because floors are compared, and unknown outside, because chosen keys could
+    /// otherwise collide.
+    pub fn new(seed: u64) -> Partition {
+        Partition {
+            role: Role::None,
+            sole: false,
+            unsettled_until: Mono(0),
+            sessions: Sessions::default(),
+            seed,
+            floors: [Stamp::ZERO; FLOORS],
+            table: HashTable::new(),
+            layout: 0,
+            ghosts: VecDeque::new(),
+            values: Vec::new(),
+            marks: 0,
+            record_bytes: 0,
+            mark_bytes: 0,
+        }
+    }
+
+    /// The one local step. `reply` is called with the answer while the lock is held, so that a
+    /// value can be copied once, to where it is needed.
+    pub(super) fn apply<R>(
+        &mut self,
+        key: KeyRef<'_>,
+        operation: &Operation<&[u8]>,
+        context: &Context<'_>,
+        reply: impl FnOnce(Answer<&[u8]>) -> R,
+    ) -> Result<R, NotHere> {
+        let hash = self.hash(key);
+        if self.role != Role::Ready {
+            return Err(NotHere::Role(self.role));
+        }
+        match operation {
+            Operation::Get => {
+                let (doubts, sole) = (self.doubts(key, context.now), self.sole);
+                match self.read(key, context) {
+                    Held::Value(parts) => {
+                        let value = parts.value.unwrap_or_default();
+                        Ok(reply(Answer::Found { value, deadline_ms: parts.deadline_ms }))
+                    }
+                    // Where others may hold something newer, a mark is a reason to doubt, too.
+                    Held::Dead(_) if !sole => Err(NotHere::Doubt),
+                    _ if doubts => Err(NotHere::Doubt),
+                    _ => Ok(reply(Answer::Missing)),
+                }
+            }
+            _ if !self.sole => Err(NotHere::Replicated),
+            Operation::Set { value, deadline_ms } => {
+                self.write(key, Some((value, *deadline_ms)), context);
+                Ok(reply(Answer::Done))
+            }
+            Operation::Delete => {
+                let existed = matches!(self.look(key, context), Held::Value(_));
+                self.write(key, None, context);
+                Ok(reply(Answer::Existed(existed)))
+            }
+            Operation::Update(update) => {
+                let decided = self.decide(key, update, None, context);
+                Ok(reply(decided.answer.as_ref()))
+            }
+        }
+    }
+
+    /// What is held about a key, without counting as a use.
+    pub fn look(&self, key: KeyRef<'_>, context: &Context<'_>) -> Held<'_> {
+        let hash = self.hash(key);
+        match self.table.find(hash, |r| r.is(key)) {
+            Some(record) => judge(record, context),
+            None => Held::Nothing,
+        }
+    }
+
+    /// What is held about a key, for a client: eviction spares what is read.
+    pub fn read(&mut self, key: KeyRef<'_>, context: &Context<'_>) -> Held<'_> {
+        let hash = self.hash(key);
+        match self.table.find_mut(hash, |r| r.is(key)) {
+            Some(record) => {
+                record.set_hot(true);
+                judge(record, context)
+            }
+            None => Held::Nothing,
+        }
+    }
+
+    /// Whether a miss of that key is in doubt.
+    pub fn doubts(&self, key: KeyRef<'_>, now: Mono) -> bool {
+        let ghost = || !self.ghosts.is_empty() && self.ghosts.contains(&self.hash(key));
+        !self.sole && (now < self.unsettled_until || ghost())
+    }
+
+    /// Whether this node covers (key, version): holds it or something later, or holds no value and
+    /// has its floor, or a flush, at or above.
+    pub fn covers(
+        &self,
+        key: KeyRef<'_>,
+        version: Version,
+        context: &Context<'_>,
+    ) -> bool {
+        let hash = self.hash(key);
+        let floor = self.floor(key, context);
+        match self.table.find(hash, |r| r.is(key)) {
+            Some(record) if record.version() >= version => true,
+            Some(record) if !record.is_mark() => false,
+            _ => floor >= version.value,
+        }
+    }
+
+    /// The effective floor of a key: the largest stamp forgotten in its bucket, or its flush.
+    pub fn floor(&self, key: KeyRef<'_>, context: &Context<'_>) -> Stamp {
+        self.floors[bucket(self.hash(key))].max(context.flushes.of(key.namespace))
+    }
+
+    /// All floors, without the flushes.
+    pub fn floors(&self) -> &[Stamp; FLOORS] {
+        &self.floors
+    }
+
+    /// Raises the floors to another holder's.
+    pub fn adopt_floors(&mut self, floors: &[Stamp; FLOORS]) {
+        for (own, other) in self.floors.iter_mut().zip(floors) {
+            *own = (*own).max(*other);
+        }
+    }
+
+    /// Writes as the coordinator: draws a stamp above everything held for the key. `None` deletes.
+    pub fn write(
+        &mut self,
+        key: KeyRef<'_>,
+        content: Option<(&[u8], Option<u64>)>,
+        context: &Context<'_>,
+    ) -> Stamp {
+        let hash = self.hash(key);
+        let held = self.table.find(hash, |r| r.is(key)).map(|r| r.version());
+        let above = held.map_or(Stamp::ZERO, |v| v.value.max(v.deadline));
+        let above = above.max(self.floor(key, context));
+        let stamp = context.clock.stamp(context.now, above);
+        let parts = Parts {
+            version: Version::of(stamp),
+            value: content.map(|(value, _)| value),
+            deadline_ms: content.and_then(|(_, deadline_ms)| deadline_ms),
+        };
+        if parts.value.is_none() && self.sole {
+            // Nobody else can hold it: nothing to remember but that it is gone.
+            self.remove(key, hash);
+            self.raise(hash, stamp);
+        } else {
+            self.install(key, hash, parts);
+        }
+        stamp
+    }
+
+    /// Decides an update on the newest version known: what is held, or `newest` from another
+    /// owner. Installs the result under a fresh stamp.
+    pub fn decide<B: AsRef<[u8]>>(
+        &mut self,
+        key: KeyRef<'_>,
+        update: &Update<B>,
+        newest: Option<Parts<'_>>,
+        context: &Context<'_>,
+    ) -> Decided {
+        let hash = self.hash(key);
+        let record = self.table.find(hash, |r| r.is(key));
+        let held_version = record.map_or(Version::ZERO, |r| r.version());
+        let held = record.map_or(Held::Nothing, |r| judge(r, context));
+        let newest = newest.filter(|parts| {
+            parts.version > held_version
+                && parts.version.value > self.floor(key, context)
+                && parts.deadline_ms.is_none_or(|at| at > context.expiry_ms)
+        });
+        let (current, is_held) = match (held, newest) {
+            (_, Some(parts)) => (Some(parts), false),
+            (Held::Value(parts), None) => (Some(parts), true),
+            _ => (None, false),
+        };
+        let basis = current.and_then(|parts| {
+            parts.value.map(|value| Current { value, deadline_ms: parts.deadline_ms })
+        });
+        let (change, answer) = update.decide(basis, context.expiry_ms, context.value_bytes_max);
+        let known = current.map_or(held_version, |c| c.version.max(held_version));
+        let above = known.value.max(known.deadline);
+        let above = above.max(self.floor(key, context));
+        let written = match change {
+            Change::Keep => None,
+            Change::Put { value, deadline_ms } => {
+                let version = Version::of(context.clock.stamp(context.now, above));
+                self.install(key, hash, Parts { version, value: Some(&value), deadline_ms });
+                Some(version)
+            }
+            Change::Deadline(deadline_ms) => {
+                let stamp = context.clock.stamp(context.now, above);
+                let value = basis.map(|b| b.value.to_vec());
+                // A value that only another owner holds is written anew, never re-admitted.
+                let version = match current {
+                    Some(parts) if is_held => {
+                        Version { value: parts.version.value, deadline: stamp }
+                    }
+                    _ => Version::of(stamp),
+                };
+                self.install(key, hash, Parts { version, value: value.as_deref(), deadline_ms });
+                Some(version)
+            }
+            Change::Remove => Some(Version::of(self.write(key, None, context))),
+        };
+        Decided { answer, written }
+    }
+
+    /// The one way in for what others wrote: client writes by way of a coordinator, repair, boot.
+    ///
+    /// What is held at that version or later stays. A held *value* that is older is replaced.
+    /// Otherwise, with nothing or only a mark held, the floor decides: a mark opens no door below
+    /// it.
+    pub fn merge(
+        &mut self,
+        key: KeyRef<'_>,
+        offered: Parts<'_>,
+        context: &Context<'_>,
+    ) -> Merged {
+        let hash = self.hash(key);
+        let flush = context.flushes.of(key.namespace);
+        let floor = self.floors[bucket(hash)].max(flush);
+        let below = |floor| match offered.value {
+            // The floor says all that the tombstone would say.
+            None => Merged::Covered,
+            Some(_) => Merged::Below(floor),
+        };
+        let replaced = match self.table.find(hash, |r| r.is(key)) {
+            Some(record) if record.version() >= offered.version => return Merged::Covered,
+            Some(record) if !record.is_mark() => {
+                if offered.version.value <= flush {
+                    return below(flush);
+                }
+                matches!(judge(record, context), Held::Value(_))
+            }
+            Some(record) if record.version().value == offered.version.value => {
+                // The same value, demoted here: only its deadline moved on.
+                let parts = Parts { value: None, ..offered };
+                self.install(key, hash, parts);
+                return Merged::Covered;
+            }
+            _ if offered.version.value <= floor => return below(floor),
+            _ => false,
+        };
+        self.install(key, hash, offered);
+        Merged::Taken { replaced }
+    }
+
+    /// Whether [`Partition::merge`] would take that version.
+    pub fn wants(
+        &self,
+        key: KeyRef<'_>,
+        version: Version,
+        context: &Context<'_>,
+    ) -> bool {
+        let hash = self.hash(key);
+        let flush = context.flushes.of(key.namespace);
+        match self.table.find(hash, |r| r.is(key)) {
+            Some(record) if record.version() >= version => false,
+            Some(record) if !record.is_mark() => version.value > flush,
+            Some(record) if record.version().value == version.value => false,
+            _ => version.value > self.floors[bucket(hash)].max(flush),
+        }
+    }
+
+    /// Notes that a value of this key was refused here, so that a miss of it is in doubt.
+    pub fn note_ghost(&mut self, key: KeyRef<'_>) {
+        let hash = self.hash(key);
+        if !self.ghosts.contains(&hash) {
+            if self.ghosts.len() == GHOSTS_MAX {
+                self.ghosts.pop_front();
+            }
+            self.ghosts.push_back(hash);
+        }
+    }
+
+    /// Walks on from a cursor: calls `visit` for up to `steps` entries, until it says `false`, and
+    /// returns where to go on, or `None` at the end. A walk during which the table was rehashed
+    /// starts over.
+    pub fn walk(
+        &self,
+        from: Cursor,
+        steps: usize,
+        mut visit: impl FnMut(KeyRef<'_>, Parts<'_>) -> bool,
+    ) -> Option<Cursor> {
+        let mut bucket = if from.layout == self.layout { from.bucket as usize } else { 0 };
+        let mut left = steps;
+        // Empty buckets cost a little too: a table that was emptied must not make one step long.
+        let mut looked = steps * 32;
+        while bucket < self.table.num_buckets() {
+            if left == 0 || looked == 0 {
+                return Some(Cursor { layout: self.layout, bucket: bucket as u32 });
+            }
+            looked -= 1;
+            if let Some(record) = self.table.get_bucket(bucket) {
+                left = if visit(record.key(), record.parts()) { left - 1 } else { 0 };
+            }
+            bucket += 1;
+        }
+        None
+    }
+
+    /// Clears one session's bit on every entry.
+    pub fn clear_bit(&mut self, session: u8) {
+        for record in &mut self.table {
+            record.set_bits(record.bits() & !(1 << session));
+        }
+    }
+
+    /// Sets one session's bit: that peer covers what is held of this key.
+    pub fn set_bit(&mut self, key: KeyRef<'_>, session: u8) {
+        let hash = self.hash(key);
+        if let Some(record) = self.table.find_mut(hash, |r| r.is(key)) {
+            record.set_bits(record.bits() | 1 << session);
+        }
+    }
+
+    /// Judgement after an absence: what that peer was not found to hold, and may have outlived
+    /// (its floor is at or above), loses its content and stays as a mark. Returns how many did.
+    pub fn condemn(&mut self, session: u8, floors: &[Stamp; FLOORS]) -> usize {
+        let mut condemned = Vec::new();
+        for record in &self.table {
+            let hash = key_hash(record.key(), self.seed);
+            if record.bits() & 1 << session == 0
+                && !record.is_mark()
+                && record.version().value <= floors[bucket(hash)]
+            {
+                condemned.push((hash, record.key().namespace, record.key().bytes.to_vec()));
+            }
+        }
+        for (hash, namespace, bytes) in &condemned {
+            self.demote(KeyRef { namespace: *namespace, bytes }, *hash);
+        }
+        condemned.len()
+    }
+
+    /// Looks at one bucket for eviction, from the clock's hand. Values read since the last look are
+    /// spared once; marks go only if `marks` says that there are too many of them. Returns whether
+    /// something was freed.
+    pub(super) fn evict_at(&mut self, bucket: usize, marks: bool) -> bool {
+        let Some(record) = self.table.get_bucket_mut(bucket) else { return false };
+        let hash = key_hash(record.key(), self.seed);
+        if record.is_mark() {
+            if marks {
+                let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
+                self.forget(KeyRef { namespace, bytes: &bytes }, hash);
+            }
+            return marks;
+        }
+        if record.is_hot() {
+            record.set_hot(false);
+            return false;
+        }
+        let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
+        let key = KeyRef { namespace, bytes: &bytes };
+        if self.sole {
+            self.forget(key, hash);
+        } else {
+            self.demote(key, hash);
+        }
+        true
+    }
+
+    /// Looks at one bucket for dead entries: expired ones are forgotten or leave their mark,
+    /// flushed ones go without raising the floor, because the flush stamp says it all.
+    pub(super) fn sweep_at(&mut self, bucket: usize, context: &Context<'_>) {
+        let Some(record) = self.table.get_bucket(bucket) else { return };
+        let key = record.key();
+        let flushed = record.version().value <= context.flushes.of(key.namespace);
+        let expired = !record.is_mark() && matches!(judge(record, context), Held::Dead(_));
+        if !flushed && !expired {
+            return;
+        }
+        let hash = key_hash(key, self.seed);
+        let bytes = key.bytes.to_vec();
+        let key = KeyRef { namespace: key.namespace, bytes: &bytes };
+        if flushed {
+            self.remove(key, hash);
+        } else if self.sole {
+            self.forget(key, hash);
+        } else {
+            self.demote(key, hash);
+        }
+    }
+
+    /// Drops everything: entries, floors, sessions.
+    pub fn clear(&mut self) {
+        let layout = self.layout.wrapping_add(1);
+        *self = Partition { layout, ..Partition::new(self.seed) };
+    }
+
+    /// Number of buckets of the table: the range of [`Partition::evict_at`].
+    pub(super) fn buckets(&self) -> usize {
+        self.table.num_buckets()
+    }
+
+    /// Entries with a value in a namespace, or in all.
+    pub fn values(&self, namespace: Option<Namespace>) -> u64 {
+        let of = |(n, count): &(Namespace, u32)| match namespace {
+            Some(wanted) if wanted != *n => 0,
+            _ => u64::from(*count),
+        };
+        self.values.iter().map(of).sum()
+    }
+
+    /// Entries without a value.
+    pub fn marks(&self) -> u64 {
+        u64::from(self.marks)
+    }
+
+    /// Whether nothing at all is held.
+    pub fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Bytes of memory: records and table.
+    pub fn footprint(&self) -> usize {
+        self.record_bytes + self.table.allocation_size()
+    }
+
+    /// Bytes of memory of marks.
+    pub(super) fn mark_footprint(&self) -> usize {
+        self.mark_bytes
+    }
+
+    /// What this node is to the partition.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Its sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
+    fn hash(&self, key: KeyRef<'_>) -> u64 {
+        key_hash(key, self.seed)
+    }
+
+    fn raise(&mut self, hash: u64, stamp: Stamp) {
+        let floor = &mut self.floors[bucket(hash)];
+        *floor = (*floor).max(stamp);
+    }
+
+    /// Removes an entry and raises the floor to it.
+    fn forget(&mut self, key: KeyRef<'_>, hash: u64) {
+        if let Some(version) = self.remove(key, hash) {
+            self.raise(hash, version.value);
+        }
+    }
+
+    /// Drops the content and keeps the mark.
+    fn demote(&mut self, key: KeyRef<'_>, hash: u64) {
+        let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else { return };
+        if record.is_mark() {
+            return;
+        }
+        let bits = record.bits();
+        let version = record.version();
+        let before = record.footprint();
+        *record = Record::new(key, Parts { version, value: None, deadline_ms: None });
+        record.set_bits(bits);
+        let after = record.footprint();
+        self.record_bytes = self.record_bytes - before + after;
+        self.mark_bytes += after;
+        self.marks += 1;
+        self.count(key.namespace, -1);
+    }
+
+    fn remove(&mut self, key: KeyRef<'_>, hash: u64) -> Option<Version> {
+        let slot = self.table.find_entry(hash, |r| r.is(key)).ok()?;
+        let (record, _) = slot.remove();
+        self.record_bytes -= record.footprint();
+        if record.is_mark() {
+            self.mark_bytes -= record.footprint();
+            self.marks -= 1;
+        } else {
+            self.count(key.namespace, -1);
+        }
+        Some(record.version())
+    }
+
+    /// Puts these parts in place of whatever is held.
+    fn install(&mut self, key: KeyRef<'_>, hash: u64, parts: Parts<'_>) {
+        let full = self.table.len() == self.table.capacity();
+        let seed = self.seed;
+        let rehash = |r: &Record| key_hash(r.key(), seed);
+        match self.table.entry(hash, |r| r.is(key), rehash) {
+            Slot::Occupied(mut slot) => {
+                let record = slot.get_mut();
+                if record.overwrite(parts) {
+                    return;
+                }
+                let (before, was_mark) = (record.footprint(), record.is_mark());
+                let hot = record.is_hot();
+                *record = Record::new(key, parts);
+                record.set_hot(hot);
+                let after = record.footprint();
+                self.record_bytes = self.record_bytes - before + after;
+                if was_mark {
+                    self.mark_bytes -= before;
+                    self.marks -= 1;
+                } else {
+                    self.count(key.namespace, -1);
+                }
+                self.count_in(key.namespace, parts, after);
+            }
+            Slot::Vacant(slot) => {
+                let record = Record::new(key, parts);
+                let footprint = record.footprint();
+                slot.insert(record);
+                if full {
+                    self.layout = self.layout.wrapping_add(1);
+                }
+                self.record_bytes += footprint;
+                self.count_in(key.namespace, parts, footprint);
+            }
+        }
+    }
+
+    fn count_in(&mut self, namespace: Namespace, parts: Parts<'_>, footprint: usize) {
+        if parts.value.is_some() {
+            self.count(namespace, 1);
+        } else {
+            self.marks += 1;
+            self.mark_bytes += footprint;
+        }
+    }
+
+    fn count(&mut self, namespace: Namespace, by: i32) {
+        match self.values.iter_mut().find(|(n, _)| *n == namespace) {
+            Some((_, count)) => *count = count.checked_add_signed(by).expect("counted in before it is counted out"),
+            None => self.values.push((namespace, by as u32)),
+        }
+    }
+}
+
+/// Which floor a key falls under. The same on every node of a cluster, because the hash is.
+fn bucket(hash: u64) -> usize {
+    (hash >> 60) as usize
+}
+
+fn judge<'a>(record: &'a Record, context: &Context<'_>) -> Held<'a> {
+    let parts = record.parts();
+    let dead = parts.value.is_none()
+        || parts.deadline_ms.is_some_and(|at| at <= context.expiry_ms)
+        || parts.version.value <= context.flushes.of(record.namespace());
+    if dead { Held::Dead(parts.version) } else { Held::Value(parts) }
+}
