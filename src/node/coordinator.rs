@@ -211,7 +211,10 @@ impl Coordinator {
             partition,
             deadline,
             waiting: Vec::new(),
-            phase: Phase::Scatter(Scatter { total: 0, flush: false }),
+            phase: Phase::Scatter(Scatter {
+                total: 0,
+                flush: false,
+            }),
         };
         let number = self.next;
         self.next += 1;
@@ -235,7 +238,13 @@ impl Coordinator {
                 let min = min.max(self.own_writes.version(&op.key));
                 let passed_over = false;
                 let declined = Vec::new();
-                op.phase = Phase::Forward(Forward { update, level, min, passed_over, declined });
+                op.phase = Phase::Forward(Forward {
+                    update,
+                    level,
+                    min,
+                    passed_over,
+                    declined,
+                });
                 self.advance_update(number, &mut op, turn)
             }
         };
@@ -244,10 +253,20 @@ impl Coordinator {
 
     /// Decides an update for another node.
     pub fn begin_decision(&mut self, asker: Asker, request: Request, turn: &mut Turn<'_>) {
-        let Request::Decide { key, update, min, level, passed_over } = request else { return };
+        let Request::Decide {
+            key,
+            update,
+            min,
+            level,
+            passed_over,
+        } = request
+        else {
+            return;
+        };
         let partition = turn.partition_of(key_ref(&key));
         let refuse = |response: Response, turn: &mut Turn<'_>| {
-            turn.outbox.response(asker.peer, asker.lane, asker.number, &response);
+            turn.outbox
+                .response(asker.peer, asker.lane, asker.number, &response);
         };
         if self.pending.len() >= OPERATIONS_MAX {
             self.stats.busy += 1;
@@ -266,7 +285,10 @@ impl Coordinator {
             partition,
             deadline: turn.now.mono.plus_ms(DEADLINE_MS),
             waiting: Vec::new(),
-            phase: Phase::Scatter(Scatter { total: 0, flush: false }),
+            phase: Phase::Scatter(Scatter {
+                total: 0,
+                flush: false,
+            }),
         };
         let live = self.decide_here(number, &mut op, update, level, min, passed_over, turn);
         self.keep(number, op, live, turn);
@@ -277,13 +299,29 @@ impl Coordinator {
         let stamp = turn.clock.stamp(turn.now.mono, Stamp::ZERO);
         turn.store.flush_up_to(namespace, stamp);
         let request = Request::Flush(turn.store.flushes());
-        self.scatter(id, request, Scatter { total: 0, flush: true }, turn);
+        self.scatter(
+            id,
+            request,
+            Scatter {
+                total: 0,
+                flush: true,
+            },
+            turn,
+        );
     }
 
     /// Counts the keys of a namespace.
     pub fn begin_count(&mut self, id: OpId, namespace: Namespace, turn: &mut Turn<'_>) {
         let total = super::replica::count(turn, namespace);
-        self.scatter(id, Request::Count { namespace }, Scatter { total, flush: false }, turn);
+        self.scatter(
+            id,
+            Request::Count { namespace },
+            Scatter {
+                total,
+                flush: false,
+            },
+            turn,
+        );
     }
 
     fn scatter(&mut self, id: OpId, request: Request, phase: Scatter, turn: &mut Turn<'_>) {
@@ -291,7 +329,10 @@ impl Coordinator {
         self.next += 1;
         let mut op = Pending {
             origin: Origin::Client(id),
-            key: Key { namespace: Namespace(0), bytes: Bytes::new() },
+            key: Key {
+                namespace: Namespace(0),
+                bytes: Bytes::new(),
+            },
             partition: Partition(0),
             deadline: turn.now.mono.plus_ms(DEADLINE_MS),
             waiting: Vec::new(),
@@ -346,7 +387,8 @@ impl Coordinator {
             })
         } else {
             let above = self.own_writes.version(&op.key);
-            turn.clock.stamp(turn.now.mono, above.value.max(above.deadline))
+            turn.clock
+                .stamp(turn.now.mono, above.value.max(above.deadline))
         };
         let (entry, answer) = match content {
             Content::Mark => (Entry::mark(stamp), Answer::Existed(existed)),
@@ -376,7 +418,11 @@ impl Coordinator {
             level,
             acks: u8::from(held),
             wanted: owners.len() as u8,
-            unasked: owners.iter().copied().filter(|owner| *owner != turn.own).collect(),
+            unasked: owners
+                .iter()
+                .copied()
+                .filter(|owner| *owner != turn.own)
+                .collect(),
             answered: false,
             restampable,
         });
@@ -385,20 +431,29 @@ impl Coordinator {
 
     /// Asks whom it can, answers if the level is reached. Returns whether the operation goes on.
     fn advance_write(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
-        let Phase::Write(write) = &mut op.phase else { return false };
+        let Phase::Write(write) = &mut op.phase else {
+            return false;
+        };
         if !write.unasked.is_empty() {
-            let request =
-                Request::Write { key: op.key.clone(), entry: write.entry.clone() };
+            let request = Request::Write {
+                key: op.key.clone(),
+                entry: write.entry.clone(),
+            };
             write.unasked.retain(|peer| {
                 if !turn.reachable.contains(peer) {
                     return true;
                 }
-                turn.outbox.request(*peer, lane(op.partition), number, &request);
+                turn.outbox
+                    .request(*peer, lane(op.partition), number, &request);
                 op.waiting.push((*peer, turn.now.mono));
                 false
             });
         }
-        let reachable = op.waiting.iter().filter(|(p, _)| turn.reachable.contains(p)).count();
+        let reachable = op
+            .waiting
+            .iter()
+            .filter(|(p, _)| turn.reachable.contains(p))
+            .count();
         let possible = usize::from(write.acks) + reachable;
         if !write.answered && usize::from(write.acks) >= needed(write.level, write.wanted, possible)
         {
@@ -422,8 +477,13 @@ impl Coordinator {
     }
 
     fn end_write(&mut self, number: u64, op: &Pending, turn: &mut Turn<'_>) {
-        let Phase::Write(write) = &op.phase else { return };
-        let behind = write.unasked.iter().chain(op.waiting.iter().map(|(peer, _)| peer));
+        let Phase::Write(write) = &op.phase else {
+            return;
+        };
+        let behind = write
+            .unasked
+            .iter()
+            .chain(op.waiting.iter().map(|(peer, _)| peer));
         for peer in behind {
             turn.outbox.missed.push((*peer, op.partition));
         }
@@ -444,7 +504,9 @@ impl Coordinator {
         response: Response,
         turn: &mut Turn<'_>,
     ) -> bool {
-        let Phase::Write(write) = &mut op.phase else { return false };
+        let Phase::Write(write) = &mut op.phase else {
+            return false;
+        };
         match response {
             Response::Ack { existed, .. } => {
                 write.acks = write.acks.saturating_add(1);
@@ -508,7 +570,7 @@ impl Coordinator {
             doubted: false,
             answers: Vec::new(),
         };
-        if let Some(done) = read_here(op, &mut read, turn) {
+        if let Some(done) = read_here(&op.key, op.partition, &mut read, turn) {
             reply(op.origin, Ok((done, None)), turn);
             return false;
         }
@@ -518,7 +580,9 @@ impl Coordinator {
 
     /// Puts all other owners on the list again and asks as many as are needed.
     fn restart_read(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
-        let Phase::Read(read) = &mut op.phase else { return false };
+        let Phase::Read(read) = &mut op.phase else {
+            return false;
+        };
         let asked = |peer: &NodeId| op.waiting.iter().any(|(p, _)| p == peer);
         let answered = |peer: &NodeId| read.answers.iter().any(|(p, _)| p == peer);
         read.queue = turn
@@ -531,7 +595,9 @@ impl Coordinator {
     /// Asks the next owner, or all if the miss so far is in doubt; ends the read when nobody is
     /// left.
     fn advance_read(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
-        let Phase::Read(read) = &mut op.phase else { return false };
+        let Phase::Read(read) = &mut op.phase else {
+            return false;
+        };
         let answers = read.answers.len();
         let window = match (read.doubted, read.level) {
             (true, _) => usize::MAX,
@@ -539,7 +605,9 @@ impl Coordinator {
             (false, _) => usize::from(read.needed).saturating_sub(answers),
         };
         while op.waiting.len() < window {
-            let Some(peer) = read.queue.pop_front() else { break };
+            let Some(peer) = read.queue.pop_front() else {
+                break;
+            };
             if turn.reachable.contains(&peer) {
                 ask_read(number, op.partition, &op.key, read.min, peer, turn);
                 op.waiting.push((peer, turn.now.mono));
@@ -558,7 +626,9 @@ impl Coordinator {
     }
 
     fn end_read(&mut self, op: &mut Pending, turn: &mut Turn<'_>) {
-        let Phase::Read(read) = &mut op.phase else { return };
+        let Phase::Read(read) = &mut op.phase else {
+            return;
+        };
         for (peer, _) in op.waiting.drain(..) {
             turn.outbox.given_up.push(peer);
         }
@@ -567,10 +637,13 @@ impl Coordinator {
                 for (peer, version) in &read.answers {
                     if *version < entry.version() && turn.reachable.contains(peer) {
                         // Read repair: an ordinary write of the version that is newest anyway.
-                        let request =
-                            Request::Write { key: op.key.clone(), entry: entry.clone() };
+                        let request = Request::Write {
+                            key: op.key.clone(),
+                            entry: entry.clone(),
+                        };
                         let number = u64::MAX;
-                        turn.outbox.request(*peer, lane(op.partition), number, &request);
+                        turn.outbox
+                            .request(*peer, lane(op.partition), number, &request);
                         turn.outbox.given_up.push(*peer);
                     }
                 }
@@ -595,7 +668,9 @@ impl Coordinator {
         response: Response,
         turn: &mut Turn<'_>,
     ) -> bool {
-        let Phase::Read(read) = &mut op.phase else { return false };
+        let Phase::Read(read) = &mut op.phase else {
+            return false;
+        };
         match response {
             Response::Hit(entry) => {
                 let version = entry.version();
@@ -604,16 +679,26 @@ impl Coordinator {
                 if version.value <= read.bar.value.max(read.floor) {
                     self.stats.barred += 1;
                     read.misses += 1;
-                } else if read.best.as_ref().is_none_or(|best| best.version() < version) {
+                } else if read
+                    .best
+                    .as_ref()
+                    .is_none_or(|best| best.version() < version)
+                {
                     read.best = Some(entry);
                 }
             }
-            Response::Miss { bar, floor, doubt, .. } => {
+            Response::Miss {
+                bar, floor, doubt, ..
+            } => {
                 read.answers.push((from, bar));
                 read.misses += 1;
                 read.bar = read.bar.max(bar);
                 read.floor = read.floor.max(floor);
-                if read.best.as_ref().is_some_and(|b| b.version().value <= read.bar.value) {
+                if read
+                    .best
+                    .as_ref()
+                    .is_some_and(|b| b.version().value <= read.bar.value)
+                {
                     read.best = None;
                 }
                 read.doubted |= doubt;
@@ -678,8 +763,12 @@ impl Coordinator {
     /// A peer does not answer, or has no link any more: nobody waits for it.
     pub fn on_unreachable(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let waits = |op: &Pending| op.waiting.iter().any(|(p, _)| *p == peer);
-        let numbers: Vec<u64> =
-            self.pending.iter().filter(|(_, op)| waits(op)).map(|(n, _)| *n).collect();
+        let numbers: Vec<u64> = self
+            .pending
+            .iter()
+            .filter(|(_, op)| waits(op))
+            .map(|(n, _)| *n)
+            .collect();
         for number in numbers {
             self.step(number, turn, |this, op, turn| match &mut op.phase {
                 // The write is on its way and may still be acknowledged; its level counts only
@@ -697,7 +786,11 @@ impl Coordinator {
                 }
                 Phase::Gather(_) => {
                     drop_waiting(op, peer, turn);
-                    if op.waiting.is_empty() { this.decide_now(number, op, turn) } else { true }
+                    if op.waiting.is_empty() {
+                        this.decide_now(number, op, turn)
+                    } else {
+                        true
+                    }
                 }
                 Phase::Scatter(_) => {
                     drop_waiting(op, peer, turn);
@@ -733,7 +826,8 @@ impl Coordinator {
                     _ if op.waiting.is_empty() => RETRY_MS,
                     _ => DEADLINE_MS,
                 };
-                self.timers.set(turn.now.mono.plus_ms(wait).min(op.deadline), number);
+                self.timers
+                    .set(turn.now.mono.plus_ms(wait).min(op.deadline), number);
             }
         }
     }
@@ -747,7 +841,7 @@ impl Coordinator {
         if let Phase::Read(read) = &mut op.phase {
             if op.waiting.is_empty() {
                 // Nobody could answer so far: this node may be ready by now, or somebody back.
-                if let Some(done) = read_here(op_parts(&op.key, op.partition), read, turn) {
+                if let Some(done) = read_here(&op.key, op.partition, read, turn) {
                     reply(op.origin, Ok((done, None)), turn);
                     return false;
                 }
@@ -768,7 +862,8 @@ impl Coordinator {
                 if !write.answered {
                     self.stats.unknown += 1;
                     let acks = write.acks;
-                    self.own_writes.remember(&op.key, write.entry.version(), number);
+                    self.own_writes
+                        .remember(&op.key, write.entry.version(), number);
                     reply(op.origin, Err(Failure::Unknown { acks }), turn);
                 }
                 return self.end_write(number, op, turn);
@@ -797,7 +892,9 @@ impl Coordinator {
         turn: &mut Turn<'_>,
         step: impl FnOnce(&mut Self, &mut Pending, &mut Turn<'_>) -> bool,
     ) {
-        let Some(mut op) = self.pending.remove(&number) else { return };
+        let Some(mut op) = self.pending.remove(&number) else {
+            return;
+        };
         if step(self, &mut op, turn) {
             if op.waiting.is_empty() {
                 self.timers.set(turn.now.mono.plus_ms(RETRY_MS), number);
@@ -820,24 +917,27 @@ fn needed(level: Level, owners: u8, possible: usize) -> usize {
 fn found(entry: Entry) -> Answer<Bytes> {
     let deadline_ms = entry.deadline_ms();
     match entry.content() {
-        Content::Value(value) => Answer::Found { value: value.clone(), deadline_ms },
+        Content::Value(value) => Answer::Found {
+            value: value.clone(),
+            deadline_ms,
+        },
         Content::Mark => Answer::Missing,
     }
 }
 
 /// Reads from this node's own store, if it may answer. `None`: the others have to be asked.
 fn read_here(
-    op: impl Into<KeyAt>,
+    key: &Key,
+    partition: Partition,
     read: &mut Read,
     turn: &mut Turn<'_>,
 ) -> Option<Answer<Bytes>> {
-    let KeyAt { key, partition } = op.into();
     if turn.store.is_late() || !turn.ring.owners(partition).contains(&turn.own) {
         return None;
     }
     let own = turn.own;
     turn.with(partition, |kept, context| {
-        let key = key_ref(&key);
+        let key = key_ref(key);
         if kept.role() != Role::Ready || !kept.covers(key, read.min, context) {
             return None;
         }
@@ -865,22 +965,6 @@ fn read_here(
     })
 }
 
-/// A key and its partition.
-pub(super) struct KeyAt {
-    key: Key,
-    partition: Partition,
-}
-
-impl From<&mut Pending> for KeyAt {
-    fn from(op: &mut Pending) -> KeyAt {
-        op_parts(&op.key, op.partition)
-    }
-}
-
-fn op_parts(key: &Key, partition: Partition) -> KeyAt {
-    KeyAt { key: key.clone(), partition }
-}
-
 fn ask_read(
     number: u64,
     partition: Partition,
@@ -889,7 +973,10 @@ fn ask_read(
     peer: NodeId,
     turn: &mut Turn<'_>,
 ) {
-    let request = Request::Read { key: key.clone(), min };
+    let request = Request::Read {
+        key: key.clone(),
+        min,
+    };
     turn.outbox.request(peer, lane(partition), number, &request);
 }
 
@@ -903,8 +990,14 @@ pub(super) fn drop_waiting(op: &mut Pending, peer: NodeId, turn: &mut Turn<'_>) 
 }
 
 fn finish_scatter(op: &Pending, turn: &mut Turn<'_>) {
-    let (Origin::Client(id), Phase::Scatter(scatter)) = (op.origin, &op.phase) else { return };
-    let reply = if scatter.flush { Reply::Flushed } else { Reply::Count(scatter.total) };
+    let (Origin::Client(id), Phase::Scatter(scatter)) = (op.origin, &op.phase) else {
+        return;
+    };
+    let reply = if scatter.flush {
+        Reply::Flushed
+    } else {
+        Reply::Count(scatter.total)
+    };
     turn.outbox.reply(id, reply);
 }
 
@@ -929,7 +1022,8 @@ pub(super) fn reply(
                 Err(Failure::Unknown { acks }) => Response::Undecided { acks },
                 Err(_) => Response::Busy,
             };
-            turn.outbox.response(asker.peer, asker.lane, asker.number, &response);
+            turn.outbox
+                .response(asker.peer, asker.lane, asker.number, &response);
         }
     }
 }

@@ -29,13 +29,21 @@ impl Coordinator {
         op: &mut Pending,
         turn: &mut Turn<'_>,
     ) -> bool {
-        let Phase::Forward(forward) = &mut op.phase else { return false };
+        let Phase::Forward(forward) = &mut op.phase else {
+            return false;
+        };
         for owner in turn.ring.owners(op.partition) {
             if *owner == turn.own {
                 if turn.role(op.partition) != Role::Ready || turn.store.is_late() {
                     continue;
                 }
-                let Forward { update, level, min, passed_over, .. } = forward;
+                let Forward {
+                    update,
+                    level,
+                    min,
+                    passed_over,
+                    ..
+                } = forward;
                 let (update, level, min) = (update.clone(), *level, *min);
                 let passed_over = *passed_over;
                 return self.decide_here(number, op, update, level, min, passed_over, turn);
@@ -54,7 +62,8 @@ impl Coordinator {
                 level: forward.level,
                 passed_over: forward.passed_over,
             };
-            turn.outbox.request(*owner, lane(op.partition), number, &request);
+            turn.outbox
+                .request(*owner, lane(op.partition), number, &request);
             op.waiting.push((*owner, turn.now.mono));
             return true;
         }
@@ -72,7 +81,9 @@ impl Coordinator {
         response: Response,
         turn: &mut Turn<'_>,
     ) -> bool {
-        let Phase::Forward(forward) = &mut op.phase else { return false };
+        let Phase::Forward(forward) = &mut op.phase else {
+            return false;
+        };
         match response {
             Response::Decided { answer, written } => {
                 if let Some(written) = written
@@ -113,18 +124,31 @@ impl Coordinator {
             let unsettled = kept.doubts(key, context.now);
             passed_over || absent || unsettled || !kept.covers(key, min, context)
         });
-        op.phase = Phase::Gather(Gather { update, level, newest: None, bar: Stamp::ZERO });
+        op.phase = Phase::Gather(Gather {
+            update,
+            level,
+            newest: None,
+            bar: Stamp::ZERO,
+        });
         op.waiting.clear();
         if ask {
-            let request = Request::Read { key: op.key.clone(), min: Version::ZERO };
+            let request = Request::Read {
+                key: op.key.clone(),
+                min: Version::ZERO,
+            };
             for peer in turn.ring.owners(op.partition) {
                 if *peer != turn.own && turn.reachable.contains(peer) {
-                    turn.outbox.request(*peer, lane(op.partition), number, &request);
+                    turn.outbox
+                        .request(*peer, lane(op.partition), number, &request);
                     op.waiting.push((*peer, turn.now.mono));
                 }
             }
         }
-        if op.waiting.is_empty() { self.decide_now(number, op, turn) } else { true }
+        if op.waiting.is_empty() {
+            self.decide_now(number, op, turn)
+        } else {
+            true
+        }
     }
 
     /// Another owner's answer to the decider.
@@ -135,7 +159,9 @@ impl Coordinator {
         response: Response,
         turn: &mut Turn<'_>,
     ) -> bool {
-        let Phase::Gather(gather) = &mut op.phase else { return false };
+        let Phase::Gather(gather) = &mut op.phase else {
+            return false;
+        };
         match response {
             Response::Hit(entry) => {
                 let newer = |n: &crate::store::Entry| n.version() < entry.version();
@@ -146,7 +172,11 @@ impl Coordinator {
             Response::Miss { bar, floor, .. } => gather.bar = gather.bar.max(bar.value).max(floor),
             _ => {}
         }
-        if op.waiting.is_empty() { self.decide_now(number, op, turn) } else { true }
+        if op.waiting.is_empty() {
+            self.decide_now(number, op, turn)
+        } else {
+            true
+        }
     }
 
     /// Decides on the newest version known, and replicates what was written.
@@ -156,19 +186,26 @@ impl Coordinator {
         op: &mut Pending,
         turn: &mut Turn<'_>,
     ) -> bool {
-        let Phase::Gather(gather) = &mut op.phase else { return false };
+        let Phase::Gather(gather) = &mut op.phase else {
+            return false;
+        };
         let bar = gather.bar;
-        let newest = gather.newest.take().filter(|entry| entry.version().value > bar);
+        let newest = gather
+            .newest
+            .take()
+            .filter(|entry| entry.version().value > bar);
         let (update, level) = (gather.update.clone(), gather.level);
         let (decided, entry) = turn.with(op.partition, |kept, context| {
             let key = key_ref(&op.key);
             let newest = newest.as_ref().map(Parts::of);
             let decided = kept.decide(key, &update, newest, context);
-            let entry = decided.written.map(|version| match kept.look(key, context) {
-                Held::Value(parts) => parts.to_entry(),
-                // A removal by the only owner leaves nothing behind.
-                _ => crate::store::Entry::mark(version.value),
-            });
+            let entry = decided
+                .written
+                .map(|version| match kept.look(key, context) {
+                    Held::Value(parts) => parts.to_entry(),
+                    // A removal by the only owner leaves nothing behind.
+                    _ => crate::store::Entry::mark(version.value),
+                });
             (decided, entry)
         });
         let answer = decided.answer.map(Bytes::from);

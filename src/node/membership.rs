@@ -82,7 +82,10 @@ impl foca::Identity for Identity {
 
     /// Without reading a clock, so that a run can be replayed.
     fn renew(&self) -> Option<Identity> {
-        Some(Identity { generation: Generation(self.generation.0 + 1), ..self.clone() })
+        Some(Identity {
+            generation: Generation(self.generation.0 + 1),
+            ..self.clone()
+        })
     }
 
     fn addr(&self) -> NodeId {
@@ -195,6 +198,8 @@ pub struct Membership {
     next_dials: Mono,
     sized_for: u32,
     rejoined: bool,
+    /// foca was told something since the last comparison.
+    dirty: bool,
     /// SWIM packets that could not be read or belonged to somebody else.
     pub packets_refused: u64,
 }
@@ -219,7 +224,11 @@ impl Membership {
     /// A node that knows nobody yet.
     pub fn new(options: MembershipOptions, mut rng: ChaCha12Rng, now: Now) -> Membership {
         let swim_rng = rand::SeedableRng::from_rng(&mut rng);
-        let MembershipOptions { identity, name, seeded } = options;
+        let MembershipOptions {
+            identity,
+            name,
+            seeded,
+        } = options;
         let names = BTreeMap::from([(identity.id, name)]);
         Membership {
             foca: Foca::new(identity, config(3), swim_rng, Bincode),
@@ -241,6 +250,7 @@ impl Membership {
             next_dials: now.mono,
             sized_for: 3,
             rejoined: false,
+            dirty: false,
             packets_refused: 0,
         }
     }
@@ -262,7 +272,10 @@ impl Membership {
 
     /// Members that are alive or suspect, without this node.
     pub fn present(&self) -> BTreeSet<NodeId> {
-        let present = self.known.iter().filter(|(_, k)| k.state != MemberState::Down);
+        let present = self
+            .known
+            .iter()
+            .filter(|(_, k)| k.state != MemberState::Down);
         present.map(|(id, _)| *id).collect()
     }
 
@@ -276,14 +289,21 @@ impl Membership {
         let present = self.known.values().filter(|k| k.state != MemberState::Down);
         let identities = present.map(|k| &k.identity).chain([self.foca.identity()]);
         identities
-            .map(|i| Seat { id: i.id, weight: i.weight, zone: i.zone.clone() })
+            .map(|i| Seat {
+                id: i.id,
+                weight: i.weight,
+                zone: i.zone.clone(),
+            })
             .collect()
     }
 
     /// All members, this node first.
     pub fn views(&self) -> Vec<MemberView> {
         let own = self.view(self.foca.identity(), MemberState::Alive, true);
-        let others = self.known.values().map(|k| self.view(&k.identity, k.state, false));
+        let others = self
+            .known
+            .values()
+            .map(|k| self.view(&k.identity, k.state, false));
         std::iter::once(own).chain(others).collect()
     }
 
@@ -320,7 +340,11 @@ impl Membership {
         self.seeds = seeds.into_iter().filter(|seed| *seed != own).collect();
         self.seeded = self.seeded && !self.seeds.is_empty();
         for seed in &self.seeds {
-            self.dials.entry(*seed).or_insert(Dial { next: now.mono, failures: 0, tried: false });
+            self.dials.entry(*seed).or_insert(Dial {
+                next: now.mono,
+                failures: 0,
+                tried: false,
+            });
         }
         self.next_dials = now.mono;
     }
@@ -360,9 +384,8 @@ impl Membership {
         if let Some(dial) = self.dials.get_mut(&addr) {
             dial.tried = true;
             dial.failures = dial.failures.saturating_add(1);
-            let often = down_since.is_none_or(|since| {
-                now.mono.since(since) < REDIAL_OFTEN_MS * 1_000_000
-            });
+            let often =
+                down_since.is_none_or(|since| now.mono.since(since) < REDIAL_OFTEN_MS * 1_000_000);
             let wait = if often {
                 REDIAL_MS
             } else {
@@ -423,7 +446,11 @@ impl Membership {
                 foca::Member::new(identity, incarnation, state)
             })
             .collect();
-        if self.foca.apply_many(members.into_iter(), false, &mut self.runtime).is_err() {
+        if self
+            .foca
+            .apply_many(members.into_iter(), false, &mut self.runtime)
+            .is_err()
+        {
             self.packets_refused += 1;
         }
         self.settle(now, outbox, header);
@@ -434,9 +461,13 @@ impl Membership {
 
     /// A peer said that it stops.
     pub fn bye(&mut self, peer: NodeId, now: Now, outbox: &mut Outbox, header: Header) {
-        let Some(known) = self.known.get(&peer) else { return };
+        let Some(known) = self.known.get(&peer) else {
+            return;
+        };
         let down = foca::Member::new(known.identity.clone(), u16::MAX, Swim::Down);
-        let _ = self.foca.apply_many(std::iter::once(down), true, &mut self.runtime);
+        let _ = self
+            .foca
+            .apply_many(std::iter::once(down), true, &mut self.runtime);
         self.settle(now, outbox, header);
     }
 
@@ -483,7 +514,11 @@ impl Membership {
         match &timer {
             // foca 2.0.0 sends TurnUndead even if the suspicion was refuted meanwhile, and the live
             // member then takes a new identity, which moves the ring for nothing.
-            Timer::ChangeSuspectToDown { member_id, incarnation, .. } => {
+            Timer::ChangeSuspectToDown {
+                member_id,
+                incarnation,
+                ..
+            } => {
                 let refuted = self.foca.iter_membership_state().any(|m| {
                     m.id().id == member_id.id
                         && (m.id() != member_id || m.incarnation() != *incarnation)
@@ -507,6 +542,7 @@ impl Membership {
 
     /// Carries out what foca wants, after every call of it.
     fn settle(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
+        self.dirty = true;
         while let Some((to, packet)) = self.runtime.to_send() {
             if !self.links.contains(&to.id) {
                 // Dropped, not queued: a stale probe is worse than none.
@@ -531,7 +567,8 @@ impl Membership {
         }
         while let Some((after, timer)) = self.runtime.to_schedule() {
             let after = after.min(Duration::from_secs(7 * 24 * 3600));
-            self.timers.set(Mono(now.mono.0 + after.as_nanos() as u64), timer);
+            self.timers
+                .set(Mono(now.mono.0 + after.as_nanos() as u64), timer);
         }
         while let Some(notification) = self.runtime.to_notify() {
             if let OwnedNotification::Rejoin(identity) = notification {
@@ -545,6 +582,9 @@ impl Membership {
     /// reason to look; the list is the truth.
     pub fn changes(&mut self, now: Now, outbox: &mut Outbox) -> Vec<Change> {
         let mut changes = Vec::new();
+        if !std::mem::take(&mut self.dirty) {
+            return changes;
+        }
         if std::mem::take(&mut self.rejoined) {
             changes.push(Change::Rejoined);
         }
@@ -576,7 +616,14 @@ impl Membership {
                 .is_some_and(|k| k.identity.generation != identity.generation);
             let was = before.map(|k| k.state);
             let view = self.view(&identity, state, false);
-            self.known.insert(id, Known { identity, state, since });
+            self.known.insert(
+                id,
+                Known {
+                    identity,
+                    state,
+                    since,
+                },
+            );
             match (was, state) {
                 (None | Some(MemberState::Down), MemberState::Alive | MemberState::Suspect) => {
                     outbox.notice(Notice::MemberUp(view));
@@ -596,7 +643,12 @@ impl Membership {
                 _ => {}
             }
         }
-        let gone: Vec<_> = self.known.keys().filter(|id| !listed.contains(id)).copied().collect();
+        let gone: Vec<_> = self
+            .known
+            .keys()
+            .filter(|id| !listed.contains(id))
+            .copied()
+            .collect();
         for id in gone {
             // foca forgets members that have been down for long.
             self.known.remove(&id);
@@ -617,13 +669,18 @@ impl Membership {
         }
         let waited_ms = now.mono.since(self.started) / 1_000_000;
         let member = self.known.values().any(|k| k.state == MemberState::Alive);
-        let tried = self.seeds.iter().all(|seed| self.dials.get(seed).is_none_or(|d| d.tried));
+        let tried = self
+            .seeds
+            .iter()
+            .all(|seed| self.dials.get(seed).is_none_or(|d| d.tried));
         let alone = match self.seeded {
             false => waited_ms >= ALONE_WITHOUT_SEEDS_MS,
             true => waited_ms >= ALONE_WITH_SEEDS_MS && tried,
         };
         if !member && alone && self.seeded {
-            outbox.notice(Notice::Alone { seeds: self.seeds.clone() });
+            outbox.notice(Notice::Alone {
+                seeds: self.seeds.clone(),
+            });
         }
         if member || alone {
             self.open = true;
@@ -643,7 +700,11 @@ impl Membership {
         match self.linked_at(seed) {
             Some(peer) => outbox.control(peer, Kind::State, &self.state(flushes.clone(), true)),
             None => {
-                let dial = Dial { next: now.mono, failures: 0, tried: false };
+                let dial = Dial {
+                    next: now.mono,
+                    failures: 0,
+                    tried: false,
+                };
                 self.dials.entry(seed).or_insert(dial);
             }
         }
@@ -653,8 +714,11 @@ impl Membership {
     /// the seeds.
     fn dial(&mut self, now: Now, outbox: &mut Outbox) {
         let own = self.identity().clone();
-        let linked: BTreeSet<SocketAddr> =
-            self.links.iter().filter_map(|id| Some(self.known.get(id)?.identity.addr)).collect();
+        let linked: BTreeSet<SocketAddr> = self
+            .links
+            .iter()
+            .filter_map(|id| Some(self.known.get(id)?.identity.addr))
+            .collect();
         let mut wanted: BTreeMap<SocketAddr, Option<NodeId>> = BTreeMap::new();
         for known in self.known.values() {
             if !self.links.contains(&known.identity.id) {
@@ -668,7 +732,8 @@ impl Membership {
             }
         }
         wanted.remove(&own.addr);
-        self.dials.retain(|addr, _| wanted.contains_key(addr) || self.seeds.contains(addr));
+        self.dials
+            .retain(|addr, _| wanted.contains_key(addr) || self.seeds.contains(addr));
         for (addr, expected) in wanted {
             let dial = self.dials.entry(addr).or_insert(Dial {
                 next: now.mono,
@@ -685,7 +750,9 @@ impl Membership {
 
     fn linked_at(&self, addr: SocketAddr) -> Option<NodeId> {
         let known = self.known.values().find(|k| k.identity.addr == addr)?;
-        self.links.contains(&known.identity.id).then_some(known.identity.id)
+        self.links
+            .contains(&known.identity.id)
+            .then_some(known.identity.id)
     }
 
     fn random_link(&mut self) -> Option<NodeId> {
@@ -693,7 +760,10 @@ impl Membership {
         if count == 0 {
             return None;
         }
-        self.links.iter().nth(self.rng.random_range(0..count)).copied()
+        self.links
+            .iter()
+            .nth(self.rng.random_range(0..count))
+            .copied()
     }
 
     /// This node's view of the members, itself included.
@@ -711,7 +781,11 @@ impl Membership {
                     (m.id().clone(), m.incarnation(), state)
                 })
                 .collect(),
-            names: self.names.iter().map(|(id, name)| (id.0, name.clone())).collect(),
+            names: self
+                .names
+                .iter()
+                .map(|(id, name)| (id.0, name.clone()))
+                .collect(),
             flushes,
             answer,
         }

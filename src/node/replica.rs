@@ -8,11 +8,18 @@ use crate::store::{Held, Key, KeyRef, Merged, Parts, Role};
 
 /// A key, borrowed.
 pub fn key_ref(key: &Key) -> KeyRef<'_> {
-    KeyRef { namespace: key.namespace, bytes: &key.bytes }
+    KeyRef {
+        namespace: key.namespace,
+        bytes: &key.bytes,
+    }
 }
 
 /// Answers a request about this node's own store; `None` for what is not a replica's business.
-pub fn answer(request: &Request, turn: &mut Turn<'_>, stats: &mut ReplicaStats) -> Option<Response> {
+pub fn answer(
+    request: &Request,
+    turn: &mut Turn<'_>,
+    stats: &mut ReplicaStats,
+) -> Option<Response> {
     Some(match request {
         Request::Write { key, entry } => {
             let parts = Parts::of(entry);
@@ -34,7 +41,10 @@ pub fn answer(request: &Request, turn: &mut Turn<'_>, stats: &mut ReplicaStats) 
                 let epoch = kept.sessions().epoch();
                 match kept.merge(key, parts, context) {
                     Merged::Taken { .. } => Response::Ack { existed, epoch },
-                    Merged::Covered => Response::Ack { existed: false, epoch },
+                    Merged::Covered => Response::Ack {
+                        existed: false,
+                        epoch,
+                    },
                     Merged::Below(floor) => {
                         stats.refused_below += 1;
                         kept.note_ghost(key);
@@ -62,10 +72,18 @@ pub fn answer(request: &Request, turn: &mut Turn<'_>, stats: &mut ReplicaStats) 
                 let doubt = kept.role() == Role::Old || kept.doubts(key, context.now);
                 match kept.read(key, context) {
                     Held::Value(parts) => Response::Hit(parts.to_entry()),
-                    Held::Dead(bar) => Response::Miss { bar, floor, epoch, doubt: true },
-                    Held::Nothing => {
-                        Response::Miss { bar: Default::default(), floor, epoch, doubt }
-                    }
+                    Held::Dead(bar) => Response::Miss {
+                        bar,
+                        floor,
+                        epoch,
+                        doubt: true,
+                    },
+                    Held::Nothing => Response::Miss {
+                        bar: Default::default(),
+                        floor,
+                        epoch,
+                        doubt,
+                    },
                 }
             })
         }

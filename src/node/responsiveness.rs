@@ -68,14 +68,18 @@ impl Responsiveness {
 
     /// Anything came from the peer. Returns whether it had been unresponsive.
     pub fn heard(&mut self, peer: NodeId, now: Mono) -> bool {
-        let Some(pulse) = self.peers.get_mut(&peer) else { return false };
+        let Some(pulse) = self.peers.get_mut(&peer) else {
+            return false;
+        };
         pulse.quiet_since = now;
         std::mem::take(&mut pulse.unresponsive)
     }
 
     /// An answer came, after so long.
     pub fn answered(&mut self, peer: NodeId, rtt_ns: u64) {
-        let Some(pulse) = self.peers.get_mut(&peer) else { return };
+        let Some(pulse) = self.peers.get_mut(&peer) else {
+            return;
+        };
         pulse.outstanding = pulse.outstanding.saturating_sub(1);
         if pulse.rtt_ns == 0 {
             (pulse.rtt_ns, pulse.deviation_ns) = (rtt_ns.max(1), rtt_ns / 2);
@@ -127,12 +131,16 @@ impl Responsiveness {
 
     /// Whether there is a link to that peer and it answers.
     pub fn is_responsive(&self, peer: NodeId) -> bool {
-        self.peers.get(&peer).is_some_and(|pulse| !pulse.unresponsive)
+        self.peers
+            .get(&peer)
+            .is_some_and(|pulse| !pulse.unresponsive)
     }
 
     /// Smoothed round trip, in microseconds; 0 while unknown.
     pub fn rtt_us(&self, peer: NodeId) -> u64 {
-        self.peers.get(&peer).map_or(0, |pulse| pulse.rtt_ns / 1_000)
+        self.peers
+            .get(&peer)
+            .map_or(0, |pulse| pulse.rtt_ns / 1_000)
     }
 
     /// When [`Responsiveness::judge`] or [`Responsiveness::probes`] has something to do.
@@ -187,7 +195,9 @@ mod tests {
         pulses.up(PEER, ms(0));
         pulses.sent(PEER, ms(0));
         pulses.judge(ms(60));
-        let probes = (60..1_060).filter(|t| !pulses.probes(ms(*t)).is_empty()).count();
+        let probes = (60..1_060)
+            .filter(|t| !pulses.probes(ms(*t)).is_empty())
+            .count();
         assert_eq!(probes, 5);
     }
 

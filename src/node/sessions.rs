@@ -124,7 +124,10 @@ pub struct Sessions {
 impl Sessions {
     /// `seed` must be random: numbers of a former life must not be taken for this one's.
     pub fn new(seed: u64) -> Sessions {
-        Sessions { numbers: seed >> 1, ..Sessions::default() }
+        Sessions {
+            numbers: seed >> 1,
+            ..Sessions::default()
+        }
     }
 
     /// Whether this node has all of what it owns.
@@ -180,7 +183,14 @@ impl Sessions {
                     self.numbers += 1;
                     let number = self.numbers;
                     let (taken, next) = (BTreeSet::new(), turn.now.mono);
-                    self.handoffs.insert(partition, Handoff { number, taken, next });
+                    self.handoffs.insert(
+                        partition,
+                        Handoff {
+                            number,
+                            taken,
+                            next,
+                        },
+                    );
                 }
                 Role::None => {
                     self.abandon_boot(partition);
@@ -267,7 +277,11 @@ impl Sessions {
         self.stats.boots += 1;
         self.pulls.retain(|(_, p), _| *p != partition);
         let since = turn.now.mono;
-        let boot = Boot { since, done: BTreeMap::new(), everybody: false };
+        let boot = Boot {
+            since,
+            done: BTreeMap::new(),
+            everybody: false,
+        };
         self.boots.insert(partition, boot);
         self.pull_owners(partition, turn);
     }
@@ -285,14 +299,11 @@ impl Sessions {
     }
 
     /// Wants to pull a partition from a peer, unless that is under way or done.
-    fn pull(
-        &mut self,
-        peer: NodeId,
-        partition: Partition,
-        handoff: Option<u64>,
-        turn: &Turn<'_>,
-    ) {
-        let done = self.boots.get(&partition).is_some_and(|b| b.done.contains_key(&peer));
+    fn pull(&mut self, peer: NodeId, partition: Partition, handoff: Option<u64>, turn: &Turn<'_>) {
+        let done = self
+            .boots
+            .get(&partition)
+            .is_some_and(|b| b.done.contains_key(&peer));
         if done && handoff.is_none() {
             return;
         }
@@ -340,15 +351,36 @@ impl Sessions {
             Exchange::Pull { number, cursor, .. } => {
                 self.offer(from, partition, number, cursor, turn);
             }
-            Exchange::Offer { number, ready, you_own, headers, cursor, floors, .. } => {
-                let part = Part { ready, you_own, headers, cursor, floors };
+            Exchange::Offer {
+                number,
+                ready,
+                you_own,
+                headers,
+                cursor,
+                floors,
+                ..
+            } => {
+                let part = Part {
+                    ready,
+                    you_own,
+                    headers,
+                    cursor,
+                    floors,
+                };
                 self.on_offer(from, generation, partition, number, part, turn);
             }
             Exchange::Want { number, keys, .. } => {
                 self.send_values(from, partition, number, keys, turn);
             }
-            Exchange::Values { number, entries, last, .. } => {
-                let Some(pull) = self.pulls.get_mut(&(from, partition)) else { return };
+            Exchange::Values {
+                number,
+                entries,
+                last,
+                ..
+            } => {
+                let Some(pull) = self.pulls.get_mut(&(from, partition)) else {
+                    return;
+                };
                 if pull.number != number {
                     return;
                 }
@@ -381,7 +413,11 @@ impl Sessions {
                 let ready = turn.role(partition) == Role::Ready;
                 match self.taken.get(&(from, partition)) {
                     Some(taken) if *taken == number && ready => {
-                        turn.outbox.exchange(from, partition, &Exchange::Taken { partition, number });
+                        turn.outbox.exchange(
+                            from,
+                            partition,
+                            &Exchange::Taken { partition, number },
+                        );
                     }
                     Some(taken) if *taken == number => {}
                     _ => self.pull(from, partition, Some(number), turn),
@@ -389,7 +425,9 @@ impl Sessions {
                 self.next_tick = turn.now.mono;
             }
             Exchange::Taken { number, .. } => {
-                let Some(handoff) = self.handoffs.get_mut(&partition) else { return };
+                let Some(handoff) = self.handoffs.get_mut(&partition) else {
+                    return;
+                };
                 if handoff.number == number {
                     handoff.taken.insert(from);
                 }
@@ -459,7 +497,12 @@ impl Sessions {
         let mut entries = Vec::new();
         let mut bytes = 0;
         let send = |entries: Vec<_>, last: bool, turn: &mut Turn<'_>| {
-            let message = Exchange::Values { partition, number, entries, last };
+            let message = Exchange::Values {
+                partition,
+                number,
+                entries,
+                last,
+            };
             turn.outbox.exchange(to, partition, &message);
         };
         for key in keys {
@@ -493,7 +536,9 @@ impl Sessions {
         part: Part,
         turn: &mut Turn<'_>,
     ) {
-        let Some(pull) = self.pulls.get_mut(&(from, partition)) else { return };
+        let Some(pull) = self.pulls.get_mut(&(from, partition)) else {
+            return;
+        };
         if pull.number != number || pull.state != PullState::Active {
             return;
         }
@@ -509,7 +554,11 @@ impl Sessions {
         let mut keys = Vec::new();
         turn.with(partition, |kept, context| {
             if first {
-                let session = Session { peer: from, generation, number };
+                let session = Session {
+                    peer: from,
+                    generation,
+                    number,
+                };
                 bit = kept.open_session(session);
             }
             for (key, version, live) in part.headers {
@@ -521,7 +570,11 @@ impl Sessions {
                     continue;
                 }
                 if !live {
-                    let mark = Parts { version, value: None, deadline_ms: None };
+                    let mark = Parts {
+                        version,
+                        value: None,
+                        deadline_ms: None,
+                    };
                     kept.merge(key_ref(&key), mark, context);
                 }
                 if let Some(bit) = bit {
@@ -537,25 +590,42 @@ impl Sessions {
             self.go_on(from, partition, turn);
         } else {
             pull.wanting = true;
-            turn.outbox.exchange(from, partition, &Exchange::Want { partition, number, keys });
+            turn.outbox.exchange(
+                from,
+                partition,
+                &Exchange::Want {
+                    partition,
+                    number,
+                    keys,
+                },
+            );
         }
     }
 
     /// One part is done: ask for the next, or end the pull.
     fn go_on(&mut self, from: NodeId, partition: Partition, turn: &mut Turn<'_>) {
-        let Some(pull) = self.pulls.get_mut(&(from, partition)) else { return };
+        let Some(pull) = self.pulls.get_mut(&(from, partition)) else {
+            return;
+        };
         if let Some(cursor) = pull.next {
             pull.cursor = Some(cursor);
             ask(from, partition, pull, turn);
             return;
         }
-        let Some(pull) = self.pulls.remove(&(from, partition)) else { return };
+        let Some(pull) = self.pulls.remove(&(from, partition)) else {
+            return;
+        };
         let floors = pull.floors.map_or([Stamp::ZERO; FLOORS], |floors| *floors);
-        let pulled = Pulled { ready: pull.ready, floors, bit: pull.bit };
+        let pulled = Pulled {
+            ready: pull.ready,
+            floors,
+            bit: pull.bit,
+        };
         if let Some(number) = pull.handoff {
             self.taken.insert((from, partition), number);
             if turn.role(partition) == Role::Ready {
-                turn.outbox.exchange(from, partition, &Exchange::Taken { partition, number });
+                turn.outbox
+                    .exchange(from, partition, &Exchange::Taken { partition, number });
             }
         }
         if let Some(boot) = self.boots.get_mut(&partition) {
@@ -569,7 +639,9 @@ impl Sessions {
 
     /// Whether a booting partition has everything that is to be had.
     fn consider_ready(&mut self, partition: Partition, turn: &mut Turn<'_>) {
-        let Some(boot) = self.boots.get_mut(&partition) else { return };
+        let Some(boot) = self.boots.get_mut(&partition) else {
+            return;
+        };
         let patient = turn.now.mono.since(boot.since) < PATIENCE_MS * 1_000_000;
         let missing = |peer: &NodeId| {
             !boot.done.contains_key(peer)
@@ -603,13 +675,20 @@ impl Sessions {
                 return;
             }
         }
-        let Some(boot) = self.boots.get(&partition) else { return };
+        let Some(boot) = self.boots.get(&partition) else {
+            return;
+        };
         let everybody = boot.everybody
-            && self.pulls.keys().any(|(peer, p)| *p == partition && turn.reachable.contains(peer));
+            && self
+                .pulls
+                .keys()
+                .any(|(peer, p)| *p == partition && turn.reachable.contains(peer));
         if everybody && patient {
             return;
         }
-        let Some(boot) = self.boots.remove(&partition) else { return };
+        let Some(boot) = self.boots.remove(&partition) else {
+            return;
+        };
         let mut condemned = 0;
         turn.with(partition, |kept, _| {
             for (peer, pulled) in &boot.done {
@@ -625,10 +704,14 @@ impl Sessions {
         self.stats.condemned += condemned as u64;
         let sole = turn.ring.owners(partition).len() == 1;
         turn.store.set_role(partition, Role::Ready, sole);
-        turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
+        turn.store
+            .unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
         for ((peer, p), number) in &self.taken {
             if *p == partition && turn.reachable.contains(peer) {
-                let taken = Exchange::Taken { partition, number: *number };
+                let taken = Exchange::Taken {
+                    partition,
+                    number: *number,
+                };
                 turn.outbox.exchange(*peer, partition, &taken);
             }
         }
@@ -689,7 +772,11 @@ impl Sessions {
             for owner in turn.ring.owners(*partition) {
                 if turn.reachable.contains(owner) && !handoff.taken.contains(owner) {
                     let (partition, number) = (*partition, handoff.number);
-                    turn.outbox.exchange(*owner, partition, &Exchange::Holding { partition, number });
+                    turn.outbox.exchange(
+                        *owner,
+                        partition,
+                        &Exchange::Holding { partition, number },
+                    );
                 }
             }
         }

@@ -86,13 +86,22 @@ pub struct Stamp {
 
 impl Stamp {
     /// Below every stamp a clock gives out.
-    pub const ZERO: Stamp = Stamp { hlc: Hlc(0), writer: Writer(0) };
+    pub const ZERO: Stamp = Stamp {
+        hlc: Hlc(0),
+        writer: Writer(0),
+    };
 }
 
 impl fmt::Display for Stamp {
     /// `milliseconds.counter@writer`, the writer in hexadecimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}@{:016x}", self.hlc.ms(), self.hlc.0 & 0xffff, self.writer.0)
+        write!(
+            f,
+            "{}.{}@{:016x}",
+            self.hlc.ms(),
+            self.hlc.0 & 0xffff,
+            self.writer.0
+        )
     }
 }
 
@@ -112,7 +121,9 @@ impl Clock {
             latest: AtomicU64::new(0),
             offset_ns: AtomicI64::new(now.wall_ms as i64 * 1_000_000 - now.mono.0 as i64),
         };
-        clock.latest.store(Hlc::at_ms(now.wall_ms).0, Ordering::Relaxed);
+        clock
+            .latest
+            .store(Hlc::at_ms(now.wall_ms).0, Ordering::Relaxed);
         clock
     }
 
@@ -151,7 +162,12 @@ impl Clock {
                 Ordering::Relaxed,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Stamp { hlc: Hlc(next), writer: self.writer },
+                Ok(_) => {
+                    return Stamp {
+                        hlc: Hlc(next),
+                        writer: self.writer,
+                    };
+                }
                 Err(other) => latest = other,
             }
         }
@@ -202,7 +218,10 @@ mod tests {
     use super::*;
 
     fn now(mono_ms: u64, wall_ms: u64) -> Now {
-        Now { mono: Mono(mono_ms * 1_000_000), wall_ms }
+        Now {
+            mono: Mono(mono_ms * 1_000_000),
+            wall_ms,
+        }
     }
 
     #[test]
@@ -214,13 +233,19 @@ mod tests {
             assert!(stamp > last);
             last = stamp;
         }
-        assert!(last.hlc.ms() <= 1_002, "the counter carries into the milliseconds");
+        assert!(
+            last.hlc.ms() <= 1_002,
+            "the counter carries into the milliseconds"
+        );
     }
 
     #[test]
     fn a_stamp_is_above_the_one_it_replaces() {
         let clock = Clock::new(Writer(1), now(0, 1_000));
-        let held = Stamp { hlc: Hlc::at_ms(1_400), writer: Writer(u64::MAX) };
+        let held = Stamp {
+            hlc: Hlc::at_ms(1_400),
+            writer: Writer(u64::MAX),
+        };
         assert!(clock.stamp(Mono(0), held) > held);
     }
 
@@ -241,6 +266,10 @@ mod tests {
         clock.steer(now(100, 13_100), true);
         assert_eq!(clock.physical_ms(Mono(100_000_000)), 13_100);
         clock.steer(now(200, 13_300), false);
-        assert_eq!(clock.physical_ms(Mono(200_000_000)), 13_205, "slewed by 5 ms of 100");
+        assert_eq!(
+            clock.physical_ms(Mono(200_000_000)),
+            13_205,
+            "slewed by 5 ms of 100"
+        );
     }
 }

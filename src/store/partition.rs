@@ -22,8 +22,9 @@ use super::clock::{Clock, Mono, Stamp};
 use super::entry::{Namespace, Version};
 use super::operation::{Answer, Change, Current, Operation, Update};
 use super::record::{KeyRef, Parts, Record};
-use super::sessions::Sessions;
+use super::sessions::{Session, Sessions};
 use super::shard::key_hash;
+use crate::placement::NodeId;
 
 /// Number of floors of a partition: forgetting one key must not shut the door on all.
 pub const FLOORS: usize = 16;
@@ -122,7 +123,10 @@ pub const FLUSHES_MAX: usize = 1024;
 impl Flushes {
     /// The stamp up to which a namespace was flushed.
     pub fn of(&self, namespace: Namespace) -> Stamp {
-        match self.by_namespace.binary_search_by_key(&namespace, |(n, _)| *n) {
+        match self
+            .by_namespace
+            .binary_search_by_key(&namespace, |(n, _)| *n)
+        {
             Ok(at) => self.all.max(self.by_namespace[at].1),
             Err(_) => self.all,
         }
@@ -138,7 +142,10 @@ impl Flushes {
         if stamp <= self.of(namespace) {
             return false;
         }
-        match self.by_namespace.binary_search_by_key(&namespace, |(n, _)| *n) {
+        match self
+            .by_namespace
+            .binary_search_by_key(&namespace, |(n, _)| *n)
+        {
             Ok(at) => self.by_namespace[at].1 = stamp,
             Err(at) if self.by_namespace.len() < FLUSHES_MAX => {
                 self.by_namespace.insert(at, (namespace, stamp));
@@ -219,7 +226,6 @@ impl Partition {
         context: &Context<'_>,
         reply: impl FnOnce(Answer<&[u8]>) -> R,
     ) -> Result<R, NotHere> {
-        let hash = self.hash(key);
         if self.role != Role::Ready {
             return Err(NotHere::Role(self.role));
         }
@@ -229,7 +235,10 @@ impl Partition {
                 match self.read(key, context) {
                     Held::Value(parts) => {
                         let value = parts.value.unwrap_or_default();
-                        Ok(reply(Answer::Found { value, deadline_ms: parts.deadline_ms }))
+                        Ok(reply(Answer::Found {
+                            value,
+                            deadline_ms: parts.deadline_ms,
+                        }))
                     }
                     // Where others may hold something newer, a mark is a reason to doubt, too.
                     Held::Dead(_) if !sole => Err(NotHere::Doubt),
@@ -283,12 +292,7 @@ impl Partition {
 
     /// Whether this node covers (key, version): holds it or something later, or holds no value and
     /// has its floor, or a flush, at or above.
-    pub fn covers(
-        &self,
-        key: KeyRef<'_>,
-        version: Version,
-        context: &Context<'_>,
-    ) -> bool {
+    pub fn covers(&self, key: KeyRef<'_>, version: Version, context: &Context<'_>) -> bool {
         let hash = self.hash(key);
         let floor = self.floor(key, context);
         match self.table.find(hash, |r| r.is(key)) {
@@ -366,7 +370,10 @@ impl Partition {
             _ => (None, false),
         };
         let basis = current.and_then(|parts| {
-            parts.value.map(|value| Current { value, deadline_ms: parts.deadline_ms })
+            parts.value.map(|value| Current {
+                value,
+                deadline_ms: parts.deadline_ms,
+            })
         });
         let (change, answer) = update.decide(basis, context.expiry_ms, context.value_bytes_max);
         let known = current.map_or(held_version, |c| c.version.max(held_version));
@@ -376,7 +383,15 @@ impl Partition {
             Change::Keep => None,
             Change::Put { value, deadline_ms } => {
                 let version = Version::of(context.clock.stamp(context.now, above));
-                self.install(key, hash, Parts { version, value: Some(&value), deadline_ms });
+                self.install(
+                    key,
+                    hash,
+                    Parts {
+                        version,
+                        value: Some(&value),
+                        deadline_ms,
+                    },
+                );
                 Some(version)
             }
             Change::Deadline(deadline_ms) => {
@@ -384,12 +399,21 @@ impl Partition {
                 let value = basis.map(|b| b.value.to_vec());
                 // A value that only another owner holds is written anew, never re-admitted.
                 let version = match current {
-                    Some(parts) if is_held => {
-                        Version { value: parts.version.value, deadline: stamp }
-                    }
+                    Some(parts) if is_held => Version {
+                        value: parts.version.value,
+                        deadline: stamp,
+                    },
                     _ => Version::of(stamp),
                 };
-                self.install(key, hash, Parts { version, value: value.as_deref(), deadline_ms });
+                self.install(
+                    key,
+                    hash,
+                    Parts {
+                        version,
+                        value: value.as_deref(),
+                        deadline_ms,
+                    },
+                );
                 Some(version)
             }
             Change::Remove => Some(Version::of(self.write(key, None, context))),
@@ -402,12 +426,7 @@ impl Partition {
     /// What is held at that version or later stays. A held *value* that is older is replaced.
     /// Otherwise, with nothing or only a mark held, the floor decides: a mark opens no door below
     /// it.
-    pub fn merge(
-        &mut self,
-        key: KeyRef<'_>,
-        offered: Parts<'_>,
-        context: &Context<'_>,
-    ) -> Merged {
+    pub fn merge(&mut self, key: KeyRef<'_>, offered: Parts<'_>, context: &Context<'_>) -> Merged {
         let hash = self.hash(key);
         let flush = context.flushes.of(key.namespace);
         let floor = self.floors[bucket(hash)].max(flush);
@@ -426,7 +445,10 @@ impl Partition {
             }
             Some(record) if record.version().value == offered.version.value => {
                 // The same value, demoted here: only its deadline moved on.
-                let parts = Parts { value: None, ..offered };
+                let parts = Parts {
+                    value: None,
+                    ..offered
+                };
                 self.install(key, hash, parts);
                 return Merged::Covered;
             }
@@ -438,12 +460,7 @@ impl Partition {
     }
 
     /// Whether [`Partition::merge`] would take that version.
-    pub fn wants(
-        &self,
-        key: KeyRef<'_>,
-        version: Version,
-        context: &Context<'_>,
-    ) -> bool {
+    pub fn wants(&self, key: KeyRef<'_>, version: Version, context: &Context<'_>) -> bool {
         let hash = self.hash(key);
         let flush = context.flushes.of(key.namespace);
         match self.table.find(hash, |r| r.is(key)) {
@@ -474,28 +491,47 @@ impl Partition {
         steps: usize,
         mut visit: impl FnMut(KeyRef<'_>, Parts<'_>) -> bool,
     ) -> Option<Cursor> {
-        let mut bucket = if from.layout == self.layout { from.bucket as usize } else { 0 };
+        let mut bucket = if from.layout == self.layout {
+            from.bucket as usize
+        } else {
+            0
+        };
         let mut left = steps;
         // Empty buckets cost a little too: a table that was emptied must not make one step long.
         let mut looked = steps * 32;
         while bucket < self.table.num_buckets() {
             if left == 0 || looked == 0 {
-                return Some(Cursor { layout: self.layout, bucket: bucket as u32 });
+                return Some(Cursor {
+                    layout: self.layout,
+                    bucket: bucket as u32,
+                });
             }
             looked -= 1;
             if let Some(record) = self.table.get_bucket(bucket) {
-                left = if visit(record.key(), record.parts()) { left - 1 } else { 0 };
+                left = if visit(record.key(), record.parts()) {
+                    left - 1
+                } else {
+                    0
+                };
             }
             bucket += 1;
         }
         None
     }
 
-    /// Clears one session's bit on every entry.
-    pub fn clear_bit(&mut self, session: u8) {
+    /// Opens a session, or renews it, with its bit clear on every entry. `None` if all bits are
+    /// taken.
+    pub fn open_session(&mut self, session: Session) -> Option<u8> {
+        let bit = self.sessions.open(session)?;
         for record in &mut self.table {
-            record.set_bits(record.bits() & !(1 << session));
+            record.set_bits(record.bits() & !(1 << bit));
         }
+        Some(bit)
+    }
+
+    /// Closes the session with a peer.
+    pub fn close_session(&mut self, peer: NodeId) {
+        self.sessions.close(peer);
     }
 
     /// Sets one session's bit: that peer covers what is held of this key.
@@ -520,7 +556,13 @@ impl Partition {
             }
         }
         for (hash, namespace, bytes) in &condemned {
-            self.demote(KeyRef { namespace: *namespace, bytes }, *hash);
+            self.demote(
+                KeyRef {
+                    namespace: *namespace,
+                    bytes,
+                },
+                *hash,
+            );
         }
         condemned.len()
     }
@@ -529,12 +571,20 @@ impl Partition {
     /// spared once; marks go only if `marks` says that there are too many of them. Returns whether
     /// something was freed.
     pub(super) fn evict_at(&mut self, bucket: usize, marks: bool) -> bool {
-        let Some(record) = self.table.get_bucket_mut(bucket) else { return false };
+        let Some(record) = self.table.get_bucket_mut(bucket) else {
+            return false;
+        };
         let hash = key_hash(record.key(), self.seed);
         if record.is_mark() {
             if marks {
                 let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
-                self.forget(KeyRef { namespace, bytes: &bytes }, hash);
+                self.forget(
+                    KeyRef {
+                        namespace,
+                        bytes: &bytes,
+                    },
+                    hash,
+                );
             }
             return marks;
         }
@@ -543,7 +593,10 @@ impl Partition {
             return false;
         }
         let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
-        let key = KeyRef { namespace, bytes: &bytes };
+        let key = KeyRef {
+            namespace,
+            bytes: &bytes,
+        };
         if self.sole {
             self.forget(key, hash);
         } else {
@@ -555,7 +608,9 @@ impl Partition {
     /// Looks at one bucket for dead entries: expired ones are forgotten or leave their mark,
     /// flushed ones go without raising the floor, because the flush stamp says it all.
     pub(super) fn sweep_at(&mut self, bucket: usize, context: &Context<'_>) {
-        let Some(record) = self.table.get_bucket(bucket) else { return };
+        let Some(record) = self.table.get_bucket(bucket) else {
+            return;
+        };
         let key = record.key();
         let flushed = record.version().value <= context.flushes.of(key.namespace);
         let expired = !record.is_mark() && matches!(judge(record, context), Held::Dead(_));
@@ -564,7 +619,10 @@ impl Partition {
         }
         let hash = key_hash(key, self.seed);
         let bytes = key.bytes.to_vec();
-        let key = KeyRef { namespace: key.namespace, bytes: &bytes };
+        let key = KeyRef {
+            namespace: key.namespace,
+            bytes: &bytes,
+        };
         if flushed {
             self.remove(key, hash);
         } else if self.sole {
@@ -577,7 +635,10 @@ impl Partition {
     /// Drops everything: entries, floors, sessions.
     pub fn clear(&mut self) {
         let layout = self.layout.wrapping_add(1);
-        *self = Partition { layout, ..Partition::new(self.seed) };
+        *self = Partition {
+            layout,
+            ..Partition::new(self.seed)
+        };
     }
 
     /// Number of buckets of the table: the range of [`Partition::evict_at`].
@@ -642,14 +703,23 @@ impl Partition {
 
     /// Drops the content and keeps the mark.
     fn demote(&mut self, key: KeyRef<'_>, hash: u64) {
-        let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else { return };
+        let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else {
+            return;
+        };
         if record.is_mark() {
             return;
         }
         let bits = record.bits();
         let version = record.version();
         let before = record.footprint();
-        *record = Record::new(key, Parts { version, value: None, deadline_ms: None });
+        *record = Record::new(
+            key,
+            Parts {
+                version,
+                value: None,
+                deadline_ms: None,
+            },
+        );
         record.set_bits(bits);
         let after = record.footprint();
         self.record_bytes = self.record_bytes - before + after;
@@ -720,7 +790,11 @@ impl Partition {
 
     fn count(&mut self, namespace: Namespace, by: i32) {
         match self.values.iter_mut().find(|(n, _)| *n == namespace) {
-            Some((_, count)) => *count = count.checked_add_signed(by).expect("counted in before it is counted out"),
+            Some((_, count)) => {
+                *count = count
+                    .checked_add_signed(by)
+                    .expect("counted in before it is counted out")
+            }
             None => self.values.push((namespace, by as u32)),
         }
     }
@@ -736,5 +810,9 @@ fn judge<'a>(record: &'a Record, context: &Context<'_>) -> Held<'a> {
     let dead = parts.value.is_none()
         || parts.deadline_ms.is_some_and(|at| at <= context.expiry_ms)
         || parts.version.value <= context.flushes.of(record.namespace());
-    if dead { Held::Dead(parts.version) } else { Held::Value(parts) }
+    if dead {
+        Held::Dead(parts.version)
+    } else {
+        Held::Value(parts)
+    }
 }

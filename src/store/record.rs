@@ -60,9 +60,11 @@ impl<'a> Parts<'a> {
     pub fn to_entry(self) -> Entry {
         match self.value {
             None => Entry::mark(self.version.value),
-            Some(value) => {
-                Entry::value(self.version.value, Bytes::copy_from_slice(value), self.deadline_ms)
-            }
+            Some(value) => Entry::value(
+                self.version.value,
+                Bytes::copy_from_slice(value),
+                self.deadline_ms,
+            ),
         }
         .with_deadline(self.deadline_ms, self.version.deadline)
     }
@@ -110,7 +112,9 @@ impl Record {
     /// Overwrites in place where the new form has exactly the old one's size and layout, which
     /// spares an allocation on the commonest write. Returns whether it did.
     pub(super) fn overwrite(&mut self, parts: Parts<'_>) -> bool {
-        let Some(value) = parts.value else { return false };
+        let Some(value) = parts.value else {
+            return false;
+        };
         let separate = parts.version.deadline != parts.version.value;
         let flags = self.0[FLAGS];
         let start = self.value_start();
@@ -142,7 +146,10 @@ impl Record {
 
     pub(super) fn key(&self) -> KeyRef<'_> {
         let start = self.key_start();
-        KeyRef { namespace: self.namespace(), bytes: &self.0[start..start + self.key_len()] }
+        KeyRef {
+            namespace: self.namespace(),
+            bytes: &self.0[start..start + self.key_len()],
+        }
     }
 
     pub(super) fn namespace(&self) -> Namespace {
@@ -163,7 +170,10 @@ impl Record {
             return Version::of(value);
         }
         let at = HEADER + if self.0[FLAGS] & DEADLINE != 0 { 8 } else { 0 };
-        Version { value, deadline: self.stamp_at(at) }
+        Version {
+            value,
+            deadline: self.stamp_at(at),
+        }
     }
 
     pub(super) fn deadline_ms(&self) -> Option<u64> {
@@ -220,7 +230,10 @@ impl Record {
     }
 
     fn stamp_at(&self, at: usize) -> Stamp {
-        Stamp { hlc: Hlc(self.u64_at(at)), writer: Writer(self.u64_at(at + 8)) }
+        Stamp {
+            hlc: Hlc(self.u64_at(at)),
+            writer: Writer(self.u64_at(at + 8)),
+        }
     }
 }
 

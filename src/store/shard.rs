@@ -157,13 +157,21 @@ impl Store {
                 reply(answer)
             });
             if reads && outcome.is_ok() {
-                let counter = if hit { &self.counters.hits } else { &self.counters.misses };
+                let counter = if hit {
+                    &self.counters.hits
+                } else {
+                    &self.counters.misses
+                };
                 counter.fetch_add(1, Ordering::Relaxed);
             }
             outcome
         };
         let id = self.partition_of(key.bytes);
-        if reads { self.look(id, clock, now, step) } else { self.with(id, clock, now, step) }
+        if reads {
+            self.look(id, clock, now, step)
+        } else {
+            self.with(id, clock, now, step)
+        }
     }
 
     /// Runs one step on a partition, under its shard's lock, and pays for what it added.
@@ -209,7 +217,10 @@ impl Store {
         let mut shard = self.shard_of(id);
         let shard = &mut *shard;
         let context = self.context(&shard.flushes, clock, now);
-        step(&mut shard.partitions[id.0 as usize / self.shards.len()], &context)
+        step(
+            &mut shard.partitions[id.0 as usize / self.shards.len()],
+            &context,
+        )
     }
 
     /// Sets role and surroundings of a partition.
@@ -262,14 +273,17 @@ impl Store {
         let context = self.context(&shard.flushes, clock, now);
         let partitions = &mut shard.partitions;
         for _ in 0..buckets {
-            let Some((partition, bucket)) = shard.sweeper.next(partitions) else { break };
+            let Some((partition, bucket)) = shard.sweeper.next(partitions) else {
+                break;
+            };
             let partition = &mut partitions[partition];
             let (footprint, marks) = (partition.footprint(), partition.mark_footprint());
             partition.sweep_at(bucket, &context);
             shard.footprint = shard.footprint - footprint + partition.footprint();
             shard.mark_footprint = shard.mark_footprint - marks + partition.mark_footprint();
         }
-        self.footprint.fetch_add(shard.footprint as i64 - before, Ordering::Relaxed);
+        self.footprint
+            .fetch_add(shard.footprint as i64 - before, Ordering::Relaxed);
     }
 
     /// Number of shards.
@@ -298,7 +312,9 @@ impl Store {
         let share = self.options.memory_bytes_max / self.shards.len();
         if own.footprint <= share {
             for shard in &self.shards {
-                let Some(mut other) = shard.try_lock() else { continue };
+                let Some(mut other) = shard.try_lock() else {
+                    continue;
+                };
                 if other.footprint > share {
                     self.evict(&mut other, budget);
                     if self.footprint.load(Ordering::Relaxed) <= budget {
@@ -313,10 +329,16 @@ impl Store {
     fn evict(&self, shard: &mut Shard, budget: i64) {
         let share = self.options.memory_bytes_max / self.shards.len();
         // Twice around: the first round may only take away the marks of use.
-        let mut looks: usize = 2 * shard.partitions.iter().map(Partition::buckets).sum::<usize>();
+        let mut looks: usize = 2 * shard
+            .partitions
+            .iter()
+            .map(Partition::buckets)
+            .sum::<usize>();
         while self.footprint.load(Ordering::Relaxed) > budget && looks > 0 {
             looks -= 1;
-            let Some((index, bucket)) = shard.hand.next(&shard.partitions) else { return };
+            let Some((index, bucket)) = shard.hand.next(&shard.partitions) else {
+                return;
+            };
             let marks = shard.mark_footprint > share / 10 || shard.footprint == 0;
             let partition = &mut shard.partitions[index];
             let (footprint, mark_bytes) = (partition.footprint(), partition.mark_footprint());

@@ -1,0 +1,718 @@
+//! What a node decides: a deterministic state machine, told what happened and when, answering what
+//! to do ([`event`] is the whole boundary).
+//!
+//! This file is a switchboard. It takes an input, hands it to the one role it concerns, and carries
+//! what one role noted for another; it holds no policy. The roles are siblings that never name each
+//! other's state: [`membership`] (who is there), [`responsiveness`] (who answers now), [`lateness`]
+//! (who may have missed something), [`coordinator`] (client operations), [`replica`] (what peers
+//! ask), [`sessions`] (getting what is missing).
+//!
+//! No clock is read here, nothing waited for, nothing drawn from the operating system: the same
+//! inputs and the same seed give the same outputs.
+
+pub mod codec;
+pub mod coordinator;
+pub mod decision;
+pub mod event;
+pub mod lateness;
+pub mod membership;
+pub mod message;
+pub mod outbox;
+pub mod own_writes;
+pub mod replica;
+pub mod report;
+pub mod responsiveness;
+pub mod sessions;
+pub mod timers;
+pub mod turn;
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU8;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use rand::rngs::ChaCha12Rng;
+use rand::{RngExt, SeedableRng};
+
+use crate::placement::{Generation, NodeId, Partition, PartitionCount, Ring};
+use crate::store::{Clock, Mono, Now, Store, Version};
+use codec::{CodecError, Header, Kind};
+use coordinator::{Coordinator, Origin};
+use event::{Command, Input, Notice, Output, Reply};
+use lateness::{GAP_NS_MAX, Lateness};
+use membership::{Change, Identity, Membership, MembershipOptions};
+use message::{Exchange, Hello, Request, Response, State};
+use outbox::Outbox;
+use replica::{Asker, ReplicaStats};
+use responsiveness::Responsiveness;
+use sessions::Sessions;
+use turn::Turn;
+
+/// The protocol versions this build speaks.
+pub const PROTOCOL: (u16, u16) = (1, 1);
+
+/// Time between two sweeps for expired entries, in milliseconds.
+const SWEEP_MS: u64 = 100;
+/// Buckets looked at in one sweep of one shard.
+const SWEEP_BUCKETS: usize = 256;
+/// Shards looked at in one sweep.
+const SWEEP_SHARDS: usize = 4;
+/// Time between two corrections of physical time, in milliseconds.
+const STEER_MS: u64 = 100;
+/// The driver is asked to call at least this often, in milliseconds, so that a gap in its turns is
+/// noticed as one.
+const HEARTBEAT_MS: u64 = 20;
+
+/// What a node is made of.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Who it is.
+    pub identity: Identity,
+    /// Its human name, at most 64 bytes.
+    pub name: String,
+    /// Number of owners of a partition: a constant of the cluster.
+    pub replicas: NonZeroU8,
+    /// Whether it was given seeds.
+    pub seeded: bool,
+    /// For all randomness.
+    pub seed: [u8; 32],
+}
+
+/// Why a peer's Hello was refused.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refused {
+    /// It is not a Hello.
+    #[error("its first frame is no Hello: {0}")]
+    NoHello(String),
+    /// The certificate says one thing, the Hello another.
+    #[error("its Hello names node {0}, its certificate another")]
+    OtherName(NodeId),
+    /// No protocol version in common.
+    #[error("it speaks protocol {0} to {1}, this node {own} to {own}", own = PROTOCOL.0)]
+    Protocol(u16, u16),
+    /// Another number of partitions.
+    #[error("it has {theirs} partitions, this cluster {ours}")]
+    Partitions {
+        /// Its number.
+        theirs: u16,
+        /// This node's number.
+        ours: u16,
+    },
+    /// Another number of replicas.
+    #[error("it keeps {theirs} replicas, this cluster {ours}")]
+    Replicas {
+        /// Its number.
+        theirs: u8,
+        /// This node's number.
+        ours: u8,
+    },
+}
+
+/// Counters of the switchboard.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stats {
+    frames_in: u64,
+    datagrams_in: u64,
+    unknown_frames: u64,
+    malformed_frames: u64,
+    clock_refused: u64,
+}
+
+/// One node.
+pub struct Node {
+    options: Options,
+    store: Arc<Store>,
+    clock: Arc<Clock>,
+    ring: Arc<Ring>,
+    members: BTreeSet<NodeId>,
+    reachable: BTreeSet<NodeId>,
+    links: BTreeSet<NodeId>,
+    membership: Membership,
+    responsiveness: Responsiveness,
+    lateness: Lateness,
+    coordinator: Coordinator,
+    sessions: Sessions,
+    outbox: Outbox,
+    replica_stats: ReplicaStats,
+    stats: Stats,
+    last_turn: Mono,
+    next_sweep: Mono,
+    next_steer: Mono,
+    swept: usize,
+    flush_hash: u64,
+    leads: std::collections::BTreeMap<NodeId, i64>,
+    ready: bool,
+    stopping: bool,
+}
+
+impl Node {
+    /// A node at the start of a life. Store and clock are shared with whoever runs local operations
+    /// on them.
+    pub fn new(options: Options, store: Arc<Store>, clock: Arc<Clock>, now: Now) -> Node {
+        let mut rng = ChaCha12Rng::from_seed(options.seed);
+        let sessions = Sessions::new(rng.random());
+        let membership = MembershipOptions {
+            identity: options.identity.clone(),
+            name: options.name.clone(),
+            seeded: options.seeded,
+        };
+        let membership = Membership::new(membership, rng, now);
+        let ring = Ring::build(Vec::new(), store.options().partitions, options.replicas);
+        Node {
+            options,
+            store,
+            clock,
+            ring: Arc::new(ring),
+            members: BTreeSet::new(),
+            reachable: BTreeSet::new(),
+            links: BTreeSet::new(),
+            membership,
+            responsiveness: Responsiveness::default(),
+            lateness: Lateness::default(),
+            coordinator: Coordinator::default(),
+            sessions,
+            outbox: Outbox::default(),
+            replica_stats: ReplicaStats::default(),
+            stats: Stats::default(),
+            last_turn: now.mono,
+            next_sweep: now.mono,
+            next_steer: now.mono,
+            swept: 0,
+            flush_hash: 0,
+            leads: std::collections::BTreeMap::new(),
+            ready: false,
+            stopping: false,
+        }
+    }
+
+    /// Who this node is.
+    pub fn identity(&self) -> &Identity {
+        self.membership.identity()
+    }
+
+    /// The ring as it is now.
+    pub fn ring(&self) -> &Arc<Ring> {
+        &self.ring
+    }
+
+    /// What this node says first on every link.
+    pub fn hello(&self) -> Bytes {
+        let mut frame = codec::begin(Kind::Hello);
+        let hello = Hello {
+            protocol: PROTOCOL,
+            partitions: self.store.options().partitions.get(),
+            replicas: self.options.replicas.get(),
+            identity: self.identity().clone(),
+            name: self.options.name.clone(),
+            flushes: self.store.flushes(),
+        };
+        codec::put(&mut frame, &hello);
+        codec::seal(frame, self.header())
+    }
+
+    /// Judges a peer's Hello: its generation, or why it is refused.
+    pub fn judge_hello(&mut self, peer: NodeId, bytes: Bytes) -> Result<Generation, Refused> {
+        let malformed = |e: CodecError| Refused::NoHello(e.to_string());
+        let (kind, _, body) = codec::open(bytes).map_err(malformed)?;
+        if kind != Kind::Hello {
+            return Err(Refused::NoHello(format!("it is a {kind:?}")));
+        }
+        let hello: Hello = codec::take(&mut &body[..]).map_err(malformed)?;
+        if hello.identity.id != peer {
+            return Err(Refused::OtherName(hello.identity.id));
+        }
+        if hello.protocol.0 > PROTOCOL.1 || hello.protocol.1 < PROTOCOL.0 {
+            return Err(Refused::Protocol(hello.protocol.0, hello.protocol.1));
+        }
+        let ours = self.store.options().partitions.get();
+        if hello.partitions != ours {
+            return Err(Refused::Partitions {
+                theirs: hello.partitions,
+                ours,
+            });
+        }
+        let ours = self.options.replicas.get();
+        if hello.replicas != ours {
+            return Err(Refused::Replicas {
+                theirs: hello.replicas,
+                ours,
+            });
+        }
+        self.membership.learn_name(peer, &hello.name);
+        self.store.flush(&hello.flushes);
+        Ok(hello.identity.generation)
+    }
+
+    /// Tells the node what happened. Never fails, never waits.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        self.notice_gap(now);
+        match input {
+            Input::Command { id, command } => self.on_command(id, command, now),
+            Input::Up { peer, addr } => {
+                self.links.insert(peer);
+                self.responsiveness.up(peer, now.mono);
+                let flushes = self.store.flushes();
+                self.membership.up(peer, addr, flushes, &mut self.outbox);
+                self.sessions.link_up(peer, now.mono);
+                self.refresh_reachable();
+            }
+            Input::Down { peer } => {
+                self.links.remove(&peer);
+                self.leads.remove(&peer);
+                self.responsiveness.down(peer);
+                self.membership.down(peer, now);
+                self.refresh_reachable();
+                self.roles(now, |node, turn| {
+                    node.coordinator.on_unreachable(peer, turn)
+                });
+            }
+            Input::Frame { from, bytes } => self.on_frame(from, bytes, now),
+            Input::Datagram { from, bytes } => {
+                self.stats.datagrams_in += 1;
+                match codec::open(bytes) {
+                    Ok((Kind::Swim, header, body)) => {
+                        self.observe(from, header, now);
+                        self.on_swim(from, &body, false, now);
+                    }
+                    Ok(_) => self.stats.unknown_frames += 1,
+                    Err(error) => self.on_bad_bytes(from, error),
+                }
+            }
+            Input::DialFailed { addr, reason, .. } => {
+                self.membership.dial_failed(addr, now);
+                self.outbox.notice(Notice::SeedFailed { addr, reason });
+            }
+            Input::Seeds(seeds) => self.membership.set_seeds(seeds, now),
+            Input::Tick => {}
+            Input::Stop => self.stop(now),
+        }
+        self.settle(now);
+        self.tick(now);
+        self.settle(now);
+    }
+
+    /// What to do next; drained after every input, or after several.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        let header = Header {
+            hlc: self.clock.latest(),
+            ring: self.ring.id(),
+            flushes: self.flush_hash,
+        };
+        self.outbox.pop(|| header)
+    }
+
+    /// When to call again with [`Input::Tick`], if nothing happens before.
+    pub fn next_deadline(&self, now: Mono) -> Mono {
+        let heartbeat = now.plus_ms(HEARTBEAT_MS);
+        [
+            Some(self.membership.next_deadline()),
+            self.responsiveness.next_deadline(),
+            self.lateness.next_deadline(now),
+            self.coordinator.next_deadline(),
+            self.sessions.next_deadline(),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(heartbeat, Mono::min)
+    }
+
+    // ---- inputs ---------------------------------------------------------------------------
+
+    fn on_command(&mut self, id: event::OpId, command: Command, now: Now) {
+        if self.stopping {
+            return self
+                .outbox
+                .reply(id, Reply::Failed(event::Failure::Stopping));
+        }
+        match command {
+            Command::Key {
+                key,
+                operation,
+                level,
+                min,
+            } => self.roles(now, |node, turn| {
+                node.coordinator
+                    .begin(Origin::Client(id), key, operation, level, min, turn);
+            }),
+            Command::Flush { namespace } => {
+                self.roles(now, |node, turn| {
+                    node.coordinator.begin_flush(id, namespace, turn)
+                });
+                self.rehash_flushes();
+            }
+            Command::Count { namespace } => {
+                self.roles(now, |node, turn| {
+                    node.coordinator.begin_count(id, namespace, turn)
+                });
+            }
+            Command::Members => {
+                let views = self.members_view();
+                self.outbox.reply(id, Reply::Members(views));
+            }
+            Command::Ready => {
+                let ready = self.is_ready();
+                self.outbox.reply(id, Reply::Ready(ready));
+            }
+            Command::Status => {
+                let status = self.status(now);
+                self.outbox.reply(id, Reply::Status(status));
+            }
+            Command::Explain { key } => {
+                let explanation = self.explain(&key, now);
+                self.outbox.reply(id, Reply::Explain(Box::new(explanation)));
+            }
+        }
+    }
+
+    fn on_frame(&mut self, from: NodeId, bytes: Bytes, now: Now) {
+        self.stats.frames_in += 1;
+        let (kind, header, body) = match codec::open(bytes) {
+            Ok(frame) => frame,
+            Err(error) => return self.on_bad_bytes(from, error),
+        };
+        self.observe(from, header, now);
+        if self.responsiveness.heard(from, now.mono) {
+            self.lateness.responsive(from, now.mono);
+            self.refresh_reachable();
+        }
+        match kind {
+            Kind::Hello => {}
+            Kind::Swim => self.on_swim(from, &body, true, now),
+            Kind::State => match codec::take::<State>(&mut &body[..]) {
+                Ok(state) => {
+                    self.store.flush(&state.flushes);
+                    self.rehash_flushes();
+                    let (header, flushes) = (self.header(), self.store.flushes());
+                    let outbox = &mut self.outbox;
+                    self.membership
+                        .merge(from, state, flushes, now, outbox, header);
+                }
+                Err(error) => self.on_bad_bytes(from, error),
+            },
+            Kind::Requests => self.batch::<(u64, Request)>(from, &body, now, Node::on_request),
+            Kind::Responses => self.batch::<(u64, Response)>(from, &body, now, Node::on_response),
+            Kind::Exchange => self.batch::<Exchange>(from, &body, now, |node, from, item, now| {
+                let generation = node.membership.generation(from).unwrap_or_default();
+                node.roles(now, |node, turn| {
+                    node.sessions.receive(from, generation, item, turn)
+                });
+            }),
+            Kind::Lateness => {
+                self.batch::<message::Lateness>(from, &body, now, |node, from, item, now| {
+                    node.roles(now, |node, turn| {
+                        let next = node.coordinator.next_operation();
+                        let behind = node.lateness.receive(from, item, next, turn);
+                        node.sessions.doubt(behind, turn);
+                    });
+                });
+            }
+            Kind::Bye => {
+                let header = self.header();
+                self.membership.bye(from, now, &mut self.outbox, header);
+            }
+        }
+    }
+
+    fn batch<T: serde::de::DeserializeOwned>(
+        &mut self,
+        from: NodeId,
+        body: &Bytes,
+        now: Now,
+        mut each: impl FnMut(&mut Node, NodeId, T, Now),
+    ) {
+        for item in codec::items::<T>(body) {
+            match item {
+                Ok(item) => each(self, from, item, now),
+                Err(error) => self.on_bad_bytes(from, error),
+            }
+        }
+    }
+
+    fn on_request(&mut self, from: NodeId, (number, request): (u64, Request), now: Now) {
+        let lane = match &request {
+            Request::Write { key, .. }
+            | Request::Read { key, .. }
+            | Request::Decide { key, .. } => outbox::lane(self.store.partition_of(&key.bytes)),
+            Request::Flush(_) | Request::Count { .. } => 0,
+        };
+        let asker = Asker {
+            peer: from,
+            lane,
+            number,
+        };
+        let flush = matches!(request, Request::Flush(_));
+        self.roles(now, |node, turn| {
+            match replica::answer(&request, turn, &mut node.replica_stats) {
+                Some(response) => turn.outbox.response(from, lane, number, &response),
+                None => node.coordinator.begin_decision(asker, request, turn),
+            }
+        });
+        if flush {
+            self.rehash_flushes();
+        }
+    }
+
+    fn on_response(&mut self, from: NodeId, (number, response): (u64, Response), now: Now) {
+        self.roles(now, |node, turn| {
+            if let Some(rtt) = node.coordinator.on_response(from, number, response, turn) {
+                node.responsiveness.answered(from, rtt);
+            }
+        });
+    }
+
+    fn on_swim(&mut self, from: NodeId, body: &[u8], reliable: bool, now: Now) {
+        let header = self.header();
+        self.membership
+            .packet(from, body, reliable, now, &mut self.outbox, header);
+    }
+
+    fn on_bad_bytes(&mut self, from: NodeId, error: CodecError) {
+        match error {
+            CodecError::Unknown { .. } => self.stats.unknown_frames += 1,
+            _ => self.stats.malformed_frames += 1,
+        }
+        self.outbox.notice(Notice::Dropped {
+            peer: from,
+            reason: error.to_string(),
+        });
+    }
+
+    fn stop(&mut self, now: Now) {
+        self.stopping = true;
+        let header = self.header();
+        self.membership.leave(now, &mut self.outbox, header);
+        for peer in self.links.clone() {
+            self.outbox.control_raw(peer, Kind::Bye, &[]);
+        }
+    }
+
+    /// What every frame tells besides its body: the sender's clock, and whether its flushes differ.
+    fn observe(&mut self, from: NodeId, header: Header, now: Now) {
+        if !self.clock.observe(header.hlc, now.mono) {
+            self.stats.clock_refused += 1;
+        }
+        let lead = header.hlc.ms() as i64 - self.clock.physical_ms(now.mono) as i64;
+        self.leads.insert(from, lead);
+        if header.flushes > self.flush_hash && self.links.contains(&from) {
+            // Of two that differ, the one with the smaller hash asks.
+            let state = self.membership.state(self.store.flushes(), true);
+            self.outbox.control(from, Kind::State, &state);
+        }
+    }
+
+    // ---- what follows from every input ------------------------------------------------------
+
+    /// A gap in this node's own turns: everything it remembers may have been overtaken.
+    fn notice_gap(&mut self, now: Now) {
+        let gap = now.mono.since(self.last_turn);
+        self.last_turn = now.mono;
+        if gap < GAP_NS_MAX {
+            return;
+        }
+        self.responsiveness.forgive(now.mono);
+        let suspicion = self.membership.suspicion_ns();
+        self.roles(now, |node, turn| {
+            node.lateness.stalled(gap, turn);
+            if gap > suspicion {
+                // Long enough to have been declared down.
+                let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
+                node.sessions.doubt(partitions, turn);
+            }
+        });
+    }
+
+    /// Hands notes from one role to the others, until there are none.
+    fn settle(&mut self, now: Now) {
+        for peer in std::mem::take(&mut self.outbox.sent) {
+            self.responsiveness.sent(peer, now.mono);
+        }
+        for peer in std::mem::take(&mut self.outbox.given_up) {
+            self.responsiveness.given_up(peer);
+        }
+        for (peer, partition) in std::mem::take(&mut self.outbox.missed) {
+            self.lateness.note_missed(peer, partition);
+        }
+        let changes = self.membership.changes(now, &mut self.outbox);
+        let first = self.membership.is_open() && self.ring.seats().is_empty();
+        if changes.is_empty() && !first {
+            return;
+        }
+        self.members = self.membership.present();
+        self.refresh_reachable();
+        self.rebuild_ring(now);
+        for change in changes {
+            self.on_change(change, now);
+        }
+    }
+
+    fn on_change(&mut self, change: Change, now: Now) {
+        match change {
+            Change::Up(peer) => {
+                self.lateness.forget(peer);
+                self.roles(now, |node, turn| node.sessions.member_up(peer, turn));
+            }
+            Change::Gone(peer) => {
+                self.lateness.forget(peer);
+                self.sessions.member_gone(peer);
+                self.roles(now, |node, turn| {
+                    node.coordinator.on_unreachable(peer, turn)
+                });
+                if self.links.contains(&peer) {
+                    let reason = "declared down";
+                    self.outbox.push(Output::Close { peer, reason });
+                }
+            }
+            Change::Rejoined => self.roles(now, |node, turn| {
+                let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
+                node.sessions.doubt(partitions, turn);
+            }),
+        }
+    }
+
+    fn rebuild_ring(&mut self, now: Now) {
+        if !self.membership.is_open() || self.stopping {
+            return;
+        }
+        let partitions: PartitionCount = self.store.options().partitions;
+        let ring = Ring::build(self.membership.roster(), partitions, self.options.replicas);
+        if ring.id() == self.ring.id() {
+            return;
+        }
+        let old = std::mem::replace(&mut self.ring, Arc::new(ring));
+        self.roles(now, |node, turn| node.sessions.on_ring(&old, turn));
+    }
+
+    fn tick(&mut self, now: Now) {
+        let (header, flushes) = (self.header(), self.store.flushes());
+        if self.membership.next_deadline() <= now.mono {
+            self.membership
+                .tick(&flushes, now, &mut self.outbox, header);
+        }
+        for peer in self.responsiveness.judge(now.mono) {
+            self.refresh_reachable();
+            self.roles(now, |node, turn| {
+                node.coordinator.on_unreachable(peer, turn)
+            });
+        }
+        for peer in self.responsiveness.probes(now.mono) {
+            self.outbox
+                .lateness(peer, &message::Lateness::Ping { nonce: 0 });
+        }
+        self.roles(now, |node, turn| {
+            node.coordinator.tick(turn);
+            let coordinator = &node.coordinator;
+            node.lateness
+                .tick(turn, |peer, before| coordinator.outstanding(peer, before));
+            let membership = &node.membership;
+            let generation = |peer| membership.generation(peer).unwrap_or_default();
+            node.sessions.tick(generation, turn);
+        });
+        self.sweep(now);
+        self.steer(now);
+        let ready = self.is_ready();
+        if ready && !self.ready {
+            self.outbox.notice(Notice::Ready);
+        }
+        self.ready = ready;
+    }
+
+    fn sweep(&mut self, now: Now) {
+        if now.mono < self.next_sweep {
+            return;
+        }
+        self.next_sweep = now.mono.plus_ms(SWEEP_MS);
+        for _ in 0..SWEEP_SHARDS.min(self.store.shards()) {
+            self.store
+                .sweep(self.swept, SWEEP_BUCKETS, &self.clock, now.mono);
+            self.swept = (self.swept + 1) % self.store.shards();
+        }
+    }
+
+    fn steer(&mut self, now: Now) {
+        if now.mono < self.next_steer {
+            return;
+        }
+        self.next_steer = now.mono.plus_ms(STEER_MS);
+        let lead = self.clock.wall_lead_ms(now);
+        let bound = crate::store::clock::AHEAD_MS_MAX as i64;
+        let agree = self
+            .leads
+            .values()
+            .filter(|peer| (lead - **peer).abs() <= bound)
+            .count();
+        let confirmed = 2 * agree > self.leads.len() || self.leads.is_empty();
+        if lead.abs() > bound && !confirmed {
+            self.outbox.notice(Notice::ClockOff { lead_ms: lead });
+            // Said once in a while, not ten times a second.
+            self.next_steer = now.mono.plus_ms(10_000);
+        }
+        self.clock.steer(now, confirmed);
+    }
+
+    // ---- lending ----------------------------------------------------------------------------
+
+    fn refresh_reachable(&mut self) {
+        let responsive = |peer: &&NodeId| self.responsiveness.is_responsive(**peer);
+        self.reachable = self
+            .members
+            .intersection(&self.links)
+            .filter(responsive)
+            .copied()
+            .collect();
+    }
+
+    fn rehash_flushes(&mut self) {
+        let mut bytes = codec::begin(Kind::State);
+        codec::put(&mut bytes, &self.store.flushes());
+        self.flush_hash = xxhash_rust::xxh3::xxh3_64(&bytes);
+    }
+
+    fn header(&self) -> Header {
+        Header {
+            hlc: self.clock.latest(),
+            ring: self.ring.id(),
+            flushes: self.flush_hash,
+        }
+    }
+
+    /// Lends a role its surroundings for the length of a call.
+    fn roles(&mut self, now: Now, call: impl FnOnce(&mut Lent<'_>, &mut Turn<'_>)) {
+        let ring = Arc::clone(&self.ring);
+        let mut lent = Lent {
+            membership: &mut self.membership,
+            responsiveness: &mut self.responsiveness,
+            lateness: &mut self.lateness,
+            coordinator: &mut self.coordinator,
+            sessions: &mut self.sessions,
+            replica_stats: &mut self.replica_stats,
+        };
+        let mut turn = Turn {
+            now,
+            own: self.options.identity.id,
+            store: &self.store,
+            clock: &self.clock,
+            ring: &ring,
+            members: &self.members,
+            reachable: &self.reachable,
+            outbox: &mut self.outbox,
+        };
+        call(&mut lent, &mut turn);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.membership.is_open() && self.sessions.is_settled() && !self.lateness.is_late()
+    }
+
+    /// A version below every other: for commands without one.
+    pub const NO_MIN: Version = Version::ZERO;
+}
+
+/// The roles, apart from their surroundings.
+struct Lent<'a> {
+    membership: &'a mut Membership,
+    responsiveness: &'a mut Responsiveness,
+    lateness: &'a mut Lateness,
+    coordinator: &'a mut Coordinator,
+    sessions: &'a mut Sessions,
+    replica_stats: &'a mut ReplicaStats,
+}

@@ -1,0 +1,130 @@
+//! What a node tells about itself: members, status, and why a key is where it is.
+
+use super::Node;
+use super::event::{Explanation, MemberView, StatusValue};
+use super::replica::key_ref;
+use crate::placement::slot::slot;
+use crate::store::{Held, Key, Now, Role, Version};
+
+impl Node {
+    pub(super) fn members_view(&self) -> Vec<MemberView> {
+        let mut views = self.membership.views();
+        for view in views.iter_mut().filter(|view| !view.own) {
+            view.responsive = self.responsiveness.is_responsive(view.id);
+            view.rtt_us = self.responsiveness.rtt_us(view.id);
+        }
+        views
+    }
+
+    pub(super) fn status(&self, now: Now) -> Vec<(&'static str, StatusValue)> {
+        use StatusValue::{Number, Text};
+        let identity = self.identity();
+        let mut roles = [0u64; 4];
+        let (mut keys, mut marks) = (0, 0);
+        for partition in self.store.options().partitions.iter() {
+            self.store
+                .with(partition, &self.clock, now.mono, |kept, _| {
+                    roles[kept.role() as usize] += 1;
+                    keys += kept.values(None);
+                    marks += kept.marks();
+                });
+        }
+        let load = |counter: &std::sync::atomic::AtomicU64| {
+            Number(counter.load(std::sync::atomic::Ordering::Relaxed))
+        };
+        let counters = self.store.counters();
+        let coordinator = &self.coordinator.stats;
+        let sessions = &self.sessions.stats;
+        let state = if self.is_ready() { "ready" } else { "booting" };
+        vec![
+            ("node", Text(identity.id.to_string())),
+            ("name", Text(self.options.name.clone())),
+            ("address", Text(identity.addr.to_string())),
+            ("generation", Number(identity.generation.0)),
+            ("state", Text(state.to_owned())),
+            ("members", Number(self.members.len() as u64 + 1)),
+            ("reachable", Number(self.reachable.len() as u64)),
+            ("ring", Text(format!("{:016x}", self.ring.id()))),
+            ("partitions_ready", Number(roles[Role::Ready as usize])),
+            ("partitions_booting", Number(roles[Role::Boot as usize])),
+            ("partitions_old", Number(roles[Role::Old as usize])),
+            ("keys", Number(keys)),
+            ("marks", Number(marks)),
+            ("memory_bytes", Number(self.store.footprint() as u64)),
+            (
+                "memory_bytes_max",
+                Number(self.store.options().memory_bytes_max as u64),
+            ),
+            ("evicted", load(&counters.evicted)),
+            ("marks_evicted", load(&counters.marks_evicted)),
+            ("local_hits", load(&counters.hits)),
+            ("local_misses", load(&counters.misses)),
+            (
+                "operations_in_flight",
+                Number(self.coordinator.in_flight() as u64),
+            ),
+            ("writes", Number(coordinator.writes)),
+            ("remote_reads", Number(coordinator.reads)),
+            ("updates", Number(coordinator.updates)),
+            ("reads_hedged", Number(coordinator.hedged)),
+            ("reads_barred", Number(coordinator.barred)),
+            ("writes_degraded", Number(coordinator.degraded)),
+            ("writes_restamped", Number(coordinator.restamped)),
+            ("operations_unknown", Number(coordinator.unknown)),
+            ("operations_refused", Number(coordinator.busy)),
+            ("deciders_passed_over", Number(coordinator.passed_over)),
+            (
+                "own_writes_dropped",
+                Number(self.coordinator.own_writes.dropped),
+            ),
+            ("stalls", Number(self.lateness.stalls)),
+            ("partitions_missed", Number(self.lateness.missed())),
+            ("boots", Number(sessions.boots)),
+            ("pulls", Number(self.sessions.pulling() as u64)),
+            ("handoffs", Number(self.sessions.handing_off() as u64)),
+            ("headers_offered", Number(sessions.offered)),
+            ("values_wanted", Number(sessions.wanted)),
+            ("values_repaired", Number(sessions.repaired)),
+            ("values_condemned", Number(sessions.condemned)),
+            ("stamps_refused", Number(self.replica_stats.refused_ahead)),
+            (
+                "writes_below_floor",
+                Number(self.replica_stats.refused_below),
+            ),
+            ("frames_in", Number(self.stats.frames_in)),
+            ("datagrams_in", Number(self.stats.datagrams_in)),
+            ("frames_unknown", Number(self.stats.unknown_frames)),
+            ("frames_malformed", Number(self.stats.malformed_frames)),
+            ("packets_refused", Number(self.membership.packets_refused)),
+            ("clocks_refused", Number(self.stats.clock_refused)),
+        ]
+    }
+
+    pub(super) fn explain(&self, key: &Key, now: Now) -> Explanation {
+        let partition = self.store.partition_of(&key.bytes);
+        let owners = self.ring.owners(partition).iter();
+        let owners = owners
+            .map(|id| (*id, self.membership.name(*id).to_owned()))
+            .collect();
+        self.store
+            .with(partition, &self.clock, now.mono, |kept, context| {
+                let key_ref = key_ref(key);
+                let (held, version, deadline_ms) = match kept.look(key_ref, context) {
+                    Held::Value(parts) => ("value", parts.version, parts.deadline_ms),
+                    Held::Dead(version) => ("mark", version, None),
+                    Held::Nothing => ("nothing", Version::ZERO, None),
+                };
+                Explanation {
+                    slot: slot(&key.bytes),
+                    partition,
+                    owners,
+                    role: kept.role(),
+                    held,
+                    version,
+                    deadline_ms,
+                    floor: kept.floor(key_ref, context),
+                    doubted: kept.doubts(key_ref, context.now),
+                }
+            })
+    }
+}
