@@ -699,6 +699,11 @@ impl Node {
         call(&mut lent, &mut turn);
     }
 
+    /// Whether this node is a member, or alone, and has all of what it owns.
+    pub fn ready(&self) -> bool {
+        self.ready
+    }
+
     fn is_ready(&self) -> bool {
         self.membership.is_open() && self.sessions.is_settled() && !self.lateness.is_late()
     }

@@ -76,19 +76,27 @@ pub enum Only {
     IfPresent,
 }
 
-/// When a change of deadline takes place.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum OnlyDeadline {
-    /// Always.
-    Always,
-    /// Only if there is no deadline (NX).
-    IfNone,
+/// When a change of deadline takes place; all that are set must hold. No deadline counts as
+/// infinitely late.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct OnlyDeadline {
+    /// Only if there is none (NX).
+    pub absent: bool,
     /// Only if there is one (XX).
-    IfSome,
-    /// Only if the new one is later; none counts as infinitely late (GT).
-    IfLater,
-    /// Only if the new one is earlier; none counts as infinitely late (LT).
-    IfEarlier,
+    pub present: bool,
+    /// Only if it becomes later (GT).
+    pub later: bool,
+    /// Only if it becomes earlier (LT).
+    pub earlier: bool,
+}
+
+impl OnlyDeadline {
+    fn allows(self, current: Option<u64>, at_ms: u64) -> bool {
+        !(self.absent && current.is_some()
+            || self.present && current.is_none()
+            || self.later && current.is_none_or(|current| at_ms <= current)
+            || self.earlier && current.is_some_and(|current| at_ms >= current))
+    }
 }
 
 /// The answer to an [`Operation`].
@@ -301,14 +309,7 @@ impl<B: AsRef<[u8]>> Update<B> {
                 )
             }
             Update::Expire { at_ms, only } => {
-                let holds = current.is_some()
-                    && match only {
-                        OnlyDeadline::Always => true,
-                        OnlyDeadline::IfNone => deadline_ms.is_none(),
-                        OnlyDeadline::IfSome => deadline_ms.is_some(),
-                        OnlyDeadline::IfLater => deadline_ms.is_some_and(|held| *at_ms > held),
-                        OnlyDeadline::IfEarlier => deadline_ms.is_none_or(|held| *at_ms < held),
-                    };
+                let holds = current.is_some() && only.allows(deadline_ms, *at_ms);
                 let change = match holds {
                     false => Change::Keep,
                     true if *at_ms <= now_ms => Change::Remove,
@@ -413,24 +414,33 @@ mod tests {
 
     #[test]
     fn no_deadline_counts_as_infinitely_late() {
-        let expire = |only| Update::<&[u8]>::Expire { at_ms: 50, only };
-        let changed = |only, deadline| expire(only).decide(held(b"v", deadline), 0, 9).1;
-        assert_eq!(changed(OnlyDeadline::IfLater, None), Answer::Changed(false));
-        assert_eq!(
-            changed(OnlyDeadline::IfEarlier, None),
-            Answer::Changed(true)
-        );
-        assert_eq!(
-            changed(OnlyDeadline::IfLater, Some(40)),
-            Answer::Changed(true)
-        );
-        assert_eq!(
-            changed(OnlyDeadline::IfNone, Some(40)),
-            Answer::Changed(false)
-        );
-        assert_eq!(
-            changed(OnlyDeadline::IfSome, Some(40)),
-            Answer::Changed(true)
-        );
+        let changed = |only, deadline| {
+            Update::<&[u8]>::Expire { at_ms: 50, only }
+                .decide(held(b"v", deadline), 0, 9)
+                .1
+        };
+        let later = OnlyDeadline {
+            later: true,
+            ..OnlyDeadline::default()
+        };
+        let earlier = OnlyDeadline {
+            earlier: true,
+            ..OnlyDeadline::default()
+        };
+        let absent = OnlyDeadline {
+            absent: true,
+            ..OnlyDeadline::default()
+        };
+        let both = OnlyDeadline {
+            present: true,
+            later: true,
+            ..OnlyDeadline::default()
+        };
+        assert_eq!(changed(later, None), Answer::Changed(false));
+        assert_eq!(changed(earlier, None), Answer::Changed(true));
+        assert_eq!(changed(later, Some(40)), Answer::Changed(true));
+        assert_eq!(changed(absent, Some(40)), Answer::Changed(false));
+        assert_eq!(changed(both, Some(40)), Answer::Changed(true));
+        assert_eq!(changed(both, None), Answer::Changed(false));
     }
 }

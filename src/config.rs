@@ -1,0 +1,152 @@
+//! Every setting of a node: what it means, its unit and range, how to choose it, what it costs.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU8;
+
+use crate::error::StartError;
+use crate::placement::PartitionCount;
+use crate::tls::ClusterKey;
+
+/// The port peers talk on (UDP), unless another is given.
+pub const PEER_PORT: u16 = 7379;
+
+/// Least memory a node can be given, in bytes.
+pub const MEMORY_BYTES_MIN: usize = 1 << 20;
+
+/// Longest value unless limited further, in bytes.
+pub const VALUE_BYTES_MAX: usize = 8 << 20;
+
+/// Most operations that wait for the node at a time. Beyond it the callers wait: connections are
+/// not read further, and embedded callers' futures are pending.
+pub const SUBMISSIONS_MAX: usize = 16_384;
+
+/// How a node is set up. Every field may be set; [`Config::new`] gives the usual values.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The node's name, 1 to 64 bytes. Its identity, and with it its place on the ring, is derived
+    /// from the name and the cluster key, so a node that is restarted under its name owns what it
+    /// owned. Two nodes must never share a name. Default: the advertised address.
+    pub name: Option<String>,
+    /// Where peers are listened to (UDP). Port 0 takes any free one. Default 127.0.0.1:7379.
+    pub listen: SocketAddr,
+    /// Where peers reach this node, if that is not the address listened on: behind NAT, or when
+    /// listening on a wildcard address, which itself is never advertised.
+    pub advertise: Option<SocketAddr>,
+    /// Addresses of nodes to join, `host:port`. A name is resolved to all of its addresses, again
+    /// and again, so a name in front of many nodes will do. Own addresses among them are ignored.
+    pub seeds: Vec<String>,
+    /// The secret that makes a cluster one: whoever has it is a member.
+    pub key: ClusterKey,
+    /// Memory for entries, in bytes, at least 1 MiB: keys, values, metadata and tables count. The
+    /// process needs a little more: about 50 KiB per peer and what is in flight.
+    pub max_memory: usize,
+    /// Number of owners of each partition, 1 to 8. A constant of the cluster: a node with another
+    /// number is refused. More copies survive more crashes and cost writes and memory. Default 3.
+    pub replicas: NonZeroU8,
+    /// This node's share of the ring, relative to the others'. 0 owns nothing: such a node
+    /// coordinates and reads, as an autoscaled edge process should. Default 128.
+    pub weight: u16,
+    /// The failure domain (rack, data centre), at most 16 bytes: copies go to different zones.
+    pub zone: String,
+    /// Number of partitions, a power of two up to 16384. A constant of the cluster. Default 1024:
+    /// good for up to about 100 nodes.
+    pub partitions: PartitionCount,
+    /// Longest value, in bytes; at most 8 MiB and a sixteenth of `max_memory`.
+    pub value_bytes_max: usize,
+}
+
+impl Config {
+    /// The usual values: loopback, no seeds, 256 MiB.
+    pub fn new(key: ClusterKey) -> Config {
+        Config {
+            name: None,
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), PEER_PORT),
+            advertise: None,
+            seeds: Vec::new(),
+            key,
+            max_memory: 256 << 20,
+            replicas: NonZeroU8::new(3).expect("three"),
+            weight: 128,
+            zone: String::new(),
+            partitions: PartitionCount::default(),
+            value_bytes_max: VALUE_BYTES_MAX,
+        }
+    }
+
+    /// Checks what the types leave open.
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        let setting = |name, problem: String| Err(StartError::Setting { name, problem });
+        if let Some(name) = &self.name
+            && (name.is_empty() || name.len() > 64)
+        {
+            return setting(
+                "name",
+                format!("is {} bytes long; 1 to 64 are allowed", name.len()),
+            );
+        }
+        if self.replicas.get() > 8 {
+            return setting(
+                "replicas",
+                format!("is {}; 1 to 8 are allowed", self.replicas),
+            );
+        }
+        if self.zone.len() > 16 {
+            return setting(
+                "zone",
+                format!("is {} bytes long; 16 are allowed", self.zone.len()),
+            );
+        }
+        if self.max_memory < MEMORY_BYTES_MIN {
+            return setting(
+                "max_memory",
+                format!("is {} bytes; the least is 1 MiB", self.max_memory),
+            );
+        }
+        let advertised = self.advertise.unwrap_or(self.listen);
+        if advertised.ip().is_unspecified() {
+            return setting(
+                "advertise",
+                format!(
+                    "is needed, because {} is no address that others can reach: give this host's \
+                     own, as in --advertise 10.0.0.1:{}",
+                    advertised.ip(),
+                    if self.listen.port() == 0 {
+                        PEER_PORT
+                    } else {
+                        self.listen.port()
+                    }
+                ),
+            );
+        }
+        if let Some(advertise) = self.advertise
+            && advertise.port() == 0
+            && self.listen.port() != 0
+        {
+            return setting("advertise", "has port 0, which nobody can reach".to_owned());
+        }
+        for seed in &self.seeds {
+            let port = seed.rsplit_once(':').and_then(|(host, port)| {
+                (!host.is_empty())
+                    .then_some(port)?
+                    .parse::<u16>()
+                    .ok()
+                    .filter(|port| *port != 0)
+            });
+            if port.is_none() {
+                return setting(
+                    "seed",
+                    format!("`{seed}` is no address of the form host:port"),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// The longest value this node takes, in bytes.
+    pub(crate) fn value_limit(&self) -> usize {
+        self.value_bytes_max
+            .min(VALUE_BYTES_MAX)
+            .min(self.max_memory / 16)
+    }
+}

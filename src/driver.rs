@@ -1,0 +1,539 @@
+//! The one loop that joins node to net: wait, read the clock, handle, perform outputs.
+//!
+//! It runs on a thread and a current-thread runtime of its own, so that a host whose runtime is
+//! blocked does not get itself suspected. It decides nothing.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::RngExt;
+use tokio::sync::{mpsc, oneshot, watch};
+use tracing::{debug, info, warn};
+
+use crate::config::Config;
+use crate::error::StartError;
+use crate::handle::{Handle, ReplyTo, Submission, Time};
+use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId};
+use crate::node::event::{Failure, Input, Notice, OpId, Output, Reply};
+use crate::node::membership::Identity as Member;
+use crate::node::{Node, Options};
+use crate::placement::{Generation, NodeId, Zone};
+use crate::store::{Clock, Store, StoreOptions, Writer};
+use crate::tls::{Identity, NodeKey};
+
+/// Most events and commands handled between two drains of the outputs.
+const BATCH_MAX: usize = 512;
+/// Code with which a Hello is refused.
+const REFUSED: u32 = 1;
+/// Time between two log lines about the same address, in seconds.
+const REPEAT_SECS: u64 = 60;
+/// Addresses remembered for that.
+const REPEATS_MAX: usize = 1024;
+/// How long a stopping node goes on for operations under way, in milliseconds.
+const DRAIN_MS: u64 = 1_500;
+/// How long peers are given to take note of the end.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// How far a node is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    /// Looking for others.
+    Joining,
+    /// A member, or alone: the doors may open.
+    Open,
+    /// It has stopped.
+    Stopped,
+}
+
+/// A node at work.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) handle: Handle,
+    pub(crate) id: NodeId,
+    pub(crate) name: String,
+    pub(crate) addr: SocketAddr,
+    pub(crate) stage: watch::Receiver<Stage>,
+    stop: mpsc::Sender<()>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts a node on a thread of its own. Returns when its socket is bound.
+    pub(crate) fn start(config: Config) -> Result<Running, StartError> {
+        config.check()?;
+        let (ready, bound) = std::sync::mpsc::channel();
+        let body = move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let runtime = match runtime {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(ready.send(Err(StartError::Thread(error)))),
+            };
+            runtime.block_on(async move {
+                match Driver::bind(config) {
+                    Err(error) => drop(ready.send(Err(error))),
+                    Ok((running, driver)) => {
+                        if ready.send(Ok(running)).is_ok() {
+                            driver.run().await;
+                        }
+                    }
+                }
+            });
+        };
+        let thread = std::thread::Builder::new()
+            .name("chickadee-node".to_owned())
+            .spawn(body);
+        let thread = thread.map_err(StartError::Thread)?;
+        let stopped = || StartError::Thread(std::io::Error::other("the node's thread ended"));
+        let mut running = bound.recv().map_err(|_| stopped())??;
+        running.thread = Some(thread);
+        Ok(running)
+    }
+
+    /// Stops for a restart: finishes what is under way, tells the others, ends. Waits for it.
+    pub(crate) async fn stop(&mut self) {
+        let _ = self.stop.try_send(());
+        let mut stage = self.stage.clone();
+        let _ = stage.wait_for(|stage| *stage == Stage::Stopped).await;
+    }
+}
+
+/// What the loop holds.
+struct Driver {
+    node: Node,
+    endpoint: Endpoint,
+    events: EventReceiver,
+    submissions: mpsc::Receiver<Submission>,
+    handle: Handle,
+    time: Time,
+    seeds: Vec<String>,
+    resolved: (
+        mpsc::Sender<Vec<SocketAddr>>,
+        mpsc::Receiver<Vec<SocketAddr>>,
+    ),
+    resolving: bool,
+    stop: mpsc::Receiver<()>,
+    stage: watch::Sender<Stage>,
+    links: BTreeMap<LinkId, SocketAddr>,
+    waiting: Waiting,
+    said: BTreeMap<SocketAddr, std::time::Instant>,
+    own_hello: Generation,
+}
+
+/// Callers waiting for answers, by operation.
+#[derive(Default)]
+struct Waiting {
+    next: u64,
+    callers: hashbrown::HashMap<u64, ReplyTo, std::hash::BuildHasherDefault<Identical>>,
+}
+
+/// Operation numbers are as good as hashes already.
+#[derive(Default)]
+struct Identical(u64);
+
+impl std::hash::Hasher for Identical {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 << 8) | u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // The table takes its tags from the upper bits.
+        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+impl Driver {
+    fn bind(config: Config) -> Result<(Running, Driver), StartError> {
+        let mut rng: rand::rngs::ChaCha12Rng = rand::make_rng();
+        let time = Time::start();
+        let now = time.now();
+        // The name may be the address, which may not be known before binding: bind to learn the
+        // port first.
+        let listen = match config.listen.port() {
+            0 => std::net::UdpSocket::bind(config.listen)
+                .and_then(|socket| socket.local_addr())
+                .map_err(|source| StartError::Listen {
+                    addr: config.listen,
+                    source,
+                })?,
+            _ => config.listen,
+        };
+        let addr = match config.advertise {
+            Some(advertise) if advertise.port() == 0 => {
+                SocketAddr::new(advertise.ip(), listen.port())
+            }
+            Some(advertise) => advertise,
+            None => listen,
+        };
+        let name = config.name.clone().unwrap_or_else(|| addr.to_string());
+        let key = NodeKey::derive(&config.key, &name);
+        let identity = Identity::new(&config.key, &key);
+        let (endpoint, events) = Endpoint::bind(listen, &identity, net::Options::default())
+            .map_err(|source| StartError::Listen {
+                addr: listen,
+                source,
+            })?;
+        let id = NodeId(identity.id());
+        let clock = Arc::new(Clock::new(Writer(rng.random()), now));
+        let store = Arc::new(Store::new(StoreOptions {
+            partitions: config.partitions,
+            shards: 64,
+            memory_bytes_max: config.max_memory,
+            value_bytes_max: config.value_limit(),
+            seed: config.key.hash_seed(),
+        }));
+        let (handle, submissions) = Handle::new(store.clone(), clock.clone(), time);
+        let member = Member {
+            id,
+            addr,
+            generation: Generation(now.wall_ms),
+            weight: config.weight,
+            zone: Zone(config.zone.clone()),
+        };
+        let options = Options {
+            identity: member,
+            name: name.clone(),
+            replicas: config.replicas,
+            seeded: !config.seeds.is_empty(),
+            seed: rng.random(),
+        };
+        let node = Node::new(options, store, clock, now);
+        let own_hello = node.identity().generation;
+        endpoint.set_hello(node.hello());
+        let (stop, stopped) = mpsc::channel(1);
+        let (stage, watch) = watch::channel(Stage::Joining);
+        let running = Running {
+            handle: handle.clone(),
+            id,
+            name,
+            addr,
+            stage: watch,
+            stop,
+            thread: None,
+        };
+        let mut driver = Driver {
+            node,
+            endpoint,
+            events,
+            submissions,
+            handle,
+            time,
+            seeds: config.seeds,
+            resolved: mpsc::channel(1),
+            resolving: false,
+            stop: stopped,
+            stage,
+            links: BTreeMap::new(),
+            waiting: Waiting::default(),
+            said: BTreeMap::new(),
+            own_hello,
+        };
+        driver.resolve();
+        Ok((running, driver))
+    }
+
+    async fn run(mut self) {
+        let mut events = Vec::new();
+        let mut submissions = Vec::new();
+        let mut stopping = None;
+        loop {
+            let now = self.time.now();
+            let deadline = self.time.instant(self.node.next_deadline(now.mono));
+            // Biased, so that a run in simulation does not depend on a generator of tokio's; all
+            // that is ready is taken in each turn anyway.
+            tokio::select! {
+                biased;
+                Some(()) = self.stop.recv() => {
+                    self.turn(Input::Stop);
+                    let until = self.time.mono().plus_ms(DRAIN_MS);
+                    stopping.get_or_insert(until);
+                }
+                Some(addrs) = self.resolved.1.recv() => {
+                    self.resolving = false;
+                    self.turn(Input::Seeds(addrs));
+                }
+                count = self.events.recv_many(&mut events, BATCH_MAX) => {
+                    if count == 0 {
+                        break;
+                    }
+                    for event in events.drain(..) {
+                        self.on_event(event);
+                    }
+                }
+                _ = self.submissions.recv_many(&mut submissions, BATCH_MAX) => {}
+                () = tokio::time::sleep_until(deadline.into()) => self.turn(Input::Tick),
+            }
+            // Whatever woke the loop: commands must not wait behind a flood of events.
+            while submissions.len() < BATCH_MAX
+                && let Ok(submission) = self.submissions.try_recv()
+            {
+                submissions.push(submission);
+            }
+            for Submission { command, reply_to } in submissions.drain(..) {
+                let id = self.waiting.add(reply_to);
+                self.turn(Input::Command { id, command });
+            }
+            self.perform();
+            if let Some(until) = stopping
+                && (self.waiting.callers.is_empty() || self.time.mono() >= until)
+            {
+                break;
+            }
+        }
+        for (_, caller) in self.waiting.callers.drain() {
+            caller.send(Reply::Failed(Failure::Stopping));
+        }
+        self.endpoint.shutdown("stopping", GOODBYE).await;
+        self.stage.send_replace(Stage::Stopped);
+    }
+
+    fn turn(&mut self, input: Input) {
+        let now = self.time.now();
+        self.node.handle(input, now);
+        // After the node has noticed a gap, so that no local answer slips in between.
+        self.handle
+            .shared()
+            .last_turn
+            .store(now.mono.0, Ordering::Release);
+    }
+
+    fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Hello {
+                link,
+                peer,
+                addr,
+                bytes,
+                ..
+            } => {
+                match self.node.judge_hello(peer, bytes) {
+                    Ok(generation) => {
+                        self.links.insert(link, addr);
+                        self.endpoint.accept(link, generation);
+                    }
+                    Err(reason) => {
+                        let reason = reason.to_string();
+                        if self.may_say(addr) {
+                            warn!(%addr, "refused a node: {reason}");
+                        }
+                        self.endpoint.refuse(link, REFUSED, &reason);
+                    }
+                }
+                while self.links.len() > 8192 {
+                    self.links.pop_first();
+                }
+            }
+            Event::Up { peer, link, .. } => {
+                let addr = self.links.get(&link).copied();
+                let addr = addr.unwrap_or_else(|| self.endpoint.local_addr());
+                self.turn(Input::Up { peer, addr });
+            }
+            Event::Frames { peer, frames, .. } => {
+                for bytes in frames {
+                    self.turn(Input::Frame { from: peer, bytes });
+                }
+            }
+            Event::Datagram { peer, bytes, .. } => {
+                self.turn(Input::Datagram { from: peer, bytes });
+            }
+            Event::Down { peer, reason } => {
+                debug!(%peer, "link lost: {reason}");
+                self.turn(Input::Down { peer });
+            }
+            Event::DialFailed { addr, error, .. } => {
+                let foreign = matches!(error, DialError::AnotherClusterKey);
+                let refused = matches!(error, DialError::Refused { .. });
+                if (foreign || refused) && self.may_say(addr) {
+                    match foreign {
+                        true => {
+                            warn!("{addr} belongs to another cluster: it has another cluster key")
+                        }
+                        false => warn!("{addr} does not take this node in: {error}"),
+                    }
+                }
+                let reason = error.to_string();
+                self.turn(Input::DialFailed {
+                    addr,
+                    reason,
+                    foreign: foreign || refused,
+                });
+            }
+            Event::Rejected {
+                addr,
+                another_key,
+                reason,
+            } => {
+                if another_key && self.may_say(SocketAddr::new(addr.ip(), 0)) {
+                    warn!("refused {addr}: it has another cluster key");
+                } else {
+                    debug!(%addr, "a connection came to nothing: {reason}");
+                }
+            }
+        }
+    }
+
+    fn perform(&mut self) {
+        while let Some(output) = self.node.poll_output() {
+            match output {
+                Output::Frame { to, lane, bytes } => self.send(to, lane, bytes),
+                Output::Datagram { to, bytes } => {
+                    if let Err(error) = self.endpoint.datagram(to, bytes) {
+                        debug!(%to, "datagram not sent: {error}");
+                    }
+                }
+                Output::Dial { addr, expected } => {
+                    self.endpoint.dial(addr, expected);
+                }
+                Output::Close { peer, reason } => self.endpoint.close(peer, reason),
+                Output::Resolve => self.resolve(),
+                Output::Reply { id, reply } => self.waiting.answer(id, reply),
+                Output::Notice(notice) => self.on_notice(notice),
+            }
+        }
+        let generation = self.node.identity().generation;
+        if generation != self.own_hello {
+            self.own_hello = generation;
+            self.endpoint.set_hello(self.node.hello());
+        }
+        let shared = self.handle.shared();
+        let ready = self.node.ready();
+        if shared.ready.swap(ready, Ordering::AcqRel) != ready {
+            shared.changed.notify_waiters();
+        }
+    }
+
+    fn send(&mut self, to: NodeId, lane: u8, bytes: Bytes) {
+        // A frame that cannot be queued is lost; whoever waits for its effect has a deadline.
+        if let Err(error) = self.endpoint.send(to, lane, bytes) {
+            debug!(%to, "frame not sent: {error}");
+        }
+    }
+
+    fn on_notice(&mut self, notice: Notice) {
+        let name = |view: &crate::node::event::MemberView| match view.name.as_str() {
+            "" => view.id.to_string(),
+            name => name.to_owned(),
+        };
+        match notice {
+            Notice::MemberUp(view) => info!("member {} is up at {}", name(&view), view.addr),
+            Notice::MemberSuspect(view) => info!("member {} is suspected", name(&view)),
+            Notice::MemberDown(view) => info!("member {} is down", name(&view)),
+            Notice::Rejoined(generation) => {
+                info!(
+                    "was declared down meanwhile; back as generation {}",
+                    generation.0
+                );
+            }
+            Notice::Alone { seeds } => {
+                let seeds: Vec<_> = seeds.iter().map(ToString::to_string).collect();
+                let seeds = if seeds.is_empty() {
+                    "by name".to_owned()
+                } else {
+                    seeds.join(", ")
+                };
+                warn!("no seed answers ({seeds}): serving alone, and going on trying");
+            }
+            Notice::Open => {
+                self.stage.send_replace(Stage::Open);
+            }
+            Notice::Ready => info!("ready: this node has all of what it owns"),
+            Notice::Stalled { ms } => {
+                warn!("this node did not run for {ms} ms; checking what it missed");
+            }
+            Notice::SeedFailed { addr, reason } => {
+                if self.may_say(addr) {
+                    info!("cannot reach {addr}: {reason}; going on trying");
+                } else {
+                    debug!("cannot reach {addr}: {reason}");
+                }
+            }
+            Notice::Dropped { peer, reason } => {
+                if self.may_say(SocketAddr::new([0, 0, 0, 0].into(), 0)) {
+                    warn!(%peer, "dropped what a peer sent: {reason}");
+                }
+            }
+            Notice::ClockOff { lead_ms } => {
+                warn!("the wall clock leads by {lead_ms} ms, and no majority of the peers agrees");
+            }
+        }
+    }
+
+    /// Whether it is time to say something about that address again.
+    fn may_say(&mut self, addr: SocketAddr) -> bool {
+        let now = std::time::Instant::now();
+        let quiet = Duration::from_secs(REPEAT_SECS);
+        let due = self
+            .said
+            .get(&addr)
+            .is_none_or(|said| now.duration_since(*said) >= quiet);
+        if due {
+            if self.said.len() >= REPEATS_MAX {
+                self.said.clear();
+            }
+            self.said.insert(addr, now);
+        }
+        due
+    }
+
+    /// Resolves the seeds' names to all of their addresses; never blocks the loop.
+    fn resolve(&mut self) {
+        if self.resolving || self.seeds.is_empty() {
+            return;
+        }
+        let literal: Result<Vec<SocketAddr>, _> = self.seeds.iter().map(|s| s.parse()).collect();
+        if let Ok(addrs) = literal {
+            return self.turn(Input::Seeds(addrs));
+        }
+        self.resolving = true;
+        let (seeds, resolved) = (self.seeds.clone(), self.resolved.0.clone());
+        tokio::spawn(async move {
+            let mut addrs = Vec::new();
+            for seed in seeds {
+                match lookup(&seed).await {
+                    Ok(found) => addrs.extend(found),
+                    Err(error) => debug!(seed, "cannot resolve: {error}"),
+                }
+            }
+            let _ = resolved.send(addrs).await;
+        });
+    }
+}
+
+/// All addresses of a seed, within two seconds.
+fn lookup(seed: &str) -> impl Future<Output = std::io::Result<Vec<SocketAddr>>> {
+    async move {
+        let found = tokio::time::timeout(Duration::from_secs(2), tokio::net::lookup_host(seed));
+        Ok(found
+            .await
+            .map_err(std::io::Error::from)??
+            .take(64)
+            .collect())
+    }
+}
+
+impl Waiting {
+    fn add(&mut self, reply_to: ReplyTo) -> OpId {
+        let id = self.next;
+        self.next += 1;
+        self.callers.insert(id, reply_to);
+        OpId(id)
+    }
+
+    fn answer(&mut self, id: OpId, reply: Reply) {
+        if let Some(caller) = self.callers.remove(&id.0) {
+            caller.send(reply);
+        }
+    }
+}

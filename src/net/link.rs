@@ -1,0 +1,580 @@
+//! One connection: its Hello, its lanes, its end.
+//!
+//! The acceptor sends its Hello as the first frame of its control lane; the dialer shows it to the
+//! caller and sends its own when the caller accepts; the acceptor shows that one to its caller.
+//! Until a side's caller has accepted, that side opens no lane and reads none but the beginning of
+//! the control lane, so whatever arrives early waits in QUIC's buffers.
+//!
+//! Then one task per lane and direction. A writer takes everything that waits for its lane in one
+//! batch per wake-up, a reader cuts all chunks that are there and passes the frames on in one
+//! event: a task switch, a lock and a packet per batch, not per frame.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::connect::refusal;
+use super::endpoint::{
+    Connection, ConnectionError, Hub, ReadError, RecvStream, SendStream, WriteError, close_code,
+};
+use super::events::Gone;
+use super::lane::{Cutter, TooLong};
+use super::table::Outbox;
+use super::{CONTROL, DialError, Event, LANES, LinkId};
+use crate::placement::peer::{Generation, NodeId};
+
+/// Chunks that a reader takes at once; one is about a packet's content.
+const CHUNKS: usize = 16;
+
+/// A connection to a named peer.
+pub(super) struct Link {
+    pub(super) id: LinkId,
+    pub(super) peer: NodeId,
+    /// The address dialed, or the one it came from.
+    pub(super) addr: SocketAddr,
+    pub(super) dialed: bool,
+    pub(super) connection: Connection,
+    writers: [Notify; LANES],
+    /// Lanes that have a writer, one bit each.
+    lanes_out: AtomicU8,
+    /// A lane without a writer has something to write.
+    writer_missing: Notify,
+    /// Lanes that the peer has opened, one bit each.
+    lanes_in: AtomicU8,
+    /// Grows with everything written and read.
+    traffic: AtomicU64,
+    writing: AtomicUsize,
+    /// Out of the table: nothing of it may reach the caller but its end.
+    retired: AtomicBool,
+    /// It was closed for the caller, who is to hear of its end all the same.
+    tells_down: AtomicBool,
+    /// Why we closed it.
+    closed: OnceLock<String>,
+}
+
+impl Link {
+    pub(super) fn new(
+        id: LinkId,
+        peer: NodeId,
+        addr: SocketAddr,
+        dialed: bool,
+        connection: Connection,
+    ) -> Link {
+        Link {
+            id,
+            peer,
+            addr,
+            dialed,
+            connection,
+            writers: Default::default(),
+            lanes_out: AtomicU8::new(0),
+            writer_missing: Notify::new(),
+            lanes_in: AtomicU8::new(0),
+            traffic: AtomicU64::new(0),
+            writing: AtomicUsize::new(0),
+            retired: AtomicBool::new(false),
+            tells_down: AtomicBool::new(false),
+            closed: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn close(&self, code: u64, reason: &str) {
+        let _ = self.closed.set(reason.to_owned());
+        self.connection.close(close_code(code), reason.as_bytes());
+    }
+
+    pub(super) fn retire(&self, tells_down: bool) {
+        self.tells_down.store(tells_down, Ordering::Relaxed);
+        self.retired.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Acquire)
+    }
+
+    pub(super) fn wake_writer(&self, lane: usize) {
+        match self.lanes_out.load(Ordering::Acquire) & 1 << lane {
+            0 => self.writer_missing.notify_one(),
+            _ => self.writers[lane].notify_one(),
+        }
+    }
+
+    fn touched(&self) {
+        self.traffic.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Codes of our CLOSE frames. Refusals by the caller are above them.
+pub(super) mod code {
+    pub(crate) const CLOSED: u64 = 0;
+    pub(crate) const SURPLUS: u64 = 1;
+    pub(crate) const REPLACED: u64 = 2;
+    pub(crate) const VIOLATION: u64 = 3;
+    pub(crate) const NO_HELLO: u64 = 4;
+    pub(crate) const WRONG_PEER: u64 = 5;
+    /// The caller's code is added to this.
+    pub(crate) const REFUSED: u64 = 1 << 32;
+}
+
+/// Why a link never came to be, or ended.
+#[derive(Debug)]
+pub(super) enum Failure {
+    Timeout,
+    Lost(ConnectionError),
+    /// The peer broke the rules of this layer.
+    Violation(String),
+    /// The caller refused it, and knows.
+    Declined,
+    /// A newer life of the peer is connected.
+    Stale,
+    /// Nobody takes our events any more.
+    Gone,
+}
+
+impl From<ConnectionError> for Failure {
+    fn from(error: ConnectionError) -> Failure {
+        Failure::Lost(error)
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Failure {
+        match error {
+            ReadError::ConnectionLost(error) => Failure::Lost(error),
+            _ => Failure::Violation("a lane was reset".to_owned()),
+        }
+    }
+}
+
+impl From<WriteError> for Failure {
+    fn from(error: WriteError) -> Failure {
+        match error {
+            WriteError::ConnectionLost(error) => Failure::Lost(error),
+            _ => Failure::Violation("a lane was stopped".to_owned()),
+        }
+    }
+}
+
+impl From<TooLong> for Failure {
+    fn from(TooLong { announced, limit }: TooLong) -> Failure {
+        Failure::Violation(format!(
+            "a frame of {announced} bytes, where {limit} are allowed"
+        ))
+    }
+}
+
+impl From<Gone> for Failure {
+    fn from(Gone: Gone) -> Failure {
+        Failure::Gone
+    }
+}
+
+/// The caller's answer to a Hello.
+pub(super) enum Verdict {
+    Accepted {
+        outbox: Arc<Outbox>,
+        announce: bool,
+        generation: Generation,
+    },
+    Stale,
+    Declined,
+}
+
+/// A link that the caller accepted, ready to be served.
+pub(super) struct Accepted {
+    outbox: Arc<Outbox>,
+    announce: bool,
+    generation: Generation,
+    control_in: LaneIn,
+    /// The acceptor's, which carried its Hello; the dialer's is yet to be opened.
+    control_out: Option<SendStream>,
+}
+
+/// Brings a link from the handshake to the caller's acceptance. On a failure the link is closed.
+pub(super) async fn greet(hub: &Hub, link: &Arc<Link>) -> Result<Accepted, Failure> {
+    let result = try_greet(hub, link).await;
+    match &result {
+        Ok(_) => {}
+        Err(Failure::Timeout) => {
+            link.close(code::NO_HELLO, "no Hello, or no answer to it, in time")
+        }
+        Err(Failure::Violation(reason)) => link.close(code::VIOLATION, reason),
+        Err(Failure::Stale) => link.close(code::REPLACED, "a newer life of this node is connected"),
+        Err(Failure::Lost(_) | Failure::Declined) => {}
+        Err(Failure::Gone) => link.close(code::CLOSED, ""),
+    }
+    result
+}
+
+async fn try_greet(hub: &Hub, link: &Arc<Link>) -> Result<Accepted, Failure> {
+    let patience = hub.options.hello_timeout;
+    let control_out = match link.dialed {
+        true => None,
+        false => Some(within(patience, open_control(hub, link)).await?),
+    };
+    let (control_in, hello) = within(patience, read_hello(hub, link)).await?;
+    let (answer, mut verdict) = oneshot::channel();
+    hub.await_verdict(link.clone(), answer);
+    let hello = Event::Hello {
+        link: link.id,
+        peer: link.peer,
+        addr: link.addr,
+        dialed: link.dialed,
+        bytes: hello,
+    };
+    let given = within(patience, async {
+        hub.events.send(hello).await?;
+        tokio::select! {
+            biased;
+            verdict = &mut verdict => verdict.map_err(|_| Failure::Declined),
+            error = link.connection.closed() => Err(Failure::Lost(error)),
+        }
+    });
+    let given = match given.await {
+        // The question is withdrawn, unless an answer was being given at that very moment.
+        Err(failure @ (Failure::Timeout | Failure::Lost(_) | Failure::Gone)) => {
+            match hub.forget_verdict(link.id) {
+                true => Err(failure),
+                false => verdict.await.map_err(|_| Failure::Declined),
+            }
+        }
+        given => given,
+    };
+    match given? {
+        Verdict::Accepted {
+            outbox,
+            announce,
+            generation,
+        } => Ok(Accepted {
+            outbox,
+            announce,
+            generation,
+            control_in,
+            control_out,
+        }),
+        Verdict::Stale => Err(Failure::Stale),
+        Verdict::Declined => Err(Failure::Declined),
+    }
+}
+
+async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    timeout(patience, work)
+        .await
+        .unwrap_or(Err(Failure::Timeout))
+}
+
+async fn open_control(hub: &Hub, link: &Link) -> Result<SendStream, Failure> {
+    let mut stream = link.connection.open_uni().await?;
+    // Before the operations in the same packets: control is small and others wait for it.
+    let _ = stream.set_priority(1);
+    let hello = hub.hello();
+    let length = u32::try_from(hello.len())
+        .expect("a Hello is far below 4 GiB")
+        .to_le_bytes();
+    let head = Bytes::from([&[CONTROL][..], &length].concat());
+    stream.write_all_chunks(&mut [head, hello]).await?;
+    Ok(stream)
+}
+
+async fn read_hello(hub: &Hub, link: &Link) -> Result<(LaneIn, Bytes), Failure> {
+    let stream = link.connection.accept_uni().await?;
+    let mut lane = LaneIn::new(hub, stream, hub.options.hello_bytes_max);
+    while lane.frames.is_empty() {
+        lane.read(link).await?;
+        if lane.number != Some(CONTROL) {
+            return Err(Failure::Violation(
+                "the first lane is not the control lane".to_owned(),
+            ));
+        }
+    }
+    let hello = lane.frames.remove(0);
+    Ok((lane, hello))
+}
+
+/// Serves an accepted link until it ends, and tells the caller of its beginning and its end.
+pub(super) async fn serve(
+    hub: &Arc<Hub>,
+    link: &Arc<Link>,
+    accepted: Accepted,
+    expected: Option<NodeId>,
+) {
+    let Accepted {
+        outbox,
+        announce,
+        generation,
+        control_in,
+        control_out,
+    } = accepted;
+    if announce {
+        let up = Event::Up {
+            peer: link.peer,
+            link: link.id,
+            generation,
+        };
+        let _ = hub.events.send(up).await;
+    }
+    let (reading, mut all_read) = mpsc::channel(1);
+    let failure = run(hub, link, &outbox, control_in, control_out, reading).await;
+    if let Failure::Violation(reason) = &failure {
+        link.close(code::VIOLATION, reason);
+    } else {
+        // Only for its readers and writers, should it not be closed yet.
+        link.connection.close(close_code(code::CLOSED), b"");
+    }
+    let last = hub.table.lock().leave(link);
+    // What arrived in whole before the end still comes before the Down.
+    if !link.is_retired() {
+        let _: Option<()> = all_read.recv().await;
+    }
+    if let Some(error) = refused_late(link, &failure) {
+        let failed = Event::DialFailed {
+            addr: link.addr,
+            expected,
+            error,
+        };
+        let _ = hub.events.send(failed).await;
+    }
+    if last || link.tells_down.load(Ordering::Relaxed) {
+        let reason = match (link.closed.get(), failure) {
+            (Some(reason), _) => reason.clone(),
+            (None, Failure::Lost(error)) => error.to_string(),
+            (None, failure) => format!("{failure:?}"),
+        };
+        let _ = hub
+            .events
+            .send(Event::Down {
+                peer: link.peer,
+                reason,
+            })
+            .await;
+    }
+}
+
+/// The peer's caller refused our Hello after ours had accepted the peer's.
+fn refused_late(link: &Link, failure: &Failure) -> Option<DialError> {
+    match failure {
+        Failure::Lost(error) if link.dialed => refusal(error),
+        _ => None,
+    }
+}
+
+/// `reading` is held by every reader; when all have ended, its channel closes.
+async fn run(
+    hub: &Arc<Hub>,
+    link: &Arc<Link>,
+    outbox: &Arc<Outbox>,
+    control_in: LaneIn,
+    control_out: Option<SendStream>,
+    reading: mpsc::Sender<()>,
+) -> Failure {
+    let control_out = match control_out {
+        Some(stream) => stream,
+        None => match within(hub.options.hello_timeout, open_control(hub, link)).await {
+            Ok(stream) => stream,
+            Err(failure) => return failure,
+        },
+    };
+    start_writer(hub, link, outbox, usize::from(CONTROL), Some(control_out));
+    start_reader(hub, link, control_in, reading.clone());
+    loop {
+        tokio::select! {
+            biased;
+            () = link.writer_missing.notified() => {
+                for lane in 0..LANES {
+                    let missing = link.lanes_out.load(Ordering::Acquire) & 1 << lane == 0;
+                    if missing && outbox.has(link.id, lane) {
+                        start_writer(hub, link, outbox, lane, None);
+                    }
+                }
+            }
+            stream = link.connection.accept_uni() => match stream {
+                Ok(stream) => {
+                    let lane = LaneIn::new(hub, stream, hub.options.frame_bytes_max);
+                    start_reader(hub, link, lane, reading.clone());
+                }
+                Err(error) => return error.into(),
+            },
+            datagram = link.connection.read_datagram() => match datagram {
+                Ok(_) if link.is_retired() => {}
+                Ok(bytes) => {
+                    link.touched();
+                    hub.events.offer(Event::Datagram { peer: link.peer, link: link.id, bytes });
+                }
+                Err(error) => return error.into(),
+            },
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Lanes
+// ---------------------------------------------------------------------------------------------
+
+fn start_writer(
+    hub: &Hub,
+    link: &Arc<Link>,
+    outbox: &Arc<Outbox>,
+    lane: usize,
+    stream: Option<SendStream>,
+) {
+    // Before the writer's first look, so that nobody who comes after it calls for another.
+    link.lanes_out.fetch_or(1 << lane, Ordering::AcqRel);
+    let (link, outbox) = (link.clone(), outbox.clone());
+    hub.tasks.start(Box::pin(async move {
+        if let Err(Failure::Violation(reason)) = write_lane(&link, &outbox, lane, stream).await {
+            link.close(code::VIOLATION, &reason);
+        }
+    }));
+}
+
+/// Runs until the link ends.
+async fn write_lane(
+    link: &Link,
+    outbox: &Arc<Outbox>,
+    lane: usize,
+    stream: Option<SendStream>,
+) -> Result<(), Failure> {
+    let mut stream = match stream {
+        Some(stream) => stream,
+        None => {
+            let mut stream = link.connection.open_uni().await?;
+            stream.write_all(&[lane as u8]).await?;
+            stream
+        }
+    };
+    loop {
+        let Some(mut batch) = outbox.take(link.id, lane) else {
+            tokio::select! {
+                biased;
+                () = link.writers[lane].notified() => continue,
+                error = link.connection.closed() => return Err(error.into()),
+            }
+        };
+        link.writing.fetch_add(1, Ordering::Relaxed);
+        let result = async {
+            let mut from = 0;
+            while from < batch.chunks.len() {
+                let written = stream.write_chunks(&mut batch.chunks[from..]).await?;
+                from += written.chunks;
+                batch.wrote(written.bytes);
+                link.touched();
+            }
+            Ok::<(), WriteError>(())
+        };
+        let result = result.await;
+        link.writing.fetch_sub(1, Ordering::Relaxed);
+        result?;
+    }
+}
+
+fn start_reader(hub: &Arc<Hub>, link: &Arc<Link>, mut lane: LaneIn, reading: mpsc::Sender<()>) {
+    let (hub, link) = (hub.clone(), link.clone());
+    let shared = hub.clone();
+    hub.tasks.start(Box::pin(async move {
+        let _reading = reading;
+        let failure = read_lane(&shared, &link, &mut lane).await;
+        match failure {
+            Failure::Violation(reason) => link.close(code::VIOLATION, &reason),
+            Failure::Gone if !link.is_retired() => link.close(code::CLOSED, "its caller is gone"),
+            _ => {}
+        }
+    }));
+}
+
+async fn read_lane(hub: &Hub, link: &Link, lane: &mut LaneIn) -> Failure {
+    loop {
+        if !lane.frames.is_empty() {
+            let number = lane.number.expect("frames come after the lane's number");
+            let frames = std::mem::take(&mut lane.frames);
+            if let Err(Gone) = hub.events.frames(link, number, frames).await {
+                return Failure::Gone;
+            }
+        }
+        if let Err(failure) = lane.read(link).await {
+            // What the same chunks completed before a violation goes with it: who breaks the
+            // rules here is not believed the rest.
+            return failure;
+        }
+    }
+}
+
+/// The receiving end of a lane.
+struct LaneIn {
+    stream: RecvStream,
+    /// The lane's number, once its first byte is there.
+    number: Option<u8>,
+    cutter: Cutter,
+    /// Cut, and not yet passed on.
+    frames: Vec<Bytes>,
+    chunks: [Bytes; CHUNKS],
+}
+
+impl LaneIn {
+    fn new(hub: &Hub, stream: RecvStream, first_frame_max: usize) -> LaneIn {
+        LaneIn {
+            stream,
+            number: None,
+            cutter: Cutter::new(first_frame_max, hub.options.frame_bytes_max),
+            frames: Vec::new(),
+            chunks: Default::default(),
+        }
+    }
+
+    /// Waits for bytes and cuts all that are there. There may be no whole frame among them.
+    async fn read(&mut self, link: &Link) -> Result<(), Failure> {
+        let Some(count) = self.stream.read_chunks(&mut self.chunks).await? else {
+            return Err(Failure::Violation("a lane was ended".to_owned()));
+        };
+        link.touched();
+        for chunk in &mut self.chunks[..count] {
+            let mut chunk = std::mem::take(chunk);
+            if self.number.is_none() && chunk.has_remaining() {
+                let number = chunk.get_u8();
+                if usize::from(number) >= LANES {
+                    return Err(Failure::Violation(format!("there is no lane {number}")));
+                }
+                let bit = 1 << number;
+                if link.lanes_in.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+                    return Err(Failure::Violation(format!(
+                        "lane {number} was opened twice"
+                    )));
+                }
+                self.number = Some(number);
+            }
+            self.cutter.feed(chunk, &mut self.frames)?;
+        }
+        Ok(())
+    }
+}
+
+/// Closes a link of our dialing that another one replaces, once nothing moves on it.
+pub(super) async fn close_surplus(hub: Arc<Hub>, link: Arc<Link>) {
+    loop {
+        let seen = link.traffic.load(Ordering::Relaxed);
+        tokio::select! {
+            biased;
+            _ = link.connection.closed() => return,
+            () = tokio::time::sleep(hub.options.surplus_linger) => {}
+        }
+        let table = hub.table.lock();
+        if table
+            .sending(link.peer)
+            .is_none_or(|(sending, _)| sending.id == link.id)
+        {
+            return;
+        }
+        let silent = link.traffic.load(Ordering::Relaxed) == seen;
+        if silent && link.writing.load(Ordering::Relaxed) == 0 {
+            link.close(code::SURPLUS, "another link to the same node is used");
+            return;
+        }
+    }
+}
