@@ -3,5 +3,7 @@
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod placement;
+#[cfg(feature = "resp")]
+pub mod resp;
 pub mod store;
 pub mod tls;
