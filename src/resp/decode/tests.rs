@@ -419,3 +419,66 @@ proptest! {
         }
     }
 }
+
+/// `cargo test --release --lib resp::decode -- --ignored --nocapture` prints ns per command.
+#[test]
+#[ignore = "a measurement, not a check"]
+fn nanoseconds_per_command() {
+    use std::hint::black_box;
+
+    use crate::resp::Command;
+
+    let key = |n: usize| format!("key:{n:012}").into_bytes();
+    let get = |n| request(&[b"GET".to_vec(), key(n)]);
+    let set = |size: usize| move |n| request(&[b"SET".to_vec(), key(n), vec![b'x'; size]]);
+    let mget = |n| request(&[&[b"MGET".to_vec()][..], &vec![key(n); 10]].concat());
+    let batches: [(&str, Vec<u8>); 4] = [
+        ("GET", (0..64).flat_map(get).collect()),
+        ("SET 100", (0..64).flat_map(set(100)).collect()),
+        ("SET 4096", (0..64).flat_map(set(4096)).collect()),
+        ("MGET of 10", (0..64).flat_map(mget).collect()),
+    ];
+    let mut decoder = Decoder::new(Limits::default());
+    for (name, batch) in batches {
+        let mut run = |parse: bool| {
+            let mut best = f64::MAX;
+            for _ in 0..200 {
+                let start = std::time::Instant::now();
+                for _ in 0..20 {
+                    let mut buf = &batch[..];
+                    while let Ok(Decoded::Command { args, consumed }) = decoder.next(buf) {
+                        if parse {
+                            black_box(Command::parse(args).is_ok());
+                        } else {
+                            black_box(args);
+                        }
+                        buf = &buf[consumed..];
+                    }
+                }
+                best = best.min(start.elapsed().as_nanos() as f64 / (20.0 * 64.0));
+            }
+            best
+        };
+        println!(
+            "{name}: decode {:.1} ns, with parse {:.1} ns",
+            run(false),
+            run(true)
+        );
+    }
+    let mut out = Encoder::default();
+    for size in [10, 100, 4096] {
+        let value = vec![b'x'; size];
+        let mut best = f64::MAX;
+        for _ in 0..200 {
+            let start = std::time::Instant::now();
+            for _ in 0..1000 {
+                out.bulk(black_box(&value));
+                if out.len() > 64 << 10 {
+                    out.clear(1 << 20);
+                }
+            }
+            best = best.min(start.elapsed().as_nanos() as f64 / 1000.0);
+        }
+        println!("bulk of {size}: {best:.1} ns");
+    }
+}
