@@ -9,6 +9,8 @@ mod handle;
 pub mod net;
 pub mod node;
 pub mod placement;
+#[cfg(feature = "resp")]
+pub mod resp;
 pub mod store;
 pub mod tls;
 
