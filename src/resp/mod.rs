@@ -6,23 +6,29 @@
 //!
 //! What holds throughout:
 //!
-//! * Nothing here reads a socket, a clock or the store; time is an argument where it matters.
+//! * The protocol reads no socket, clock or store; only [`listener`] and the connections it accepts
+//!   do.
 //! * A request costs no allocation of its own: arguments stay where they were received.
 //! * Every limit is checked before memory is set aside for what a client announces.
 //! * What a client can see (error texts, order of checks) is what Redis 7.0 does. Where this
 //!   departs, the item that departs says so.
 
 pub mod command;
+mod connection;
 pub mod decode;
 pub mod encode;
 pub mod error;
 pub mod glob;
+mod info;
 pub mod introspect;
+pub mod listener;
 mod number;
 mod parse;
 #[cfg(test)]
 mod reader;
+mod session;
 pub mod table;
+mod view;
 
 pub use command::{Command, Keys};
 pub use decode::{Args, Decoded, Decoder, Limits, OwnedArgs, ProtocolError};
