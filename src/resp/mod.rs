@@ -12,11 +12,13 @@
 //! * What a client can see (error texts, order of checks) is what Redis 7.0 does. Where this
 //!   departs, the item that departs says so.
 
+pub mod args;
 pub mod command;
 pub mod decode;
 pub mod encode;
 pub mod error;
 pub mod glob;
+mod inline;
 pub mod introspect;
 mod number;
 mod parse;
@@ -24,8 +26,9 @@ mod parse;
 mod reader;
 pub mod table;
 
+pub use args::{Args, OwnedArgs};
 pub use command::{Command, Keys};
-pub use decode::{Args, Decoded, Decoder, Limits, OwnedArgs, ProtocolError};
+pub use decode::{Decoded, Decoder, Limits, ProtocolError};
 pub use encode::{Encoder, Protocol};
 pub use error::CommandError;
 pub use number::parse_i64;
