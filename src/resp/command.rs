@@ -6,7 +6,7 @@
 //!
 //! It deliberately does not say whether a database exists, a password is right, or a key is ours.
 
-use super::decode::Args;
+use super::args::Args;
 use super::encode::Protocol;
 use super::introspect::Introspect;
 use super::table::Entry;

@@ -20,6 +20,8 @@
 
 use thiserror::Error;
 
+use super::args::{Args, Span};
+use super::inline::unquote;
 use super::number::parse_i64;
 
 /// What a request may cost. Checked before anything is allocated.
@@ -123,135 +125,6 @@ pub enum Decoded<'a> {
     },
 }
 
-/// Where an argument lies, relative to the start of its command.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Span {
-    start: u32,
-    end: u32,
-}
-
-/// The arguments of a command, the name first. Cheap to copy, costs no allocation.
-#[derive(Clone, Copy, Default)]
-pub struct Args<'a> {
-    bytes: &'a [u8],
-    spans: &'a [Span],
-}
-
-impl<'a> Args<'a> {
-    /// How many there are.
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.spans.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
-    /// One of them, counted from zero.
-    #[inline]
-    pub fn get(&self, index: usize) -> Option<&'a [u8]> {
-        let span = self.spans.get(index)?;
-        Some(&self.bytes[span.start as usize..span.end as usize])
-    }
-
-    /// One of them, where the number of arguments has been checked before.
-    ///
-    /// # Panics
-    ///
-    /// If there is none.
-    #[inline]
-    pub(crate) fn at(&self, index: usize) -> &'a [u8] {
-        let span = self.spans[index];
-        &self.bytes[span.start as usize..span.end as usize]
-    }
-
-    /// The first `count` of them, or all if there are not so many.
-    pub fn take(&self, count: usize) -> Self {
-        Self {
-            bytes: self.bytes,
-            spans: &self.spans[..count.min(self.spans.len())],
-        }
-    }
-
-    /// Those from `index` on; none if there are not so many.
-    #[inline]
-    pub fn skip(&self, index: usize) -> Self {
-        Self {
-            bytes: self.bytes,
-            spans: self.spans.get(index..).unwrap_or_default(),
-        }
-    }
-
-    /// One after another.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
-        let bytes = self.bytes;
-        self.spans
-            .iter()
-            .map(move |span| &bytes[span.start as usize..span.end as usize])
-    }
-
-    /// A copy that outlives the connection's buffer, for a command that has to wait.
-    pub fn to_owned(&self) -> OwnedArgs {
-        OwnedArgs::new(self.iter())
-    }
-}
-
-impl std::fmt::Debug for Args<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list()
-            .entries(self.iter().map(<[u8]>::escape_ascii))
-            .finish()
-    }
-}
-
-impl PartialEq for Args<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other.iter())
-    }
-}
-
-impl Eq for Args<'_> {}
-
-/// The arguments of a command with memory of their own: two allocations, however many they are.
-#[derive(Clone, Debug)]
-pub struct OwnedArgs {
-    bytes: Vec<u8>,
-    spans: Vec<Span>,
-}
-
-impl OwnedArgs {
-    /// Packs arguments together.
-    ///
-    /// # Panics
-    ///
-    /// If they have more than 4 GiB, which no decoder lets through.
-    pub fn new<'a>(args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
-        let mut owned = Self {
-            bytes: Vec::with_capacity(args.clone().map(<[u8]>::len).sum()),
-            spans: Vec::with_capacity(args.clone().count()),
-        };
-        for arg in args {
-            owned.bytes.extend_from_slice(arg);
-            let end = u32::try_from(owned.bytes.len()).expect("a command has less than 4 GiB");
-            owned.spans.push(Span {
-                start: end - arg.len() as u32,
-                end,
-            });
-        }
-        owned
-    }
-
-    /// The arguments.
-    pub fn as_args(&self) -> Args<'_> {
-        Args {
-            bytes: &self.bytes,
-            spans: &self.spans,
-        }
-    }
-}
-
 /// Finds one connection's requests; see the module's documentation.
 ///
 /// Between two calls the caller may only drop `consumed` bytes from the front of what it presents
@@ -331,10 +204,7 @@ impl Decoder {
                 // Blank lines and commands without arguments are passed over, as in Redis.
                 Some(taken) if self.missing == 0 && self.spans.is_empty() => skipped += taken,
                 Some(taken) if self.missing == 0 => {
-                    let args = Args {
-                        bytes: &self.unquoted,
-                        spans: &self.spans,
-                    };
+                    let args = Args::new(&self.unquoted, &self.spans);
                     return Ok(Decoded::Command {
                         args,
                         consumed: skipped + taken,
@@ -352,10 +222,7 @@ impl Decoder {
                 })
             }
             0 => {
-                let args = Args {
-                    bytes: rest,
-                    spans: &self.spans,
-                };
+                let args = Args::new(rest, &self.spans);
                 Ok(Decoded::Command {
                     args,
                     consumed: skipped + self.at,
@@ -622,78 +489,6 @@ enum Length {
         value: Option<i64>,
         end: usize,
     },
-}
-
-/// Splits a line into words as Redis' `sdssplitargs`: double quotes with escapes, single quotes
-/// with only `\'`. Answers whether the quotes were in order.
-///
-/// Kept although nobody needs quotes from a program: inline commands are for people with telnet.
-fn unquote(mut line: &[u8], words: &mut Vec<u8>, spans: &mut Vec<Span>) -> bool {
-    // C's isspace. Vertical tab and form feed separate words but do not end one, as in Redis.
-    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c);
-    spans.clear();
-    loop {
-        line = &line[line
-            .iter()
-            .position(|byte| !blank(byte))
-            .unwrap_or(line.len())..];
-        if line.is_empty() {
-            return true;
-        }
-        let start = words.len() as u32;
-        let mut quote = None;
-        loop {
-            let (byte, taken) = match (quote, line) {
-                (None, [] | [b' ' | b'\t' | b'\n' | b'\r', ..]) => break,
-                (None, [mark @ (b'"' | b'\''), rest @ ..]) => {
-                    quote = Some(*mark);
-                    line = rest;
-                    continue;
-                }
-                (Some(_), []) => return false,
-                (Some(mark), [byte, rest @ ..]) if *byte == mark => {
-                    // A closing quote ends the word, and nothing may stick to it.
-                    if !rest.first().is_none_or(blank) {
-                        return false;
-                    }
-                    line = rest;
-                    break;
-                }
-                (Some(b'"'), [b'\\', b'x', high, low, ..])
-                    if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-                {
-                    (hex(*high) << 4 | hex(*low), 4)
-                }
-                (Some(b'"'), [b'\\', escaped, ..]) => {
-                    let byte = match escaped {
-                        b'n' => b'\n',
-                        b'r' => b'\r',
-                        b't' => b'\t',
-                        b'b' => 0x08,
-                        b'a' => 0x07,
-                        other => *other,
-                    };
-                    (byte, 2)
-                }
-                (Some(b'\''), [b'\\', b'\'', ..]) => (b'\'', 2),
-                (_, [byte, ..]) => (*byte, 1),
-            };
-            words.push(byte);
-            line = &line[taken..];
-        }
-        spans.push(Span {
-            start,
-            end: words.len() as u32,
-        });
-    }
-}
-
-/// The value of a hexadecimal digit.
-fn hex(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        _ => (digit | 0x20) - b'a' + 10,
-    }
 }
 
 #[cfg(test)]

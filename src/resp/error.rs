@@ -3,7 +3,8 @@
 //! Clients compare these texts: some decide by them whether a feature exists. So they are kept to
 //! the letter, and are all in one place.
 
-use super::decode::{Args, ProtocolError};
+use super::args::Args;
+use super::decode::ProtocolError;
 use super::encode::Encoder;
 
 /// Why a command was refused. Nothing was changed, and the connection goes on.

@@ -1,7 +1,7 @@
 //! COMMAND and HELP: answers about the commands, from [`super::table`], in the shape in which
 //! Redis 7.0 gives them, which is what clients take apart.
 
-use super::decode::Args;
+use super::args::Args;
 use super::encode::Encoder;
 use super::error::CommandError;
 use super::glob;

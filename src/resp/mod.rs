@@ -13,6 +13,7 @@
 //! * What a client can see (error texts, order of checks) is what Redis 7.0 does. Where this
 //!   departs, the item that departs says so.
 
+pub mod args;
 pub mod command;
 mod connection;
 pub mod decode;
@@ -20,6 +21,7 @@ pub mod encode;
 pub mod error;
 pub mod glob;
 mod info;
+mod inline;
 pub mod introspect;
 pub mod listener;
 mod number;
@@ -30,8 +32,9 @@ mod session;
 pub mod table;
 mod view;
 
+pub use args::{Args, OwnedArgs};
 pub use command::{Command, Keys};
-pub use decode::{Args, Decoded, Decoder, Limits, OwnedArgs, ProtocolError};
+pub use decode::{Decoded, Decoder, Limits, ProtocolError};
 pub use encode::{Encoder, Protocol};
 pub use error::CommandError;
 pub use number::parse_i64;

@@ -1,11 +1,11 @@
 //! From arguments to a [`Command`]: names, numbers of arguments, options, in the order in which
 //! Redis 7.0 checks them, because the order decides which of two errors a client sees.
 
+use super::args::Args;
 use super::command::{
     Client, ClientFilter, ClientIds, ClientInfo, Command, Credentials, Expire, ExpireCondition,
     Expiry, Flush, Hello, Keys, Pairs, ReplyMode, Set, SetCondition, SetExpiry,
 };
-use super::decode::Args;
 use super::encode::Protocol;
 use super::error::CommandError;
 use super::introspect::{Introspect, ListFilter};

@@ -8,8 +8,8 @@
 //! loading from disk or about memory, of which a cache never runs out. There are no command tips:
 //! without a policy a client asks one node, and one node answers for the cluster.
 
+use super::args::Args;
 use super::command::Keys;
-use super::decode::Args;
 
 /// A command, or a member of a command of commands.
 #[derive(Debug, PartialEq, Eq)]

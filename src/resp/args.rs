@@ -1,0 +1,136 @@
+//! The arguments of a command: slices of the buffer in which they were received.
+
+/// Where an argument lies, relative to the start of its command.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    pub(super) start: u32,
+    pub(super) end: u32,
+}
+
+/// The arguments of a command, the name first. Cheap to copy, costs no allocation.
+#[derive(Clone, Copy, Default)]
+pub struct Args<'a> {
+    bytes: &'a [u8],
+    spans: &'a [Span],
+}
+
+impl<'a> Args<'a> {
+    /// Arguments that lie there in these bytes.
+    #[inline]
+    pub(super) fn new(bytes: &'a [u8], spans: &'a [Span]) -> Self {
+        Self { bytes, spans }
+    }
+
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// One of them, counted from zero.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<&'a [u8]> {
+        let span = self.spans.get(index)?;
+        Some(&self.bytes[span.start as usize..span.end as usize])
+    }
+
+    /// One of them, where the number of arguments has been checked before.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[inline]
+    pub(crate) fn at(&self, index: usize) -> &'a [u8] {
+        let span = self.spans[index];
+        &self.bytes[span.start as usize..span.end as usize]
+    }
+
+    /// The first `count` of them, or all if there are not so many.
+    pub fn take(&self, count: usize) -> Self {
+        Self {
+            bytes: self.bytes,
+            spans: &self.spans[..count.min(self.spans.len())],
+        }
+    }
+
+    /// Those from `index` on; none if there are not so many.
+    #[inline]
+    pub fn skip(&self, index: usize) -> Self {
+        Self {
+            bytes: self.bytes,
+            spans: self.spans.get(index..).unwrap_or_default(),
+        }
+    }
+
+    /// One after another.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
+        let bytes = self.bytes;
+        self.spans
+            .iter()
+            .map(move |span| &bytes[span.start as usize..span.end as usize])
+    }
+
+    /// A copy that outlives the connection's buffer, for a command that has to wait.
+    pub fn to_owned(&self) -> OwnedArgs {
+        OwnedArgs::new(self.iter())
+    }
+}
+
+impl std::fmt::Debug for Args<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(<[u8]>::escape_ascii))
+            .finish()
+    }
+}
+
+impl PartialEq for Args<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Args<'_> {}
+
+/// The arguments of a command with memory of their own: two allocations, however many they are.
+#[derive(Clone, Debug)]
+pub struct OwnedArgs {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+}
+
+impl OwnedArgs {
+    /// Packs arguments together.
+    ///
+    /// # Panics
+    ///
+    /// If they have more than 4 GiB, which no decoder lets through.
+    pub fn new<'a>(args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let mut owned = Self {
+            bytes: Vec::with_capacity(args.clone().map(<[u8]>::len).sum()),
+            spans: Vec::with_capacity(args.clone().count()),
+        };
+        for arg in args {
+            owned.bytes.extend_from_slice(arg);
+            let end = u32::try_from(owned.bytes.len()).expect("a command has less than 4 GiB");
+            owned.spans.push(Span {
+                start: end - arg.len() as u32,
+                end,
+            });
+        }
+        owned
+    }
+
+    /// The arguments.
+    pub fn as_args(&self) -> Args<'_> {
+        Args {
+            bytes: &self.bytes,
+            spans: &self.spans,
+        }
+    }
+}
