@@ -426,6 +426,11 @@ fn endpoint_config(identity: &Identity) -> quinn::EndpointConfig {
     let key = identity.connection_id_key();
     let seed = identity.rng_seed();
     config.rng_seed(seed);
+    // By default one reset in 20 ms leaves, to whichever peer comes first; the others of a restarted
+    // node go on sending into the void until their next retransmissions happen to be lucky, which
+    // back off to seconds. A reset is smaller than the packet it answers, and is itself never
+    // answered, so there is nothing to amplify.
+    config.min_reset_interval(Duration::ZERO);
     config.cid_generator(move || match seed {
         None => Box::new(HashedConnectionIdGenerator::from_key(key)),
         Some(seed) => Box::new(SeededIds {
