@@ -392,7 +392,7 @@ async fn a_restart_on_the_same_address_is_noticed_at_once() {
     connect(&mut b, &mut a).await;
 }
 
-/// The harm: quinn spaces resets 20 ms apart, over all peers, so only one of them learnt it at once.
+/// The harm: quinn spaces resets 20 ms apart, over all peers, so only one of them learnt it.
 #[tokio::test]
 async fn every_peer_notices_a_restart_at_once() {
     let mut b = node("b");
