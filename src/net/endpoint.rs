@@ -23,11 +23,16 @@ use tokio::time::timeout;
 use super::connect::{accept_all, dial};
 use super::events::{self, EventReceiver, EventSender};
 use super::link::{Link, Verdict, close_surplus, code};
+use super::probing::Probing;
 use super::table::{Admission, Table};
 use super::tasks::{Job, Tasks};
 use super::{LANES, LinkId, Options, SendError};
 use crate::placement::peer::{Generation, NodeId};
 use crate::tls::Identity;
+
+pub(super) use quinn::congestion::{Controller, ControllerFactory, CubicConfig};
+pub(super) use quinn::default_runtime;
+pub(super) use quinn_proto::RttEstimator;
 
 pub(super) use quinn::{
     Connection, ConnectionError, Incoming, ReadError, RecvStream, SendStream, WriteError,
@@ -68,7 +73,7 @@ impl Endpoint {
         identity: &Identity,
         options: Options,
     ) -> io::Result<(Endpoint, EventReceiver)> {
-        let runtime = quinn::default_runtime()
+        let runtime = default_runtime()
             .ok_or_else(|| io::Error::other("an endpoint needs a tokio runtime around it"))?;
         let kind = socket2::Type::DGRAM;
         let domain = socket2::Domain::for_address(listen);
@@ -98,7 +103,7 @@ impl Endpoint {
     ) -> io::Result<(Endpoint, EventReceiver)> {
         let local_addr = socket.local_addr()?;
         let tasks = Arc::new(Tasks::new(runtime));
-        let transport = Arc::new(transport());
+        let transport = Arc::new(transport(&tasks));
         let server = server_config(identity, &transport, &tasks, &options);
         let quic = quinn::Endpoint::new_with_abstract_socket(
             endpoint_config(identity),
@@ -375,7 +380,10 @@ impl Hub {
 // Configuring quinn
 // ---------------------------------------------------------------------------------------------
 
-fn transport() -> quinn::TransportConfig {
+fn transport(tasks: &Arc<Tasks>) -> quinn::TransportConfig {
+    let probing = Probing {
+        tasks: tasks.clone(),
+    };
     let mut transport = quinn::TransportConfig::default();
     transport
         // Longer than any suspicion, so that a refutation does not pay a handshake. Whether a peer
@@ -392,6 +400,7 @@ fn transport() -> quinn::TransportConfig {
         .stream_receive_window((1u32 << 20).into())
         .receive_window((8u32 << 20).into())
         .send_window(8 << 20)
+        .congestion_controller_factory(Arc::new(probing))
         // Small, so that a silent peer is not sent seconds of stale probes when it wakes up.
         .datagram_send_buffer_size(64 << 10)
         .datagram_receive_buffer_size(Some(256 << 10));
@@ -426,6 +435,11 @@ fn endpoint_config(identity: &Identity) -> quinn::EndpointConfig {
     let key = identity.connection_id_key();
     let seed = identity.rng_seed();
     config.rng_seed(seed);
+    // By default one reset in 20 ms leaves, to whichever peer comes first. The others of a
+    // restarted node retransmit into the void, ever more slowly, until one of their packets is
+    // lucky. A reset is smaller than the packet it answers, and is itself never answered, so there
+    // is nothing to amplify.
+    config.min_reset_interval(Duration::ZERO);
     config.cid_generator(move || match seed {
         None => Box::new(HashedConnectionIdGenerator::from_key(key)),
         Some(seed) => Box::new(SeededIds {

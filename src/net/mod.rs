@@ -23,6 +23,7 @@ mod endpoint;
 mod events;
 mod lane;
 mod link;
+mod probing;
 mod table;
 mod tasks;
 #[cfg(test)]

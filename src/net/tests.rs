@@ -392,6 +392,34 @@ async fn a_restart_on_the_same_address_is_noticed_at_once() {
     connect(&mut b, &mut a).await;
 }
 
+/// The harm: quinn spaces resets 20 ms apart, over all peers, so only one of them learnt it.
+#[tokio::test]
+async fn every_peer_notices_a_restart_at_once() {
+    let mut b = node("b");
+    let mut peers = Vec::new();
+    for i in 0..10 {
+        let mut peer = node(&format!("peer {i}"));
+        connect(&mut peer, &mut b).await;
+        peers.push(peer);
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (id, addr) = (b.id, b.addr());
+    drop(b);
+    let _b = node_with(identity(1, "b"), addr, 2, Options::default());
+    let begun = Instant::now();
+    for peer in &peers {
+        peer.endpoint.send(id, 0, numbered(2, 64)).unwrap();
+    }
+    for peer in &mut peers {
+        peer.down().await;
+    }
+    assert!(
+        begun.elapsed() < Duration::from_millis(100),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
 #[tokio::test]
 async fn a_newer_life_replaces_the_older_at_once() {
     let mut a = node("a");
