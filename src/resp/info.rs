@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
-use super::decode::Args;
+use super::args::Args;
 use super::glob;
 use super::listener::Clients;
 use super::session::DATABASES;

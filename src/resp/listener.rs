@@ -70,7 +70,7 @@ pub async fn serve(
     loop {
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
             Some(_) = tasks.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => admit(stream, peer, &clients, &mut tasks),
@@ -85,6 +85,11 @@ pub async fn serve(
     drop(listener);
     // Connections see the node stop answering; what they have written is with the kernel.
     tasks.shutdown().await;
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone will never say it any more: the same to us.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 fn admit(stream: TcpStream, peer: SocketAddr, clients: &Arc<Clients>, tasks: &mut JoinSet<()>) {
