@@ -568,9 +568,11 @@ impl Node {
             }
             Change::Gone(peer) => {
                 self.lateness.forget(peer);
-                self.sessions.member_gone(peer);
                 self.roles(now, |node, turn| {
-                    node.coordinator.on_unreachable(peer, turn)
+                    node.coordinator.on_unreachable(peer, turn);
+                    node.sessions.member_gone(peer);
+                    // It may have been the only one to know which of its writes we missed.
+                    node.sessions.compare(turn);
                 });
                 if self.links.contains(&peer) {
                     let reason = "declared down";

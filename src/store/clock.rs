@@ -116,15 +116,13 @@ pub struct Clock {
 impl Clock {
     /// A clock for one life of a node. `writer` must be random.
     pub fn new(writer: Writer, now: Now) -> Clock {
-        let clock = Clock {
+        // Hybrid time starts at nothing, not at the wall clock: a node whose wall clock is ahead
+        // must be able to give in to its peers before it has stamped anything.
+        Clock {
             writer,
             latest: AtomicU64::new(0),
             offset_ns: AtomicI64::new(now.wall_ms as i64 * 1_000_000 - now.mono.0 as i64),
-        };
-        clock
-            .latest
-            .store(Hlc::at_ms(now.wall_ms).0, Ordering::Relaxed);
-        clock
+        }
     }
 
     /// The writer in this clock's stamps.

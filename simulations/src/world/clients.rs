@@ -438,7 +438,7 @@ fn operation(act: Act, value: String, wall_ms: u64) -> Operation<Bytes> {
         }),
         Act::Expire { ttl_ms } => Operation::Update(Update::Expire {
             at_ms: wall_ms + ttl_ms,
-            only: OnlyDeadline::Always,
+            only: OnlyDeadline::default(),
         }),
     }
 }
