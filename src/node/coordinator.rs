@@ -33,6 +33,9 @@ pub const DEADLINE_MS: u64 = 1_000;
 pub const HEDGE_MS: u64 = 50;
 /// Time between attempts when no owner can answer, in milliseconds.
 const RETRY_MS: u64 = 25;
+/// A decider says so often that it is at work, in milliseconds: more often than the least silence
+/// that makes a peer unresponsive.
+const WORKING_MS: u64 = 20;
 /// Most operations under way; one more is refused as Busy.
 pub const OPERATIONS_MAX: usize = 65_536;
 
@@ -354,7 +357,7 @@ impl Coordinator {
             let first = match op.phase {
                 Phase::Read(_) => turn.now.mono.plus_ms(HEDGE_MS),
                 _ if op.waiting.is_empty() => turn.now.mono.plus_ms(RETRY_MS),
-                _ => op.deadline,
+                _ => turn.now.mono.plus_ms(pause(&op)),
             };
             self.timers.set(first, number);
             self.pending.insert(number, op);
@@ -727,7 +730,13 @@ impl Coordinator {
         response: Response,
         turn: &mut Turn<'_>,
     ) -> Option<u64> {
+        if response == Response::Working {
+            // That it came is all it says.
+            return None;
+        }
         let mut op = self.pending.remove(&number)?;
+        // How long a decision takes says nothing about the way there: it waits for others, too.
+        let decision = matches!(op.phase, Phase::Forward(_));
         let Some(at) = op.waiting.iter().position(|(peer, _)| *peer == from) else {
             self.pending.insert(number, op);
             return None;
@@ -753,6 +762,10 @@ impl Coordinator {
                 self.timers.set(turn.now.mono.plus_ms(RETRY_MS), number);
             }
             self.pending.insert(number, op);
+        }
+        if decision {
+            turn.outbox.given_up.push(from);
+            return None;
         }
         Some(turn.now.mono.since(asked))
     }
@@ -808,6 +821,7 @@ impl Coordinator {
                     this.expire(number, op, turn);
                     return false;
                 }
+                say_working(op, turn);
                 match &mut op.phase {
                     Phase::Write(_) => this.advance_write(number, op, turn),
                     Phase::Read(_) => this.hedge(number, op, turn),
@@ -821,7 +835,7 @@ impl Coordinator {
                 let wait = match op.phase {
                     Phase::Read(_) if !op.waiting.is_empty() => HEDGE_MS,
                     _ if op.waiting.is_empty() => RETRY_MS,
-                    _ => DEADLINE_MS,
+                    _ => pause(op),
                 };
                 self.timers
                     .set(turn.now.mono.plus_ms(wait).min(op.deadline), number);
@@ -898,6 +912,32 @@ impl Coordinator {
             }
             self.pending.insert(number, op);
         }
+    }
+}
+
+/// Whether another node waits for the outcome of a decision.
+fn awaited(op: &Pending) -> Option<Asker> {
+    match (op.origin, &op.phase) {
+        (Origin::Peer(_), Phase::Write(write)) if write.answered => None,
+        (Origin::Peer(asker), _) => Some(asker),
+        _ => None,
+    }
+}
+
+/// How long an operation that waits for others may be left alone, in milliseconds.
+fn pause(op: &Pending) -> u64 {
+    match awaited(op) {
+        Some(_) => WORKING_MS,
+        None => DEADLINE_MS,
+    }
+}
+
+/// Tells whoever waits for a decision that this node is at it: its silence would be taken for a
+/// hang, and the next owner would decide, too.
+fn say_working(op: &Pending, turn: &mut Turn<'_>) {
+    if let Some(asker) = awaited(op) {
+        let Asker { peer, lane, number } = asker;
+        turn.outbox.response(peer, lane, number, &Response::Working);
     }
 }
 
