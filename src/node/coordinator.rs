@@ -57,6 +57,8 @@ pub(super) struct Pending {
     pub(super) key: Key,
     pub(super) partition: Partition,
     pub(super) deadline: crate::store::Mono,
+    /// When this operation wants its turn: of all timers set for it, this one counts.
+    pub(super) wake: crate::store::Mono,
     /// Peers asked that have not answered, and when they were asked.
     pub(super) waiting: Vec<(NodeId, crate::store::Mono)>,
     pub(super) phase: Phase,
@@ -213,6 +215,7 @@ impl Coordinator {
             key,
             partition,
             deadline,
+            wake: deadline,
             waiting: Vec::new(),
             phase: Phase::Scatter(Scatter {
                 total: 0,
@@ -287,6 +290,7 @@ impl Coordinator {
             key,
             partition,
             deadline: turn.now.mono.plus_ms(DEADLINE_MS),
+            wake: turn.now.mono,
             waiting: Vec::new(),
             phase: Phase::Scatter(Scatter {
                 total: 0,
@@ -338,6 +342,7 @@ impl Coordinator {
             },
             partition: Partition(0),
             deadline: turn.now.mono.plus_ms(DEADLINE_MS),
+            wake: turn.now.mono,
             waiting: Vec::new(),
             phase: Phase::Scatter(phase),
         };
@@ -352,16 +357,22 @@ impl Coordinator {
         self.keep(number, op, live, turn);
     }
 
-    fn keep(&mut self, number: u64, op: Pending, live: bool, turn: &mut Turn<'_>) {
+    fn keep(&mut self, number: u64, mut op: Pending, live: bool, turn: &mut Turn<'_>) {
         if live {
             let first = match op.phase {
                 Phase::Read(_) => turn.now.mono.plus_ms(HEDGE_MS),
                 _ if op.waiting.is_empty() => turn.now.mono.plus_ms(RETRY_MS),
                 _ => turn.now.mono.plus_ms(pause(&op)),
             };
-            self.timers.set(first, number);
+            self.arm(number, &mut op, first);
             self.pending.insert(number, op);
         }
+    }
+
+    /// Sets the one timer that counts for an operation; older ones are recognised and ignored.
+    fn arm(&mut self, number: u64, op: &mut Pending, at: crate::store::Mono) {
+        op.wake = at.min(op.deadline);
+        self.timers.set(op.wake, number);
     }
 
     // ---- writes ---------------------------------------------------------------------------
@@ -759,7 +770,7 @@ impl Coordinator {
         };
         if live {
             if op.waiting.is_empty() {
-                self.timers.set(turn.now.mono.plus_ms(RETRY_MS), number);
+                self.arm(number, &mut op, turn.now.mono.plus_ms(RETRY_MS));
             }
             self.pending.insert(number, op);
         }
@@ -815,7 +826,10 @@ impl Coordinator {
 
     /// Does what is due: hedges, retries, deadlines.
     pub fn tick(&mut self, turn: &mut Turn<'_>) {
-        while let Some((_, number)) = self.timers.due(turn.now.mono) {
+        while let Some((at, number)) = self.timers.due(turn.now.mono) {
+            if self.pending.get(&number).is_none_or(|op| op.wake != at) {
+                continue;
+            }
             self.step(number, turn, |this, op, turn| {
                 if turn.now.mono >= op.deadline {
                     this.expire(number, op, turn);
@@ -831,14 +845,14 @@ impl Coordinator {
                     _ => true,
                 }
             });
-            if let Some(op) = self.pending.get(&number) {
+            if let Some(mut op) = self.pending.remove(&number) {
                 let wait = match op.phase {
                     Phase::Read(_) if !op.waiting.is_empty() => HEDGE_MS,
                     _ if op.waiting.is_empty() => RETRY_MS,
-                    _ => pause(op),
+                    _ => pause(&op),
                 };
-                self.timers
-                    .set(turn.now.mono.plus_ms(wait).min(op.deadline), number);
+                self.arm(number, &mut op, turn.now.mono.plus_ms(wait));
+                self.pending.insert(number, op);
             }
         }
     }
@@ -908,7 +922,7 @@ impl Coordinator {
         };
         if step(self, &mut op, turn) {
             if op.waiting.is_empty() {
-                self.timers.set(turn.now.mono.plus_ms(RETRY_MS), number);
+                self.arm(number, &mut op, turn.now.mono.plus_ms(RETRY_MS));
             }
             self.pending.insert(number, op);
         }
