@@ -321,6 +321,9 @@ impl World {
                 for lane in 0..crate::network::LANES {
                     let entry = &mut self.network.links[index].lanes[direction][lane];
                     let waiting = std::mem::take(&mut entry.waiting);
+                    if waiting == 0 {
+                        continue;
+                    }
                     entry.last_arrival = entry.last_arrival.max(later);
                     for _ in 0..waiting {
                         self.at(
