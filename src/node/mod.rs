@@ -259,6 +259,10 @@ impl Node {
         self.notice_gap(now);
         match input {
             Input::Command { id, command } => self.on_command(id, command, now),
+            Input::Up { peer, .. } if self.stopping => {
+                let reason = "stopping";
+                self.outbox.push(Output::Close { peer, reason });
+            }
             Input::Up { peer, addr } => {
                 self.links.insert(peer);
                 self.responsiveness.up(peer, now.mono);
@@ -281,6 +285,7 @@ impl Node {
             Input::Datagram { from, bytes } => {
                 self.stats.datagrams_in += 1;
                 match codec::open(bytes) {
+                    Ok((Kind::Swim, ..)) if self.stopping => {}
                     Ok((Kind::Swim, header, body)) => {
                         self.observe(from, header, now);
                         self.on_swim(from, &body, false, now);
@@ -312,7 +317,7 @@ impl Node {
     pub fn next_deadline(&self, now: Mono) -> Mono {
         let heartbeat = now.plus_ms(HEARTBEAT_MS);
         [
-            Some(self.membership.next_deadline()),
+            (!self.stopping).then(|| self.membership.next_deadline()),
             self.responsiveness.next_deadline(),
             self.lateness.next_deadline(now),
             self.coordinator.next_deadline(),
@@ -384,6 +389,8 @@ impl Node {
         }
         match kind {
             Kind::Hello => {}
+            // It has said goodbye: any word about members now would bring it back to life.
+            Kind::Swim | Kind::State | Kind::Bye if self.stopping => {}
             Kind::Swim => self.on_swim(from, &body, true, now),
             Kind::State => match codec::take::<State>(&mut &body[..]) {
                 Ok(state) => {
@@ -601,7 +608,7 @@ impl Node {
 
     fn tick(&mut self, now: Now) {
         let (header, flushes) = (self.header(), self.store.flushes());
-        if self.membership.next_deadline() <= now.mono {
+        if !self.stopping && self.membership.next_deadline() <= now.mono {
             self.membership
                 .tick(&flushes, now, &mut self.outbox, header);
         }

@@ -321,6 +321,9 @@ impl World {
                 for lane in 0..crate::network::LANES {
                     let entry = &mut self.network.links[index].lanes[direction][lane];
                     let waiting = std::mem::take(&mut entry.waiting);
+                    if waiting == 0 {
+                        continue;
+                    }
                     entry.last_arrival = entry.last_arrival.max(later);
                     for _ in 0..waiting {
                         self.at(
@@ -432,5 +435,20 @@ fn describe(bytes: &Bytes) -> String {
         Kind::Lateness => all::<Lateness>(&body),
         _ => String::new(),
     };
-    format!("{kind:?} {} bytes {items}", bytes.len())
+    format!("{kind:?} {} bytes {}", bytes.len(), shorter(&items))
+}
+
+/// The same text with every stamp as the last digits of its time, for human eyes.
+fn shorter(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("Stamp { hlc: Hlc(") {
+        out.push_str(before);
+        let time = after.split(')').next().unwrap_or_default();
+        let time: u64 = time.parse().unwrap_or_default();
+        out.push_str(&format!("@{}.{}", (time >> 16) % 1_000_000, time & 0xffff));
+        rest = after.split_once(" }").map_or("", |(_, rest)| rest);
+    }
+    out.push_str(rest);
+    out.replace("Namespace(0), bytes: ", "")
 }
