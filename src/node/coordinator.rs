@@ -29,6 +29,8 @@ use crate::store::{
 
 /// An operation ends by then, in milliseconds.
 pub const DEADLINE_MS: u64 = 1_000;
+/// A large value is given more time than that: so many bytes a millisecond must get through.
+const BULK_BYTES_PER_MS: u64 = 8_192;
 /// A read is asked of the next owner, too, after so long, in milliseconds.
 pub const HEDGE_MS: u64 = 50;
 /// Time between attempts when no owner can answer, in milliseconds.
@@ -209,7 +211,12 @@ impl Coordinator {
         if turn.ring.owners(partition).is_empty() {
             return reply(origin, Err(Failure::NoOwner), turn);
         }
-        let deadline = turn.now.mono.plus_ms(DEADLINE_MS);
+        let bytes = match &operation {
+            Operation::Set { value, .. } => value.len() as u64,
+            Operation::Get | Operation::Delete | Operation::Update(_) => 0,
+        };
+        let patience_ms = DEADLINE_MS + bytes / BULK_BYTES_PER_MS;
+        let deadline = turn.now.mono.plus_ms(patience_ms);
         let mut op = Pending {
             origin,
             key,

@@ -56,7 +56,7 @@ const SWEEP_MS: u64 = 100;
 /// The same while there is much to sweep.
 const SWEEP_SOON_MS: u64 = 5;
 /// Buckets looked at in one sweep of one shard.
-const SWEEP_BUCKETS: usize = 256;
+const SWEEP_BUCKETS: usize = 1024;
 /// Shards looked at in one sweep.
 const SWEEP_SHARDS: usize = 4;
 /// Time between two corrections of physical time, in milliseconds.
@@ -737,6 +737,11 @@ impl Node {
             outbox: &mut self.outbox,
         };
         call(&mut lent, &mut turn);
+    }
+
+    /// Members that answer.
+    pub fn reachable(&self) -> impl Iterator<Item = NodeId> {
+        self.reachable.iter().copied()
     }
 
     /// Whether this node is a member, or alone, and has all of what it owns.
