@@ -788,6 +788,34 @@ impl Coordinator {
         Some(turn.now.mono.since(asked))
     }
 
+    /// This node did not run for a while. What others answered before may be overwritten by now and
+    /// still lie in its socket, so reads are asked again, under new numbers that no such answer
+    /// matches. Their deadline starts anew, because nobody could work on them.
+    pub fn stalled(&mut self, turn: &mut Turn<'_>) {
+        let reads = self
+            .pending
+            .iter()
+            .filter(|(_, op)| matches!(op.phase, Phase::Read(_)));
+        let numbers: Vec<u64> = reads.map(|(number, _)| *number).collect();
+        for old in numbers {
+            let Some(mut op) = self.pending.remove(&old) else {
+                continue;
+            };
+            for (peer, _) in op.waiting.drain(..) {
+                turn.outbox.given_up.push(peer);
+            }
+            op.deadline = turn.now.mono.plus_ms(DEADLINE_MS);
+            let number = self.next;
+            self.next += 1;
+            let Phase::Read(read) = &op.phase else {
+                continue;
+            };
+            let (level, min) = (read.level, read.min);
+            let live = self.begin_read(number, &mut op, level, min, turn);
+            self.keep(number, op, live, turn);
+        }
+    }
+
     /// A peer does not answer, or has no link any more: nobody waits for it.
     pub fn on_unreachable(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let waits = |op: &Pending| op.waiting.iter().any(|(p, _)| *p == peer);

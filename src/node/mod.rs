@@ -519,6 +519,7 @@ impl Node {
         let suspicion = self.membership.suspicion_ns();
         self.roles(now, |node, turn| {
             node.lateness.stalled(gap, turn);
+            node.coordinator.stalled(turn);
             if gap > suspicion {
                 // Long enough to have been declared down.
                 let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
