@@ -181,17 +181,24 @@ Every node serves every key; of each entry {copies}. Try, in another terminal:
 
   redis-cli -p {first} set greeting hello
   redis-cli -p {last} get greeting
-  chickadee members --connect :{last}
-  chickadee explain greeting --connect :{first}
+  {program} members --connect :{last}
+  {program} explain greeting --connect :{first}
 
 These nodes share one process. For one to kill, start another (it joins, and fetches its share):
 
-  chickadee serve --name extra --listen :0 --resp :0 --seed {seed}
+  {program} serve --name extra --listen :0 --resp :0 --seed {seed}
 
 then end it with Ctrl-C, or with `kill -9`, and read on: nothing is missed.
 Ctrl-C ends the demonstration.
 ",
+        program = program(),
         seed = nodes[0].addr(),
     );
     text
+}
+
+/// How this program was called, so that what is to be tried can be copied.
+fn program() -> String {
+    let program = std::env::args().next();
+    program.unwrap_or_else(|| "chickadee".to_owned())
 }
