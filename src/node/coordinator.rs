@@ -33,6 +33,9 @@ pub const DEADLINE_MS: u64 = 1_000;
 pub const HEDGE_MS: u64 = 50;
 /// Time between attempts when no owner can answer, in milliseconds.
 const RETRY_MS: u64 = 25;
+/// A decider says so often that it is at work, in milliseconds: more often than the least silence
+/// that makes a peer unresponsive.
+const WORKING_MS: u64 = 20;
 /// Most operations under way; one more is refused as Busy.
 pub const OPERATIONS_MAX: usize = 65_536;
 
@@ -54,6 +57,8 @@ pub(super) struct Pending {
     pub(super) key: Key,
     pub(super) partition: Partition,
     pub(super) deadline: crate::store::Mono,
+    /// When this operation wants its turn: of all timers set for it, this one counts.
+    pub(super) wake: crate::store::Mono,
     /// Peers asked that have not answered, and when they were asked.
     pub(super) waiting: Vec<(NodeId, crate::store::Mono)>,
     pub(super) phase: Phase,
@@ -210,6 +215,7 @@ impl Coordinator {
             key,
             partition,
             deadline,
+            wake: deadline,
             waiting: Vec::new(),
             phase: Phase::Scatter(Scatter {
                 total: 0,
@@ -284,6 +290,7 @@ impl Coordinator {
             key,
             partition,
             deadline: turn.now.mono.plus_ms(DEADLINE_MS),
+            wake: turn.now.mono,
             waiting: Vec::new(),
             phase: Phase::Scatter(Scatter {
                 total: 0,
@@ -335,6 +342,7 @@ impl Coordinator {
             },
             partition: Partition(0),
             deadline: turn.now.mono.plus_ms(DEADLINE_MS),
+            wake: turn.now.mono,
             waiting: Vec::new(),
             phase: Phase::Scatter(phase),
         };
@@ -349,16 +357,22 @@ impl Coordinator {
         self.keep(number, op, live, turn);
     }
 
-    fn keep(&mut self, number: u64, op: Pending, live: bool, turn: &mut Turn<'_>) {
+    fn keep(&mut self, number: u64, mut op: Pending, live: bool, turn: &mut Turn<'_>) {
         if live {
             let first = match op.phase {
                 Phase::Read(_) => turn.now.mono.plus_ms(HEDGE_MS),
                 _ if op.waiting.is_empty() => turn.now.mono.plus_ms(RETRY_MS),
-                _ => op.deadline,
+                _ => turn.now.mono.plus_ms(pause(&op)),
             };
-            self.timers.set(first, number);
+            self.arm(number, &mut op, first);
             self.pending.insert(number, op);
         }
+    }
+
+    /// Sets the one timer that counts for an operation; older ones are recognised and ignored.
+    fn arm(&mut self, number: u64, op: &mut Pending, at: crate::store::Mono) {
+        op.wake = at.min(op.deadline);
+        self.timers.set(op.wake, number);
     }
 
     // ---- writes ---------------------------------------------------------------------------
@@ -714,9 +728,6 @@ impl Coordinator {
             self.end_read(op, turn);
             return false;
         }
-        if read.doubted && read.queue.is_empty() && op.waiting.is_empty() {
-            return self.restart_read(number, op, turn);
-        }
         self.advance_read(number, op, turn)
     }
 
@@ -730,7 +741,13 @@ impl Coordinator {
         response: Response,
         turn: &mut Turn<'_>,
     ) -> Option<u64> {
+        if response == Response::Working {
+            // That it came is all it says.
+            return None;
+        }
         let mut op = self.pending.remove(&number)?;
+        // How long a decision takes says nothing about the way there: it waits for others, too.
+        let decision = matches!(op.phase, Phase::Forward(_));
         let Some(at) = op.waiting.iter().position(|(peer, _)| *peer == from) else {
             self.pending.insert(number, op);
             return None;
@@ -753,9 +770,13 @@ impl Coordinator {
         };
         if live {
             if op.waiting.is_empty() {
-                self.timers.set(turn.now.mono.plus_ms(RETRY_MS), number);
+                self.arm(number, &mut op, turn.now.mono.plus_ms(RETRY_MS));
             }
             self.pending.insert(number, op);
+        }
+        if decision {
+            turn.outbox.given_up.push(from);
+            return None;
         }
         Some(turn.now.mono.since(asked))
     }
@@ -805,12 +826,16 @@ impl Coordinator {
 
     /// Does what is due: hedges, retries, deadlines.
     pub fn tick(&mut self, turn: &mut Turn<'_>) {
-        while let Some((_, number)) = self.timers.due(turn.now.mono) {
+        while let Some((at, number)) = self.timers.due(turn.now.mono) {
+            if self.pending.get(&number).is_none_or(|op| op.wake != at) {
+                continue;
+            }
             self.step(number, turn, |this, op, turn| {
                 if turn.now.mono >= op.deadline {
                     this.expire(number, op, turn);
                     return false;
                 }
+                say_working(op, turn);
                 match &mut op.phase {
                     Phase::Write(_) => this.advance_write(number, op, turn),
                     Phase::Read(_) => this.hedge(number, op, turn),
@@ -820,14 +845,14 @@ impl Coordinator {
                     _ => true,
                 }
             });
-            if let Some(op) = self.pending.get(&number) {
+            if let Some(mut op) = self.pending.remove(&number) {
                 let wait = match op.phase {
                     Phase::Read(_) if !op.waiting.is_empty() => HEDGE_MS,
                     _ if op.waiting.is_empty() => RETRY_MS,
-                    _ => DEADLINE_MS,
+                    _ => pause(&op),
                 };
-                self.timers
-                    .set(turn.now.mono.plus_ms(wait).min(op.deadline), number);
+                self.arm(number, &mut op, turn.now.mono.plus_ms(wait));
+                self.pending.insert(number, op);
             }
         }
     }
@@ -897,10 +922,36 @@ impl Coordinator {
         };
         if step(self, &mut op, turn) {
             if op.waiting.is_empty() {
-                self.timers.set(turn.now.mono.plus_ms(RETRY_MS), number);
+                self.arm(number, &mut op, turn.now.mono.plus_ms(RETRY_MS));
             }
             self.pending.insert(number, op);
         }
+    }
+}
+
+/// Whether another node waits for the outcome of a decision.
+fn awaited(op: &Pending) -> Option<Asker> {
+    match (op.origin, &op.phase) {
+        (Origin::Peer(_), Phase::Write(write)) if write.answered => None,
+        (Origin::Peer(asker), _) => Some(asker),
+        _ => None,
+    }
+}
+
+/// How long an operation that waits for others may be left alone, in milliseconds.
+fn pause(op: &Pending) -> u64 {
+    match awaited(op) {
+        Some(_) => WORKING_MS,
+        None => DEADLINE_MS,
+    }
+}
+
+/// Tells whoever waits for a decision that this node is at it: its silence would be taken for a
+/// hang, and the next owner would decide, too.
+fn say_working(op: &Pending, turn: &mut Turn<'_>) {
+    if let Some(asker) = awaited(op) {
+        let Asker { peer, lane, number } = asker;
+        turn.outbox.response(peer, lane, number, &Response::Working);
     }
 }
 

@@ -13,8 +13,8 @@
 //!                                                    booting owner            holder
 //! node                    decider                      |-- Pull(partition) ---->|
 //!   |-- Decide(update) ---->| asks, decides, writes    |<-- Offer(headers) -----|
-//!   |<---------- Decided ---|                          |-- Want(keys) --------->|
-//!                                                      |<-- Values(entries) ----|
+//!   |<---------- Working ---|  every 20 ms             |-- Want(keys) --------->|
+//!   |<---------- Decided ---|                          |<-- Values(entries) ----|
 //! ```
 
 use bytes::Bytes;
@@ -144,6 +144,8 @@ pub enum Response {
     Counted(u64),
     /// I have too much to do.
     Busy,
+    /// To Decide: I am at it, and wait for others.
+    Working,
 }
 
 /// A partition-wise exchange: how a holder without all entries gets them, and how two that were

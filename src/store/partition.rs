@@ -136,7 +136,7 @@ impl Flushes {
     pub fn raise(&mut self, namespace: Option<Namespace>, stamp: Stamp) -> bool {
         let Some(namespace) = namespace else {
             let news = stamp > self.all;
-            self.all = self.all.max(stamp);
+            self.raise_all(stamp);
             return news;
         };
         if stamp <= self.of(namespace) {
@@ -151,9 +151,16 @@ impl Flushes {
                 self.by_namespace.insert(at, (namespace, stamp));
             }
             // Beyond the bound one namespace's flush becomes everybody's: forgetting is allowed.
-            Err(_) => self.all = self.all.max(stamp),
+            Err(_) => self.raise_all(stamp),
         }
         true
+    }
+
+    /// Tables that mean the same are equal, because nodes compare them by a hash: what a flush of
+    /// all covers is not listed.
+    fn raise_all(&mut self, stamp: Stamp) {
+        self.all = self.all.max(stamp);
+        self.by_namespace.retain(|(_, own)| *own > self.all);
     }
 
     /// Takes over whatever another table has above this one. Returns whether anything was news.
@@ -605,17 +612,18 @@ impl Partition {
         true
     }
 
-    /// Looks at one bucket for dead entries: expired ones are forgotten or leave their mark,
-    /// flushed ones go without raising the floor, because the flush stamp says it all.
-    pub(super) fn sweep_at(&mut self, bucket: usize, context: &Context<'_>) {
+    /// Looks at one bucket for a dead entry: an expired one is forgotten or leaves its mark, a
+    /// flushed one goes without raising the floor, because the flush stamp says it all. Returns
+    /// whether there was one.
+    pub(super) fn sweep_at(&mut self, bucket: usize, context: &Context<'_>) -> bool {
         let Some(record) = self.table.get_bucket(bucket) else {
-            return;
+            return false;
         };
         let key = record.key();
         let flushed = record.version().value <= context.flushes.of(key.namespace);
         let expired = !record.is_mark() && matches!(judge(record, context), Held::Dead(_));
         if !flushed && !expired {
-            return;
+            return false;
         }
         let hash = key_hash(key, self.seed);
         let bytes = key.bytes.to_vec();
@@ -630,6 +638,7 @@ impl Partition {
         } else {
             self.demote(key, hash);
         }
+        true
     }
 
     /// Drops everything: entries, floors, sessions.
@@ -816,3 +825,6 @@ fn judge<'a>(record: &'a Record, context: &Context<'_>) -> Held<'a> {
         Held::Value(parts)
     }
 }
+
+#[cfg(test)]
+mod tests;
