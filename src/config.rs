@@ -10,6 +10,9 @@ use crate::tls::ClusterKey;
 /// The port peers talk on (UDP), unless another is given.
 pub const PEER_PORT: u16 = 7379;
 
+/// Owners of each partition, unless another number is given.
+pub const REPLICAS: NonZeroU8 = NonZeroU8::new(3).expect("three is not zero");
+
 /// Least memory a node can be given, in bytes.
 pub const MEMORY_BYTES_MIN: usize = 1 << 20;
 
@@ -70,7 +73,7 @@ impl Config {
             seeds: Vec::new(),
             key,
             max_memory: 256 << 20,
-            replicas: NonZeroU8::new(3).expect("three"),
+            replicas: REPLICAS,
             weight: 128,
             zone: String::new(),
             partitions: PartitionCount::default(),

@@ -262,10 +262,11 @@ impl Driver {
             // that is ready is taken in each turn anyway.
             tokio::select! {
                 biased;
-                Some(()) = self.stop.recv() => {
+                // Also when the other end is dropped, and the node with it; asked once only.
+                _ = self.stop.recv(), if stopping.is_none() => {
                     self.turn(Input::Stop);
                     let until = self.time.mono().plus_ms(DRAIN_MS);
-                    stopping.get_or_insert(until);
+                    stopping = Some(until);
                 }
                 Some(addrs) = self.resolved.1.recv() => {
                     self.resolving = false;

@@ -1,25 +1,157 @@
-//! A peer-to-peer gossip cache.
+//! Chickadee is a peer-to-peer gossip cache: a library to put into your own process, and a node
+//! that any Redis client can talk to. There is no leader, no coordinator and no configuration
+//! beyond one address to join and one key.
+//!
+//! Nodes find each other by SWIM gossip over mutually authenticated QUIC. Each builds the same hash
+//! ring from the members it knows; an entry is a last-writer-wins register, kept by three owners;
+//! what a node missed it fetches when it is back.
+//!
+//! ```
+//! use std::time::Duration;
+//! use chickadee::{ClusterKey, Node};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = ClusterKey::generate("prod", [7; 32])?; // in earnest: `chickadee key new`, a file
+//! let listen = "127.0.0.1:0".parse()?;
+//! let one = Node::builder(key.clone()).name("one").listen(listen).start().await?;
+//! let seed = one.addr().to_string();
+//! let two = Node::builder(key).name("two").listen(listen).seed(seed).start().await?;
+//! two.await_ready().await;
+//!
+//! one.cache().insert("greeting", "hello", Some(Duration::from_secs(60))).await?;
+//! assert_eq!(two.cache().get("greeting").await?.as_deref(), Some(&b"hello"[..]));
+//! two.restart().await;
+//! # one.restart().await;
+//! # Ok(())
+//! # }
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+//! # runtime.block_on(run()).unwrap();
+//! ```
+//!
+//! # What is promised
+//!
+//! Each promise names what checks it. *Not yet* marks what the design holds and this version does
+//! not.
+//!
+//! * **It answers.** A node serves reads and writes as long as it can reach itself or one owner of
+//!   the key. A missing owner means fewer copies, counted in [`Written`], not a refusal; a hung one
+//!   costs milliseconds. (Simulation `kill`; `tests/binary.rs`.)
+//! * **The last writer wins, always the same one.** Versions are unique and totally ordered, so all
+//!   nodes agree which of two concurrent writes stays: the one with the later hybrid time, or at
+//!   equal times the larger writer. The other is lost. (Laws in `src/store/entry.rs`.)
+//! * **It does not go back.** A replica that knew of a newer value or of a removal does not serve
+//!   the old one again. In doubt it answers as if there were nothing: a cache may forget, it may
+//!   not lie. (Simulation `kill`.) *Not yet*: held across long partitions together with eviction;
+//!   for that the sessions between holders are missing.
+//! * **It converges.** When a node is back it gets what it lacks from the other owners. (Simulation
+//!   `kill`; `tests/embedding.rs`.) *Not yet*: it is sent every header rather than what differs,
+//!   and running nodes do not compare what they hold at intervals.
+//! * **Eviction stays at home.** Memory pressure on one node changes no other node's content. *Not
+//!   yet*: the marks of removed entries are kept until memory is needed, and evicted last.
+//! * **Expiry needs no message.** The end is a part of the entry, and checked at every read.
+//!   (`tests/embedding.rs`.)
+//! * **A deploy does not empty it.** Restarting every node, one after the other, loses no key while
+//!   the others have copies and room; [`Node::await_ready`] says when the next one may go.
+//!   (`tests/embedding.rs`.) *Not yet*: a handoff in which a leaving node waits until its successors
+//!   have all it had.
+//! * **It is closed by default.** All traffic between nodes is TLS 1.3 with certificates on both
+//!   sides, derived from the cluster key; there is no plaintext mode. Without a key the binary uses
+//!   loopback only, and a Redis port that others can reach needs a password. (`src/tls.rs`,
+//!   `tests/binary.rs`.)
+//!
+//! And what is not: `SET NX`, `INCR` and the like are decided by one owner, which is exact while
+//! the members are stable, and last-writer-wins across a partition: it is no lock service. Several
+//! keys are never written atomically. An acknowledged write is lost if every owner that has it dies
+//! before another one got it. Nothing is written to disk.
+//!
+//! # How the sources are laid out
+//!
+//! | | |
+//! |---|---|
+//! | `placement/` | who owns what: slots, partitions, the ring. Pure functions of the member list |
+//! | `store/` | what is kept: stamps, entries, partitions. Sends nothing; time is an argument |
+//! | `node/` | what a node decides: a deterministic state machine, bytes in, bytes out |
+//! | `net/` | how bytes move: QUIC links between peers. Never looks inside a message |
+//! | `tls.rs` | keys and certificates |
+//! | `driver.rs` | the one loop that joins `node` to `net` |
+//! | `handle.rs` | the fast path: local operations straight on the store |
+//! | `api/` | the embedder's surface |
+//! | `resp/` | the Redis protocol (feature `resp`) |
+//! | `cli/` | the verbs of the binary (feature `cli`) |
+//! | `config.rs`, `error.rs` | every setting; every error |
+//!
+//! Nothing points up: `cli`, `resp`, `api`, then `handle` and `driver`, then `node` and `net`, then
+//! `store`, then `placement`. `tests/house_rules.rs` holds the sources to it. Since `placement`,
+//! `store` and `node` read no clock and wait for nothing, the member `simulations` of the workspace
+//! runs the same code by the hundred nodes in one process, under faults, from a seed.
+//!
+//! # Features
+//!
+//! `cli` (default) is the binary and brings `resp`; an embedding program wants
+//! `default-features = false`. `simulation` opens the inside to the simulator, and promises nothing.
 #![forbid(unsafe_code)]
-#![warn(missing_docs, unreachable_pub)]
+#![warn(missing_docs)]
+#![cfg_attr(feature = "simulation", warn(unreachable_pub))]
 
-pub mod api;
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod config;
-mod driver;
 pub mod error;
+
+mod api;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+
+// The inside: public only to the simulator, which uses parts of it that nothing here does.
+#[cfg(not(feature = "simulation"))]
+#[allow(dead_code, unused_imports)]
+mod driver;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod driver;
+#[cfg(not(feature = "simulation"))]
+#[allow(dead_code, unused_imports)]
+mod handle;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
 pub mod handle;
+#[cfg(not(feature = "simulation"))]
+#[allow(dead_code, unused_imports)]
+mod net;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
 pub mod net;
+#[cfg(not(feature = "simulation"))]
+#[allow(dead_code, unused_imports)]
+mod node;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
 pub mod node;
+#[cfg(not(feature = "simulation"))]
+#[allow(dead_code, unused_imports)]
+mod placement;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
 pub mod placement;
 #[cfg(feature = "resp")]
-pub mod resp;
+#[allow(dead_code, unused_imports)]
+mod resp;
+#[cfg(not(feature = "simulation"))]
+#[allow(dead_code, unused_imports)]
+mod store;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
 pub mod store;
+#[cfg(not(feature = "simulation"))]
+#[allow(dead_code, unused_imports)]
+mod tls;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
 pub mod tls;
 
 pub use api::{Builder, Cache, Node};
 pub use config::Config;
 pub use error::{CacheError, Failure, StartError};
 pub use node::event::{Level, MemberState, MemberView, Written};
-pub use placement::{Generation, NodeId, Zone};
-pub use tls::ClusterKey;
+pub use placement::{Generation, NodeId, PartitionCount, Zone};
+pub use store::{Hlc, Stamp, Version, Writer};
+pub use tls::{ClusterKey, KeyError};

@@ -158,7 +158,9 @@ impl Node {
         let shared = self.running.handle.shared();
         loop {
             let changed = shared.changed.notified();
-            if self.running.handle.is_ready() {
+            // A node that has ended will not be ready any more.
+            let ended = *self.running.stage.borrow() == Stage::Stopped;
+            if ended || self.running.handle.is_ready() {
                 return;
             }
             // In case the change came between the two lines above.

@@ -1,120 +1,129 @@
-//! The verbs of the binary.
+//! The verbs of the binary, one file each.
+//!
+//! A verb parses its flags, says what is wrong with them in one line, and does its work with the
+//! library's public surface or, for the client's verbs, over the Redis protocol. Nothing of the
+//! cluster is decided here.
+//!
+//! What holds for all verbs: results go to standard output, everything else to standard error; the
+//! exit code is 0, 1 if it did not work (`error: ...` says why), or 2 for wrong usage; no secret is
+//! taken from the command line, where every user of the machine can read it.
 
-use std::net::SocketAddr;
+#[cfg(not(unix))]
+compile_error!("the binary is made for Unix; embed the library with `default-features = false`");
+
+mod client;
+mod credentials;
+mod del;
+mod demo;
+mod door;
+mod explain;
+mod file;
+mod get;
+mod key;
+mod logging;
+mod members;
+mod memory;
+mod output;
+mod quantity;
+mod reply;
+mod serve;
+mod set;
+mod settings;
+mod shutdown;
+mod status;
+
+use std::error::Error;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use tokio::net::TcpListener;
-use tokio::sync::watch;
 
-use crate::resp::listener::{ListenerOptions, serve};
-use crate::{ClusterKey, Config, Node};
-
+/// A peer-to-peer gossip cache that any Redis client can use.
 #[derive(Parser, Debug)]
-#[command(name = "chickadee", version, about)]
+#[command(name = "chickadee", version, after_help = EXAMPLES, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  chickadee demo                              three nodes in this process, to try it out
+  chickadee serve                             one node, Redis clients on 127.0.0.1:6379
+  chickadee serve --listen :7380 --resp :6380 --seed 127.0.0.1:7379
+                                              another one, which joins it
+  chickadee members                           who is there, as the node on port 6379 sees it";
+
 #[derive(Subcommand, Debug)]
 enum Verb {
-    /// Runs one node.
-    Serve(Serve),
-    /// Runs a small cluster in this process.
-    Demo(Demo),
+    /// Run one node
+    Serve(serve::Serve),
+    /// Run a small cluster in this process, to try it out
+    Demo(demo::Demo),
+    /// Make cluster keys
+    Key(key::Key),
+    /// Show a node's state and counters
+    Status(status::Status),
+    /// List the members that a node knows
+    Members(members::Members),
+    /// Tell where a key belongs, and what a node holds of it
+    Explain(explain::Explain),
+    /// Print a value
+    Get(get::Get),
+    /// Write a value
+    Set(set::Set),
+    /// Remove keys
+    Del(del::Del),
 }
 
-#[derive(clap::Args, Debug)]
-struct Serve {
-    #[arg(long)]
-    name: Option<String>,
-    #[arg(long, default_value = "127.0.0.1:7379")]
-    listen: SocketAddr,
-    #[arg(long, default_value = "127.0.0.1:6379")]
-    resp: SocketAddr,
-    #[arg(long)]
-    seed: Vec<String>,
-}
-
-#[derive(clap::Args, Debug)]
-struct Demo {
-    #[arg(long, default_value_t = 3)]
-    nodes: u16,
-    #[arg(long, default_value_t = 6379)]
-    base_port: u16,
-}
+/// What a verb comes to, unless it fails.
+type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 /// Runs the binary.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| "chickadee=info".into()),
-        )
-        .with_target(false)
-        .init();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        match cli.verb {
-            Verb::Serve(args) => {
-                let mut config = Config::new(dev_key());
-                config.name = args.name;
-                config.listen = args.listen;
-                config.seeds = args.seed;
-                let node = Node::start(config).unwrap();
-                node.await_open().await;
-                let listener = TcpListener::bind(args.resp).await.unwrap();
-                let (stop, stopped) = watch::channel(false);
-                let task = tokio::spawn(serve(
-                    listener,
-                    node.handle(),
-                    ListenerOptions::default(),
-                    stopped,
-                ));
-                tokio::signal::ctrl_c().await.unwrap();
-                node.restart().await;
-                stop.send_replace(true);
-                let _ = task.await;
-            }
-            Verb::Demo(args) => {
-                let mut nodes = Vec::new();
-                for i in 0..args.nodes {
-                    let mut config = Config::new(dev_key());
-                    config.listen = SocketAddr::new([127, 0, 0, 1].into(), 7379 + i);
-                    if i > 0 {
-                        config.seeds = vec!["127.0.0.1:7379".to_owned()];
-                    }
-                    nodes.push(Node::start(config).unwrap());
-                }
-                let (_stop, stopped) = watch::channel(false);
-                for (i, node) in nodes.iter().enumerate() {
-                    node.await_open().await;
-                    let addr = SocketAddr::new([127, 0, 0, 1].into(), args.base_port + i as u16);
-                    let listener = TcpListener::bind(addr).await.unwrap();
-                    tokio::spawn(serve(
-                        listener,
-                        node.handle(),
-                        ListenerOptions::default(),
-                        stopped.clone(),
-                    ));
-                }
-                tokio::signal::ctrl_c().await.unwrap();
-                for node in nodes {
-                    node.restart().await;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    });
-    ExitCode::SUCCESS
+    let outcome = match Cli::parse().verb {
+        Verb::Serve(serve) => serve.run(),
+        Verb::Demo(demo) => demo.run(),
+        Verb::Key(key) => key.run(),
+        Verb::Status(status) => status.run(),
+        Verb::Members(members) => members.run(),
+        Verb::Explain(explain) => explain.run(),
+        Verb::Get(get) => get.run(),
+        Verb::Set(set) => set.run(),
+        Verb::Del(del) => del.run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        output::complain(&format!("error: {error}"));
+        ExitCode::FAILURE
+    })
 }
 
-fn dev_key() -> ClusterKey {
-    ClusterKey::generate("dev", [7; 32]).unwrap()
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_do_not_contradict_one_another() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_teaches_by_example() {
+        fn check(verb: &clap::Command) {
+            let help = verb.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let count = help
+                .lines()
+                .filter(|line| line.starts_with("  chickadee ") || line.contains("; chickadee "))
+                .count();
+            assert!(
+                verb.has_subcommands() || (2..=4).contains(&count),
+                "{}: {help}",
+                verb.get_name()
+            );
+            verb.get_subcommands().for_each(check);
+        }
+        Cli::command().get_subcommands().for_each(check);
+    }
 }
