@@ -309,7 +309,7 @@ class Checker(threading.Thread):
         self.node, self.writers, self.pulse, self.single = node, writers, pulse, single
         self.running, self.errors, self.stale, self.examples = True, [], 0, []
         self.reads = self.behind = self.misses = self.holes = 0
-        self.lag = 0.0
+        self.lag = self.behind_until = 0.0
         self.first_answer = self.resumed = None
 
     def run(self):
@@ -338,13 +338,15 @@ class Checker(threading.Thread):
                     self.errors.append(str(reply))
                 elif reply is None:
                     self.misses += 1
-                    # A cache may forget, so this is no lie; but these keys were never deleted.
+                    # No lie, but these keys are never deleted, and somebody has them.
                     self.holes += writer.number[key][:1] != [] and int(key.rsplit(":", 1)[1]) % 2 == 0 and sent > writer.at[key][0]
                 elif int(reply) < writer.known(key, sent):
                     since = sent - writer.at[key][bisect.bisect_right(writer.number[key], int(reply))]
                     if since <= TRIP + self.pulse.late(sent - since, answered):
                         self.behind += 1
                         self.lag = max(self.lag, since)
+                        if self.resumed:
+                            self.behind_until = max(self.behind_until, answered - self.resumed)
                         continue
                     self.stale += 1
                     if len(self.examples) < 5:
@@ -414,6 +416,8 @@ def stop_one(cluster, victim, seconds):
     for checker in checkers:
         if checker.errors:
             problems.append(f"{len(checker.errors)} errors from the resumed node: {checker.errors[:3]}")
+    if holes:
+        problems.append(f"{holes} reads of {victim.name} found nothing under keys that are only overwritten")
     if stale:
         found = [e for c in checkers for e in c.examples][:6]
         problems.append(f"{stale} of {reads} reads of {victim.name} were overwritten values:\n    " + "\n    ".join(found))
@@ -422,7 +426,7 @@ def stop_one(cluster, victim, seconds):
         ("ok " if not problems else "FAILED ")
         + f"SIGSTOP {victim.name} {seconds:g} s: {report.line()}; first answer {'none' if first is None else ms(first)},"
         f" {times}; {sum(w.writes for w in writers)} overwrites; {reads} reads of {victim.name}: {stale} stale,"
-        f" {behind} behind by up to {ms(max(c.lag for c in checkers))}, {misses} misses, {holes} of them of keys never deleted; keys checked {on_return}",
+        f" {behind} behind by up to {ms(max(c.lag for c in checkers))} (last {max(c.behind_until for c in checkers):.2f} s after SIGCONT), {misses} misses, {holes} of them of keys never deleted; keys checked {on_return}",
         flush=True,
     )
     settle(problems)
@@ -431,8 +435,9 @@ def stop_one(cluster, victim, seconds):
 def drill_stop(options):
     """SIGSTOP for 1, 3 and 20 s: the others go on, and the resumed node never serves what was overwritten."""
     with Cluster() as cluster:
-        turns = [(node, s) for s in (1, 3) for node in cluster.nodes]
-        turns += [(node, 20) for node in (cluster.nodes[2:] if options.short else cluster.nodes)]
+        turns = [(node, s) for s in options.seconds or (1, 3) for node in cluster.nodes]
+        if not options.seconds:
+            turns += [(node, 20) for node in (cluster.nodes[2:] if options.short else cluster.nodes)]
         for node, seconds in turns:
             stop_one(cluster, node, seconds)
 
@@ -607,6 +612,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="fewer turns, for every submission")
+    parser.add_argument("--seconds", type=float, action="append", help="only stops of this length")
     parser.add_argument("--keep-going", action="store_true", help="go on with the next drill after a failure")
     options = parser.parse_args()
     failed = []

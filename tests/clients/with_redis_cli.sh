@@ -37,7 +37,7 @@ like "status in RESP 3" "^members 3$" cli "$first" -3 chickadee status
 like "explain" "^owners" cli "$first" -3 chickadee explain k
 like "explain names the slot of the key" "^slot 7629$" cli "$second" -3 chickadee explain k
 like "info" "^redis_version:" cli "$third" info
-like "latency" "min" timeout 5 redis-cli -p "$first" --latency --raw -i 1
+like "latency" "^[0-9]+ [0-9]+ [0-9.]+ [0-9]+" timeout 5 redis-cli -p "$first" --latency --raw -i 1
 
 # A person at a terminal. `script` gives redis-cli one, and with it the hints that COMMAND DOCS feeds.
 terminal() {
