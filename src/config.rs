@@ -20,6 +20,10 @@ pub const VALUE_BYTES_MAX: usize = 8 << 20;
 /// not read further, and embedded callers' futures are pending.
 pub const SUBMISSIONS_MAX: usize = 16_384;
 
+/// Most bytes that wait for one peer. Beyond it frames are dropped: the writes in them count as
+/// missed, and the peer is told to fetch them.
+pub const PEER_QUEUE_BYTES_MAX: usize = 64 << 20;
+
 /// How a node is set up. Every field may be set; [`Config::new`] gives the usual values.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

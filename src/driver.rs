@@ -15,7 +15,7 @@ use rand::RngExt;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
-use crate::config::Config;
+use crate::config::{Config, PEER_QUEUE_BYTES_MAX};
 use crate::error::StartError;
 use crate::handle::{Handle, ReplyTo, Submission, Time};
 use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId};
@@ -180,8 +180,12 @@ impl Driver {
         let name = config.name.clone().unwrap_or_else(|| addr.to_string());
         let key = NodeKey::derive(&config.key, &name);
         let identity = Identity::new(&config.key, &key);
-        let (endpoint, events) = Endpoint::bind(listen, &identity, net::Options::default())
-            .map_err(|source| StartError::Listen {
+        let options = net::Options {
+            lane_bytes_max: PEER_QUEUE_BYTES_MAX,
+            ..net::Options::default()
+        };
+        let (endpoint, events) =
+            Endpoint::bind(listen, &identity, options).map_err(|source| StartError::Listen {
                 addr: listen,
                 source,
             })?;
@@ -429,6 +433,7 @@ impl Driver {
         match notice {
             Notice::MemberUp(view) => info!("member {} is up at {}", name(&view), view.addr),
             Notice::MemberSuspect(view) => info!("member {} is suspected", name(&view)),
+            Notice::MemberRefuted(view) => info!("member {} answers again", name(&view)),
             Notice::MemberDown(view) => info!("member {} is down", name(&view)),
             Notice::Rejoined(generation) => {
                 info!(

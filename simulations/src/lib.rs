@@ -1,1 +1,30 @@
-//! The simulator.
+//! The simulator: Chickadee's own nodes in one process, in virtual time, under faults, from a seed.
+//!
+//! The state machine, the store and the codec are the real ones; in the place of sockets, clocks
+//! and threads stands one queue of events. A seed becomes a [`plan`], the plan is run in a
+//! [`world`], and [`checkers`] judge what came of it. The same plan gives the same run, bit for
+//! bit, on any machine.
+//!
+//! * [`scenarios`]: plans by name; [`workload`]: what clients do in them.
+//! * [`world`]: hosts, processes, clients, faults; [`network`]: delays, losses, cuts, links.
+//! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
+//! * [`run`]: the phases of a run; [`trace`]: its record.
+//! * [`streams`], [`time`]: where chance and time come from. From nowhere else: nothing here reads a
+//!   clock, waits, or draws from the operating system.
+//!
+//! What it does not do: run the driver, QUIC or TLS. Those need real time; this level is for the
+//! protocol, by the thousand.
+#![forbid(unsafe_code)]
+#![warn(missing_docs, unreachable_pub)]
+
+pub mod checkers;
+pub mod history;
+pub mod network;
+pub mod plan;
+pub mod run;
+pub mod scenarios;
+pub mod streams;
+pub mod time;
+pub mod trace;
+pub mod workload;
+pub mod world;

@@ -497,7 +497,8 @@ async fn an_unanswered_hello_fails_the_dial() {
     let Event::Hello { link, .. } = a.event().await else {
         panic!()
     };
-    assert_eq!(a.dial_failed().await, DialError::Timeout);
+    // Whichever side's patience ends first.
+    a.dial_failed().await;
     assert!(!a.endpoint.accept(link, Generation(1)), "too late");
     assert!(!a.endpoint.connected(b.id));
 }

@@ -714,9 +714,6 @@ impl Coordinator {
             self.end_read(op, turn);
             return false;
         }
-        if read.doubted && read.queue.is_empty() && op.waiting.is_empty() {
-            return self.restart_read(number, op, turn);
-        }
         self.advance_read(number, op, turn)
     }
 

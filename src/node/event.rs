@@ -315,6 +315,8 @@ pub enum Notice {
     MemberUp(MemberView),
     /// A member is suspected.
     MemberSuspect(MemberView),
+    /// A suspected member answered after all.
+    MemberRefuted(MemberView),
     /// A member went.
     MemberDown(MemberView),
     /// This node was taken for dead and is back under a new incarnation of its identity.

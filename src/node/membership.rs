@@ -637,6 +637,9 @@ impl Membership {
                     outbox.notice(Notice::MemberUp(view));
                     changes.push(Change::Up(id));
                 }
+                (Some(MemberState::Suspect), MemberState::Alive) => {
+                    outbox.notice(Notice::MemberRefuted(view));
+                }
                 (Some(MemberState::Alive), MemberState::Suspect) => {
                     outbox.notice(Notice::MemberSuspect(view));
                 }

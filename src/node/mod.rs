@@ -53,12 +53,17 @@ pub const PROTOCOL: (u16, u16) = (1, 1);
 
 /// Time between two sweeps for expired entries, in milliseconds.
 const SWEEP_MS: u64 = 100;
+/// The same while there is much to sweep.
+const SWEEP_SOON_MS: u64 = 5;
 /// Buckets looked at in one sweep of one shard.
 const SWEEP_BUCKETS: usize = 256;
 /// Shards looked at in one sweep.
 const SWEEP_SHARDS: usize = 4;
 /// Time between two corrections of physical time, in milliseconds.
 const STEER_MS: u64 = 100;
+/// Time between two questions about flushes that a peer knows and this node does not, in
+/// milliseconds.
+const FLUSH_QUESTION_MS: u64 = 100;
 /// The driver is asked to call at least this often, in milliseconds, so that a gap in its turns is
 /// noticed as one.
 const HEARTBEAT_MS: u64 = 20;
@@ -140,6 +145,7 @@ pub struct Node {
     next_steer: Mono,
     swept: usize,
     flush_hash: u64,
+    next_flush_question: Mono,
     leads: std::collections::BTreeMap<NodeId, i64>,
     ready: bool,
     stopping: bool,
@@ -158,7 +164,7 @@ impl Node {
         };
         let membership = Membership::new(membership, rng, now);
         let ring = Ring::build(Vec::new(), store.options().partitions, options.replicas);
-        Node {
+        let mut node = Node {
             options,
             store,
             clock,
@@ -179,10 +185,13 @@ impl Node {
             next_steer: now.mono,
             swept: 0,
             flush_hash: 0,
+            next_flush_question: now.mono,
             leads: std::collections::BTreeMap::new(),
             ready: false,
             stopping: false,
-        }
+        };
+        node.rehash_flushes();
+        node
     }
 
     /// Who this node is.
@@ -239,7 +248,9 @@ impl Node {
             });
         }
         self.membership.learn_name(peer, &hello.name);
-        self.store.flush(&hello.flushes);
+        if self.store.flush(&hello.flushes) {
+            self.rehash_flushes();
+        }
         Ok(hello.identity.generation)
     }
 
@@ -293,11 +304,7 @@ impl Node {
 
     /// What to do next; drained after every input, or after several.
     pub fn poll_output(&mut self) -> Option<Output> {
-        let header = Header {
-            hlc: self.clock.latest(),
-            ring: self.ring.id(),
-            flushes: self.flush_hash,
-        };
+        let header = self.header();
         self.outbox.pop(|| header)
     }
 
@@ -493,8 +500,13 @@ impl Node {
         }
         let lead = header.hlc.ms() as i64 - self.clock.physical_ms(now.mono) as i64;
         self.leads.insert(from, lead);
-        if header.flushes > self.flush_hash && self.links.contains(&from) {
-            // Of two that differ, the one with the smaller hash asks.
+        if header.flushes > self.flush_hash
+            && self.links.contains(&from)
+            && now.mono >= self.next_flush_question
+        {
+            // Of two that differ, the one with the smaller hash asks; once, while the answer is on
+            // its way.
+            self.next_flush_question = now.mono.plus_ms(FLUSH_QUESTION_MS);
             let state = self.membership.state(self.store.flushes(), true);
             self.outbox.control(from, Kind::State, &state);
         }
@@ -549,13 +561,18 @@ impl Node {
         match change {
             Change::Up(peer) => {
                 self.lateness.forget(peer);
-                self.roles(now, |node, turn| node.sessions.member_up(peer, turn));
+                self.roles(now, |node, turn| {
+                    node.sessions.member_gone(peer);
+                    node.sessions.compare(turn);
+                });
             }
             Change::Gone(peer) => {
                 self.lateness.forget(peer);
-                self.sessions.member_gone(peer);
                 self.roles(now, |node, turn| {
-                    node.coordinator.on_unreachable(peer, turn)
+                    node.coordinator.on_unreachable(peer, turn);
+                    node.sessions.member_gone(peer);
+                    // It may have been the only one to know which of its writes we missed.
+                    node.sessions.compare(turn);
                 });
                 if self.links.contains(&peer) {
                     let reason = "declared down";
@@ -620,12 +637,18 @@ impl Node {
         if now.mono < self.next_sweep {
             return;
         }
-        self.next_sweep = now.mono.plus_ms(SWEEP_MS);
+        let mut removed = 0;
         for _ in 0..SWEEP_SHARDS.min(self.store.shards()) {
-            self.store
+            removed += self
+                .store
                 .sweep(self.swept, SWEEP_BUCKETS, &self.clock, now.mono);
             self.swept = (self.swept + 1) % self.store.shards();
         }
+        // Where much is dead, after a flush or when many deadlines meet, go on soon.
+        let much = 4 * removed > SWEEP_SHARDS * SWEEP_BUCKETS;
+        self.next_sweep = now
+            .mono
+            .plus_ms(if much { SWEEP_SOON_MS } else { SWEEP_MS });
     }
 
     fn steer(&mut self, now: Now) {
@@ -633,14 +656,23 @@ impl Node {
             return;
         }
         self.next_steer = now.mono.plus_ms(STEER_MS);
-        let lead = self.clock.wall_lead_ms(now);
         let bound = crate::store::clock::AHEAD_MS_MAX as i64;
+        // What the cluster believes the time to be: the lower median, so that of two that differ
+        // the one that is ahead, whose stamps the other would refuse, gives in.
+        let mut leads: Vec<i64> = self.leads.values().copied().chain([0]).collect();
+        leads.sort_unstable();
+        let median = leads[(leads.len() - 1) / 2];
+        if median.abs() > bound {
+            self.clock.shift_ms(median);
+            self.leads.values_mut().for_each(|lead| *lead -= median);
+        }
+        let lead = self.clock.wall_lead_ms(now);
         let agree = self
             .leads
             .values()
             .filter(|peer| (lead - **peer).abs() <= bound)
             .count();
-        let confirmed = 2 * agree > self.leads.len() || self.leads.is_empty();
+        let confirmed = self.leads.is_empty() || 2 * agree > self.leads.len();
         if lead.abs() > bound && !confirmed {
             self.outbox.notice(Notice::ClockOff { lead_ms: lead });
             // Said once in a while, not ten times a second.
@@ -668,8 +700,9 @@ impl Node {
     }
 
     fn header(&self) -> Header {
+        let hlc = self.clock.read(self.last_turn);
         Header {
-            hlc: self.clock.latest(),
+            hlc,
             ring: self.ring.id(),
             flushes: self.flush_hash,
         }

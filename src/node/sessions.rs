@@ -202,22 +202,14 @@ impl Sessions {
         self.next_tick = turn.now.mono;
     }
 
-    /// A member is there, or back, or in another life: get what it has and this node has not.
-    pub fn member_up(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
-        self.member_gone(peer);
-        let shared: Vec<Partition> = turn
-            .store
-            .options()
-            .partitions
-            .iter()
-            .filter(|p| {
-                let owners = turn.ring.owners(*p);
-                owners.contains(&peer) && owners.contains(&turn.own)
-            })
-            .collect();
-        for partition in shared {
+    /// Compares everything held with its other owners. For a change in the members: one that is
+    /// back may have taken writes apart from the others, and one that died may have been the only
+    /// one to know which of its writes did not reach whom.
+    pub fn compare(&mut self, turn: &mut Turn<'_>) {
+        let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
+        for partition in partitions {
             if matches!(turn.role(partition), Role::Ready | Role::Boot) {
-                self.pull(peer, partition, None, turn);
+                self.pull_owners(partition, turn);
             }
         }
         self.next_tick = turn.now.mono;

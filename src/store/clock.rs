@@ -116,15 +116,13 @@ pub struct Clock {
 impl Clock {
     /// A clock for one life of a node. `writer` must be random.
     pub fn new(writer: Writer, now: Now) -> Clock {
-        let clock = Clock {
+        // Hybrid time starts at nothing, not at the wall clock: a node whose wall clock is ahead
+        // must be able to give in to its peers before it has stamped anything.
+        Clock {
             writer,
             latest: AtomicU64::new(0),
             offset_ns: AtomicI64::new(now.wall_ms as i64 * 1_000_000 - now.mono.0 as i64),
-        };
-        clock
-            .latest
-            .store(Hlc::at_ms(now.wall_ms).0, Ordering::Relaxed);
-        clock
+        }
     }
 
     /// The writer in this clock's stamps.
@@ -147,6 +145,11 @@ impl Clock {
     /// The latest hybrid time issued or observed.
     pub fn latest(&self) -> Hlc {
         Hlc(self.latest.load(Ordering::Relaxed))
+    }
+
+    /// Hybrid time now, without issuing a stamp: what frames tell peers.
+    pub fn read(&self, now: Mono) -> Hlc {
+        self.latest().max(Hlc::at_ms(self.physical_ms(now)))
     }
 
     /// A new stamp: above physical time, above every stamp issued or observed here, and above
@@ -191,6 +194,12 @@ impl Clock {
     /// How far the wall clock is from physical time, in milliseconds (positive: ahead).
     pub fn wall_lead_ms(&self, now: Now) -> i64 {
         now.wall_ms as i64 - self.physical_ms(now.mono) as i64
+    }
+
+    /// Moves physical time, because the cluster as a whole believes another one.
+    pub fn shift_ms(&self, ms: i64) {
+        self.offset_ns
+            .fetch_add(ms.saturating_mul(1_000_000), Ordering::Relaxed);
     }
 
     /// Slews physical time towards the wall clock, at most 5 ms a call. A lead beyond
@@ -253,7 +262,7 @@ mod tests {
     fn a_stamp_too_far_ahead_is_not_adopted() {
         let clock = Clock::new(Writer(1), now(0, 1_000));
         assert!(!clock.observe(Hlc::at_ms(1_501), Mono(0)));
-        assert_eq!(clock.latest(), Hlc::at_ms(1_000));
+        assert_eq!(clock.latest(), Hlc(0));
         assert!(clock.observe(Hlc::at_ms(1_500), Mono(0)));
         assert_eq!(clock.latest(), Hlc::at_ms(1_500));
     }

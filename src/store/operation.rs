@@ -400,7 +400,7 @@ mod tests {
     fn a_deadline_in_the_past_removes() {
         let expire = Update::<&[u8]>::Expire {
             at_ms: 5,
-            only: OnlyDeadline::Always,
+            only: OnlyDeadline::default(),
         };
         assert_eq!(
             expire.decide(held(b"v", None), 5, 9),

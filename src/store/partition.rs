@@ -605,17 +605,18 @@ impl Partition {
         true
     }
 
-    /// Looks at one bucket for dead entries: expired ones are forgotten or leave their mark,
-    /// flushed ones go without raising the floor, because the flush stamp says it all.
-    pub(super) fn sweep_at(&mut self, bucket: usize, context: &Context<'_>) {
+    /// Looks at one bucket for a dead entry: an expired one is forgotten or leaves its mark, a
+    /// flushed one goes without raising the floor, because the flush stamp says it all. Returns
+    /// whether there was one.
+    pub(super) fn sweep_at(&mut self, bucket: usize, context: &Context<'_>) -> bool {
         let Some(record) = self.table.get_bucket(bucket) else {
-            return;
+            return false;
         };
         let key = record.key();
         let flushed = record.version().value <= context.flushes.of(key.namespace);
         let expired = !record.is_mark() && matches!(judge(record, context), Held::Dead(_));
         if !flushed && !expired {
-            return;
+            return false;
         }
         let hash = key_hash(key, self.seed);
         let bytes = key.bytes.to_vec();
@@ -630,6 +631,7 @@ impl Partition {
         } else {
             self.demote(key, hash);
         }
+        true
     }
 
     /// Drops everything: entries, floors, sessions.

@@ -265,8 +265,9 @@ impl Store {
     }
 
     /// Looks at about `buckets` buckets for expired and flushed entries, going on where the last
-    /// call stopped. Meant to be called often with little.
-    pub fn sweep(&self, shard: usize, buckets: usize, clock: &Clock, now: Mono) {
+    /// call stopped. Meant to be called often with little. Returns how many were dead.
+    pub fn sweep(&self, shard: usize, buckets: usize, clock: &Clock, now: Mono) -> usize {
+        let mut dead = 0;
         let mut shard = self.shards[shard % self.shards.len()].lock();
         let shard = &mut *shard;
         let before = shard.footprint as i64;
@@ -278,12 +279,13 @@ impl Store {
             };
             let partition = &mut partitions[partition];
             let (footprint, marks) = (partition.footprint(), partition.mark_footprint());
-            partition.sweep_at(bucket, &context);
+            dead += usize::from(partition.sweep_at(bucket, &context));
             shard.footprint = shard.footprint - footprint + partition.footprint();
             shard.mark_footprint = shard.mark_footprint - marks + partition.mark_footprint();
         }
         self.footprint
             .fetch_add(shard.footprint as i64 - before, Ordering::Relaxed);
+        dead
     }
 
     /// Number of shards.

@@ -1,0 +1,90 @@
+//! Acknowledged writes are readable: after everything has healed, every node reads the newest write
+//! of a key that was acknowledged, or something newer.
+//!
+//! It may be missing only if at some moment every process that held it had died, or if the key may
+//! have been deleted or have ended. (Eviction would excuse, too; scenarios have memory to spare.)
+
+use std::collections::BTreeMap;
+
+use super::Violation;
+use crate::history::{History, Outcome, Record};
+use crate::plan::Act;
+
+/// Complains about the first reader at the end that lacks an acknowledged write.
+pub fn judge(history: &History) -> Option<Violation> {
+    let mut newest: BTreeMap<&str, &Record> = BTreeMap::new();
+    for record in &history.records {
+        let Some(version) = record.acknowledged() else {
+            continue;
+        };
+        let known = newest.get(&record.key[..]);
+        if known.is_none_or(|known| known.acknowledged() < Some(version)) {
+            newest.insert(&record.key, record);
+        }
+    }
+    for read in history.records.iter().filter(|r| r.client == usize::MAX) {
+        let Some(write) = newest.get(&read.key[..]) else {
+            continue;
+        };
+        let stamp = write.acknowledged().expect("only those are listed").value;
+        if write.act == Act::Delete || history.lost(&read.key, stamp, read.end) {
+            continue;
+        }
+        let text = match &read.outcome {
+            Outcome::Found(value) => match history.seen(&read.key, value) {
+                Some(seen) if seen.newest < stamp => format!("reads {value:?} of {}", seen.newest),
+                _ => continue,
+            },
+            Outcome::Missing if !removed(history, write) => "reads nothing".to_owned(),
+            _ => continue,
+        };
+        return Some(Violation {
+            invariant: "acknowledged",
+            at: read.end,
+            key: Some(read.key.clone()),
+            node: Some(read.host),
+            text: format!(
+                "{text}, but {:?} of {stamp} was acknowledged at {} by node {}",
+                write.value, write.end, write.host
+            ),
+        });
+    }
+    None
+}
+
+/// Whether the key may have been deleted, or have ended, after that write.
+fn removed(history: &History, write: &Record) -> bool {
+    let removes = |record: &&Record| {
+        record.key == write.key
+            && matches!(
+                record.act,
+                Act::Delete | Act::SetFor { .. } | Act::Expire { .. }
+            )
+            && (record.acknowledged().is_none() || record.end >= write.start)
+    };
+    history.records.iter().any(|r| removes(&r))
+        || matches!(write.act, Act::SetFor { .. } | Act::Expire { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{history, miss, read, write};
+    use super::*;
+
+    #[test]
+    fn a_reader_at_the_end_that_lacks_a_write_is_noticed() {
+        let a = write(0, "a", 1, (0, 1));
+        let b = write(1, "b", 2, (2, 3));
+        let mut end = read(2, "b", (10, 11));
+        end.client = usize::MAX;
+        assert_eq!(
+            judge(&history(vec![a.clone(), b.clone(), end.clone()])),
+            None
+        );
+        end.outcome = Outcome::Found("a".to_owned());
+        assert!(judge(&history(vec![a.clone(), b.clone(), end])).is_some());
+        let mut end = miss(2, (10, 11));
+        end.client = usize::MAX;
+        assert!(judge(&history(vec![a, b, end])).is_some());
+    }
+}

@@ -1,0 +1,75 @@
+//! After a stall: a process that was stopped, and goes on, answers with nothing that others
+//! overwrote, and acknowledged, while it was stopped; from its first answer on. A miss is allowed.
+
+use super::Violation;
+use crate::history::{History, Outcome, Record};
+
+/// Complains about the first read of something overwritten during a stall.
+pub fn judge(history: &History) -> Option<Violation> {
+    for stall in &history.stalls {
+        let during = |write: &&Record| {
+            write.host != stall.host && write.start >= stall.from && write.end <= stall.to
+        };
+        let overwrites: Vec<_> = history
+            .records
+            .iter()
+            .filter(during)
+            .filter_map(|write| Some((&write.key, write.acknowledged()?.value)))
+            .collect();
+        for read in &history.records {
+            let here = (read.host, read.life) == (stall.host, stall.life) && read.end >= stall.to;
+            let Outcome::Found(value) = &read.outcome else {
+                continue;
+            };
+            let Some(seen) = history.seen(&read.key, value).filter(|_| here) else {
+                continue;
+            };
+            let overwritten = overwrites
+                .iter()
+                .filter(|(key, stamp)| **key == read.key && *stamp > seen.newest)
+                .find(|(_, stamp)| !history.lost(&read.key, *stamp, read.end));
+            if let Some((_, stamp)) = overwritten {
+                return Some(Violation {
+                    invariant: "after-stall",
+                    at: read.end,
+                    key: Some(read.key.clone()),
+                    node: Some(read.host),
+                    text: format!(
+                        "read {value:?} of {}, overwritten by {stamp} while this node was stopped \
+                         from {} to {}",
+                        seen.newest, stall.from, stall.to
+                    ),
+                });
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{history, read, write};
+    use super::*;
+    use crate::history::Stall;
+    use crate::time::Time;
+
+    #[test]
+    fn a_value_overwritten_meanwhile_is_noticed() {
+        let records = vec![
+            write(0, "a", 1, (0, 1)),
+            write(1, "b", 2, (20, 30)),
+            read(0, "a", (99, 101)),
+        ];
+        let mut bad = history(records);
+        assert_eq!(judge(&bad), None);
+        bad.stalls.push(Stall {
+            host: 0,
+            life: 1,
+            from: Time::ms(10),
+            to: Time::ms(100),
+        });
+        assert!(judge(&bad).is_some());
+        bad.records[2] = read(0, "b", (99, 101));
+        assert_eq!(judge(&bad), None);
+    }
+}

@@ -1,0 +1,100 @@
+//! Always answers: every operation ends within its deadline. While one ready owner can be reached
+//! none fails; while a majority of them can, and the network loses nothing, none takes longer than
+//! 250 ms, whoever dies or hangs meanwhile.
+//!
+//! Not judged: operations at a process that was itself stopped or died, and what a stopping node
+//! refuses. For the first seconds after a node went on from a stop, the shorter bound does not hold
+//! for what is asked of that node itself.
+
+use chickadee::node::event::Failure;
+
+use super::Violation;
+use crate::history::{History, Outcome, Record};
+use crate::plan::{Act, Fault, Plan};
+use crate::time::Time;
+
+/// An operation ends by then, in milliseconds: a deadline of 1 s, and the turn that notices it.
+const END_MS_MAX: u64 = 1_050;
+/// With a majority of the owners there, it ends by then.
+const SOON_MS_MAX: u64 = 250;
+/// How long after going on a node may take longer, in milliseconds.
+const LATE_MS: u64 = 3_000;
+
+/// Complains about the first operation that failed, or took too long.
+pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
+    let rough = |fault: &Fault| matches!(fault, Fault::Weather { .. } | Fault::Slow { .. });
+    let calm = plan.options.loss_ppm == 0 && !plan.faults.iter().any(|f| rough(&f.what));
+    for record in &history.records {
+        let stop = match record.outcome {
+            Outcome::Open => end,
+            _ => record.end,
+        };
+        let took_ms = stop.ms_since(record.start);
+        let decided = matches!(
+            record.act,
+            Act::Append | Act::SetIfAbsent | Act::Expire { .. }
+        );
+        let text = match record.outcome {
+            Outcome::Lost => continue,
+            Outcome::Failed(Failure::Stopping) => continue,
+            _ if record.stalled => continue,
+            _ if took_ms > END_MS_MAX => format!("took {took_ms} ms"),
+            Outcome::Failed(failure) if record.majority || record.one && !decided => {
+                let who = if record.majority { "a majority" } else { "one" };
+                format!("failed though {who} of the owners could be reached: {failure}")
+            }
+            _ if calm && record.majority && took_ms > SOON_MS_MAX && !late(history, record) => {
+                format!("took {took_ms} ms though a majority of the owners could be reached")
+            }
+            _ => continue,
+        };
+        return Some(Violation {
+            invariant: "availability",
+            at: stop,
+            key: Some(record.key.clone()),
+            node: Some(record.host),
+            text: format!("{:?} of client {} {text}", record.act, record.client),
+        });
+    }
+    None
+}
+
+fn late(history: &History, record: &Record) -> bool {
+    history.stalls.iter().any(|stall| {
+        (stall.host, stall.life) == (record.host, record.life)
+            && stall.from <= record.end
+            && record.start <= stall.to.plus_ms(LATE_MS)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{history, read, record};
+    use super::*;
+    use crate::scenarios;
+
+    fn plan() -> Plan {
+        scenarios::find("kill").expect("there is one").plan(1, None)
+    }
+
+    #[test]
+    fn slow_and_failed_operations_are_noticed() {
+        let end = Time::ms(5_000);
+        let good = history(vec![read(0, "a", (0, 250))]);
+        assert_eq!(judge(&plan(), &good, end), None);
+        let slow = history(vec![read(0, "a", (0, 251))]);
+        assert!(judge(&plan(), &slow, end).is_some());
+        let failed = Outcome::Failed(Failure::Unknown { acks: 0 });
+        let failed = history(vec![record(0, Act::Set, (0, 100), failed)]);
+        assert!(judge(&plan(), &failed, end).is_some());
+        let open = history(vec![record(0, Act::Set, (0, 0), Outcome::Open)]);
+        assert!(judge(&plan(), &open, end).is_some());
+    }
+
+    #[test]
+    fn without_a_majority_only_the_deadline_counts() {
+        let mut slow = read(0, "a", (0, 900));
+        slow.majority = false;
+        assert_eq!(judge(&plan(), &history(vec![slow]), Time::ms(5_000)), None);
+    }
+}

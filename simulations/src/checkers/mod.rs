@@ -1,0 +1,132 @@
+//! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
+//!
+//! While a run goes on: [`replica`], [`bounds`]. After it, over the history of its clients:
+//! [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`availability`],
+//! [`acknowledged`]. After the faults have ended: [`convergence`].
+
+pub mod acknowledged;
+pub mod after_stall;
+pub mod availability;
+pub mod bounds;
+pub mod convergence;
+pub mod never_goes_back;
+pub mod own_writes;
+pub mod replica;
+pub mod validity;
+
+use std::fmt;
+
+use crate::history::History;
+use crate::plan::Plan;
+use crate::time::Time;
+
+/// A broken invariant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Violation {
+    /// Which.
+    pub invariant: &'static str,
+    /// When.
+    pub at: Time,
+    /// About which key.
+    pub key: Option<String>,
+    /// At which node.
+    pub node: Option<usize>,
+    /// What happened, in words.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = self.at.0 / 1_000_000;
+        let (seconds, rest) = (ms / 1_000, ms % 1_000);
+        write!(f, "t={seconds}.{rest:03}s invariant={}", self.invariant)?;
+        if let Some(key) = &self.key {
+            write!(f, " key={key}")?;
+        }
+        if let Some(node) = self.node {
+            write!(f, " node={node}")?;
+        }
+        write!(f, ": {}", self.text)
+    }
+}
+
+/// Judges what clients did and were told. The first complaint by time counts.
+pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
+    let complaints = [
+        validity::judge(history),
+        own_writes::judge(history),
+        never_goes_back::judge(history),
+        after_stall::judge(history),
+        availability::judge(plan, history, end),
+        acknowledged::judge(history),
+    ];
+    complaints.into_iter().flatten().min_by_key(|v| v.at)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    //! Hand-made histories.
+
+    use chickadee::store::{Hlc, Stamp, Version, Writer};
+
+    use crate::history::{History, Outcome, Record};
+    use crate::plan::Act;
+    use crate::time::Time;
+
+    pub(crate) fn version(n: u64) -> Version {
+        Version::of(Stamp {
+            hlc: Hlc(n),
+            writer: Writer(1),
+        })
+    }
+
+    pub(crate) fn record(host: usize, act: Act, ms: (u64, u64), outcome: Outcome) -> Record {
+        Record {
+            client: 0,
+            host,
+            life: 1,
+            key: "k1".to_owned(),
+            act,
+            value: String::new(),
+            start: Time::ms(ms.0),
+            end: Time::ms(ms.1),
+            outcome,
+            stalled: false,
+            majority: true,
+            one: true,
+            reach: u64::MAX,
+            holders: 0,
+        }
+    }
+
+    /// An acknowledged write of a value under a version of that number.
+    pub(crate) fn write(host: usize, value: &str, n: u64, ms: (u64, u64)) -> Record {
+        let outcome = Outcome::Done {
+            version: Some(version(n)),
+            acks: 2,
+        };
+        Record {
+            value: value.to_owned(),
+            ..record(host, Act::Set, ms, outcome)
+        }
+    }
+
+    pub(crate) fn read(host: usize, value: &str, ms: (u64, u64)) -> Record {
+        record(host, Act::Get, ms, Outcome::Found(value.to_owned()))
+    }
+
+    pub(crate) fn miss(host: usize, ms: (u64, u64)) -> Record {
+        record(host, Act::Get, ms, Outcome::Missing)
+    }
+
+    pub(crate) fn history(records: Vec<Record>) -> History {
+        let mut history = History::default();
+        for record in &records {
+            if let (false, Some(version)) = (record.value.is_empty(), record.acknowledged()) {
+                history.saw(&record.key, &record.value, version);
+            }
+        }
+        history.records = records;
+        history
+    }
+}

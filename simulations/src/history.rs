@@ -1,0 +1,160 @@
+//! What clients did and were told: the evidence that most checkers judge.
+
+use std::collections::BTreeMap;
+
+use chickadee::node::event::Failure;
+use chickadee::store::{Stamp, Version};
+
+use crate::plan::Act;
+use crate::time::Time;
+
+/// How an operation ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// Not yet.
+    Open,
+    /// A read found this.
+    Found(String),
+    /// A read found nothing.
+    Missing,
+    /// A write was acknowledged.
+    Done {
+        /// What was written; `None` if nothing was (a condition did not hold).
+        version: Option<Version>,
+        /// Owners that had it then.
+        acks: u8,
+    },
+    /// It failed.
+    Failed(Failure),
+    /// Nobody knows: the process died, or the client went to another one.
+    Lost,
+}
+
+/// One operation of one client.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Which client; readers at the end are above all others.
+    pub client: usize,
+    /// The node it asked.
+    pub host: usize,
+    /// The life of that node.
+    pub life: u32,
+    /// The key.
+    pub key: String,
+    /// What.
+    pub act: Act,
+    /// The value of a write, or the part appended.
+    pub value: String,
+    /// When it was asked.
+    pub start: Time,
+    /// When it was answered.
+    pub end: Time,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The node was stopped while it was under way.
+    pub stalled: bool,
+    /// All the while a majority of the key's owners could be reached from the node, and was ready.
+    pub majority: bool,
+    /// All the while one ready owner could be reached from the node.
+    pub one: bool,
+    /// Hosts that could be reached from the node all the while, as bits.
+    pub reach: u64,
+    /// For a miss: hosts that held a live value then, as bits.
+    pub holders: u64,
+}
+
+impl Record {
+    /// Whether it is a read.
+    pub fn reads(&self) -> bool {
+        self.act == Act::Get
+    }
+
+    /// Whether it is an acknowledged write, and of which version.
+    pub fn acknowledged(&self) -> Option<Version> {
+        match self.outcome {
+            Outcome::Done { version, .. } => version,
+            _ => None,
+        }
+    }
+}
+
+/// The versions under which a value was seen: usually one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Seen {
+    /// The oldest.
+    pub oldest: Stamp,
+    /// The newest.
+    pub newest: Stamp,
+}
+
+/// Everything that happened between clients and nodes.
+#[derive(Debug, Default)]
+pub struct History {
+    /// All operations, in the order they began.
+    pub records: Vec<Record>,
+    /// Operations under way, by their index in `records`.
+    pub open: Vec<usize>,
+    /// What died with its last holder.
+    pub losses: Vec<Loss>,
+    /// Under which versions each value was seen, by key and value.
+    pub versions: BTreeMap<(String, String), Seen>,
+    /// When each node was stopped, and when it went on.
+    pub stalls: Vec<Stall>,
+}
+
+/// One time a node was stopped.
+#[derive(Clone, Copy, Debug)]
+pub struct Stall {
+    /// Which.
+    pub host: usize,
+    /// Which life of it.
+    pub life: u32,
+    /// From.
+    pub from: Time,
+    /// To.
+    pub to: Time,
+}
+
+/// Versions of a key that nobody held any more when a process died.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Loss {
+    /// The key.
+    pub key: String,
+    /// The newest that somebody else held.
+    pub above: Stamp,
+    /// The newest that died.
+    pub up_to: Stamp,
+    /// When.
+    pub at: Time,
+}
+
+impl History {
+    /// Whether a version of a key had died with its last holder by then.
+    pub fn lost(&self, key: &str, stamp: Stamp, by: Time) -> bool {
+        self.losses.iter().any(|loss| {
+            loss.key == key && loss.above < stamp && stamp <= loss.up_to && loss.at <= by
+        })
+    }
+
+    /// A value was seen under a version.
+    pub fn saw(&mut self, key: &str, value: &str, version: Version) {
+        let stamp = version.value;
+        let seen = Seen {
+            oldest: stamp,
+            newest: stamp,
+        };
+        let known = self
+            .versions
+            .entry((key.to_owned(), value.to_owned()))
+            .or_insert(seen);
+        known.oldest = known.oldest.min(stamp);
+        known.newest = known.newest.max(stamp);
+    }
+
+    /// The versions of a value.
+    pub fn seen(&self, key: &str, value: &str) -> Option<Seen> {
+        self.versions
+            .get(&(key.to_owned(), value.to_owned()))
+            .copied()
+    }
+}

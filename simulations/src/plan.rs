@@ -1,0 +1,205 @@
+//! A run as data: what it is made of, which faults happen when, what clients do when.
+//!
+//! A seed becomes options, options become a plan, and only the plan is run. A saved plan outlives
+//! changes of how plans are drawn, and a smaller plan is made by cutting lists.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Time;
+
+/// Everything a run needs.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// The scenario it was drawn by.
+    pub scenario: String,
+    /// The seed it was drawn from; the streams of the run itself come from it, too.
+    pub seed: u64,
+    /// What the cluster and its network are like.
+    pub options: Options,
+    /// Faults, by time.
+    pub faults: Vec<Timed<Fault>>,
+    /// What clients do, by time.
+    pub operations: Vec<Timed<ClientOperation>>,
+}
+
+/// Something at a time.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Timed<T> {
+    /// When, in milliseconds since the beginning.
+    pub at_ms: u64,
+    /// What.
+    #[serde(flatten)]
+    pub what: T,
+}
+
+impl<T> Timed<T> {
+    /// When.
+    pub fn time(&self) -> Time {
+        Time::ms(self.at_ms)
+    }
+}
+
+/// What the cluster and its network are like. Whole numbers only, so that a plan read back is the
+/// plan that was written.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Options {
+    /// Nodes started at the beginning.
+    pub nodes: usize,
+    /// Nodes that join later.
+    pub joiners: usize,
+    /// Owners of a partition.
+    pub replicas: u8,
+    /// Partitions of the cluster.
+    pub partitions: u16,
+    /// Locks of a store.
+    pub shards: usize,
+    /// Memory of a node for entries, in bytes.
+    pub memory_bytes_max: usize,
+    /// Whether every node knows a seed, or only those that join at the beginning.
+    pub restarts_seeded: bool,
+    /// Longest one-way delay between two hosts, in microseconds; each pair draws its own.
+    pub latency_us_max: u64,
+    /// What is added to each delay, at most, in microseconds.
+    pub jitter_us_max: u64,
+    /// Of a million packets, so many are lost.
+    pub loss_ppm: u32,
+    /// Of a million datagrams, so many arrive twice.
+    pub duplicate_ppm: u32,
+    /// How far a wall clock may be off at the beginning, in milliseconds.
+    pub wall_off_ms_max: i64,
+    /// How much faster or slower a clock may run, in parts per million.
+    pub rate_ppm_max: i64,
+    /// Clients.
+    pub clients: usize,
+    /// Keys they share.
+    pub keys: usize,
+    /// Faults begin here, in milliseconds.
+    pub formed_ms: u64,
+    /// Faults end here, and liveness is demanded from here on.
+    pub healed_ms: u64,
+    /// Convergence is demanded within so long after that.
+    pub settle_ms: u64,
+}
+
+/// What goes wrong, or is mended.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(tag = "fault", rename_all = "kebab-case")]
+pub enum Fault {
+    /// The process is killed: memory lost, nothing said.
+    Crash {
+        /// Which node.
+        node: usize,
+    },
+    /// A process is started: a new life, with empty memory.
+    Start {
+        /// Which node.
+        node: usize,
+        /// Whether it is given a seed.
+        seeded: bool,
+    },
+    /// The process is asked to stop, says goodbye, and exits.
+    Stop {
+        /// Which node.
+        node: usize,
+    },
+    /// The process is stopped as by SIGSTOP: memory kept, nothing handled.
+    Stall {
+        /// Which node.
+        node: usize,
+    },
+    /// It goes on.
+    Resume {
+        /// Which node.
+        node: usize,
+    },
+    /// Nothing passes from one node to another; the way back is not affected.
+    Cut {
+        /// From.
+        from: usize,
+        /// To.
+        to: usize,
+    },
+    /// It passes again.
+    Mend {
+        /// From.
+        from: usize,
+        /// To.
+        to: usize,
+    },
+    /// Nothing passes between these nodes and all others, in either direction.
+    Partition {
+        /// One side.
+        nodes: Vec<usize>,
+    },
+    /// All cuts are mended.
+    Unite,
+    /// All packets are lost or duplicated at other rates, and take longer.
+    Weather {
+        /// Of a million packets, so many are lost.
+        loss_ppm: u32,
+        /// Of a million datagrams, so many arrive twice.
+        duplicate_ppm: u32,
+        /// What is added to each delay, at most, in microseconds.
+        jitter_us_max: u64,
+    },
+    /// Everything to and from a node takes longer.
+    Slow {
+        /// Which node.
+        node: usize,
+        /// By how much, in microseconds.
+        by_us: u64,
+    },
+    /// The wall clock of a node is set.
+    Clock {
+        /// Which node.
+        node: usize,
+        /// By how much it moves, in milliseconds.
+        by_ms: i64,
+    },
+}
+
+/// What a client does.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ClientOperation {
+    /// Which client.
+    pub client: usize,
+    /// Which key.
+    pub key: String,
+    /// What.
+    #[serde(flatten)]
+    pub act: Act,
+}
+
+/// An act of a client on one key. Values are not in the plan: each write's is made of client and
+/// count, so that every value read can be traced to the write it came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "act", rename_all = "kebab-case")]
+pub enum Act {
+    /// Read.
+    Get,
+    /// Write.
+    Set,
+    /// Write a value that ends.
+    SetFor {
+        /// After so many milliseconds.
+        ttl_ms: u64,
+    },
+    /// Remove.
+    Delete,
+    /// Append to what is there, decided by one owner.
+    Append,
+    /// Write if there is nothing, decided by one owner.
+    SetIfAbsent,
+    /// Change when the value ends.
+    Expire {
+        /// After so many milliseconds.
+        ttl_ms: u64,
+    },
+}
+
+impl Plan {
+    /// Nodes in all.
+    pub fn nodes(&self) -> usize {
+        self.options.nodes + self.options.joiners
+    }
+}

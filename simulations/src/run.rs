@@ -1,0 +1,144 @@
+//! A run: form the cluster, let faults and load happen, heal, demand liveness, judge.
+
+use crate::checkers::{self, Violation, convergence};
+use crate::plan::Plan;
+use crate::time::Time;
+use crate::trace::Trace;
+use crate::world::World;
+
+/// Time between two looks whether the nodes agree, in milliseconds.
+const LOOK_MS: u64 = 250;
+/// How long it has to be quiet after that, in milliseconds.
+const QUIET_MS: u64 = 5_000;
+/// How long the readers at the end have, in milliseconds.
+const READ_MS: u64 = 2_000;
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The seed.
+    pub seed: u64,
+    /// The broken invariant, if one is.
+    pub violation: Option<Violation>,
+    /// The hash of the trace.
+    pub hash: u64,
+    /// Virtual milliseconds.
+    pub simulated_ms: u64,
+    /// Events handled.
+    pub events: u64,
+    /// Operations of clients begun.
+    pub operations: u64,
+    /// How long after the last fault the nodes agreed, in milliseconds.
+    pub agreed_ms: Option<u64>,
+}
+
+/// Runs a plan.
+pub fn run(plan: &Plan, trace: Trace) -> Outcome {
+    let mut world = World::new(plan.clone(), trace);
+    let agreed = live(&mut world);
+    let mut violation = world.violation.take();
+    if violation.is_none() {
+        violation = checkers::judge(plan, &world.history, world.now);
+    }
+    let agreed_ms = match agreed {
+        Ok(agreed_ms) => Some(agreed_ms),
+        Err(unsettled) => {
+            // What went wrong earlier is the more likely cause.
+            let earlier = violation.take();
+            violation = [earlier, unsettled]
+                .into_iter()
+                .flatten()
+                .min_by_key(|v| v.at);
+            None
+        }
+    };
+    if let Some(violation) = &violation {
+        world
+            .trace
+            .world(world.now, "FAIL", || violation.to_string());
+    }
+    Outcome {
+        seed: plan.seed,
+        violation,
+        hash: world.trace.hash(),
+        simulated_ms: world.now.0 / 1_000_000,
+        events: world.events,
+        operations: world.history.records.len() as u64,
+        agreed_ms,
+    }
+}
+
+/// Lets the plan happen. Returns how long the nodes took to agree afterwards, or what they did not.
+fn live(world: &mut World) -> Result<u64, Option<Violation>> {
+    let options = world.plan.options.clone();
+    let healed = Time::ms(options.healed_ms);
+    world.run_until(healed);
+    if world.violation.is_some() {
+        return Err(None);
+    }
+    world.serving = false;
+    world.heal();
+    let complain = |world: &World, invariant, text| {
+        Err(Some(Violation {
+            invariant,
+            at: world.now,
+            key: None,
+            node: None,
+            text,
+        }))
+    };
+    // A second for what was under way.
+    let mut look = healed.plus_ms(1_000);
+    let agreed_ms = loop {
+        world.run_until(look);
+        if world.violation.is_some() {
+            return Err(None);
+        }
+        let Some(why) = convergence::disagreement(world) else {
+            break world.now.ms_since(healed);
+        };
+        if world.now.ms_since(healed) >= options.settle_ms {
+            let after = format!(
+                "{} s after the last fault: {why}",
+                options.settle_ms / 1_000
+            );
+            return complain(world, "convergence", after);
+        }
+        look = look.plus_ms(LOOK_MS);
+    };
+    world
+        .trace
+        .world(world.now, "agreed", || format!("after {agreed_ms} ms"));
+    let before = convergence::activity(world);
+    world.run_until(look.plus_ms(QUIET_MS));
+    if let Some(why) = convergence::disagreement(world) {
+        return complain(
+            world,
+            "convergence",
+            format!("they had agreed before: {why}"),
+        );
+    }
+    for (counter, now) in convergence::activity(world) {
+        let then = before.get(&counter).copied().unwrap_or_default();
+        if now != then {
+            let (host, name) = counter;
+            let text = format!("{name} of node {host} went from {then} to {now}");
+            return complain(world, "quiet", text);
+        }
+    }
+    let keys: std::collections::BTreeSet<String> = world
+        .history
+        .records
+        .iter()
+        .map(|record| record.key.clone())
+        .collect();
+    for host in 0..world.hosts.len() {
+        if world.runs(host) {
+            for key in &keys {
+                world.read(host, key);
+            }
+        }
+    }
+    world.run_until(world.now.plus_ms(READ_MS));
+    Ok(agreed_ms)
+}

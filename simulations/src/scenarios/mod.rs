@@ -1,0 +1,109 @@
+//! Scenarios by name. Each is a file that draws a plan from a seed.
+
+pub mod join;
+pub mod kill;
+pub mod lossy;
+pub mod partition;
+pub mod restart;
+pub mod stall;
+
+use rand::RngExt;
+use rand::rngs::ChaCha12Rng;
+
+use crate::plan::{Fault, Options, Plan, Timed};
+use crate::streams::{Purpose, stream};
+use crate::workload;
+
+/// A way to draw plans.
+pub struct Scenario {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What happens in it, in one line.
+    pub about: &'static str,
+    /// Fewest and most nodes, unless the command line says how many.
+    pub nodes: (usize, usize),
+    /// Changes the options drawn for every scenario.
+    pub options: fn(&mut Options, &mut ChaCha12Rng),
+    /// Draws the faults.
+    pub faults: fn(&Options, &mut ChaCha12Rng) -> Vec<Timed<Fault>>,
+}
+
+/// All scenarios.
+pub const ALL: [&Scenario; 6] = [
+    &kill::KILL,
+    &stall::STALL,
+    &restart::RESTART,
+    &partition::PARTITION,
+    &join::JOIN,
+    &lossy::LOSSY,
+];
+
+/// Most nodes of a run: sets of nodes are kept as bits.
+pub const NODES_MAX: usize = 60;
+
+/// The scenario of that name.
+pub fn find(name: &str) -> Option<&'static Scenario> {
+    ALL.into_iter().find(|scenario| scenario.name == name)
+}
+
+impl Scenario {
+    /// Draws a plan.
+    pub fn plan(&self, seed: u64, nodes: Option<usize>) -> Plan {
+        let mut rng = stream(seed, Purpose::Options, 0);
+        let drawn = rng.random_range(self.nodes.0..=self.nodes.1);
+        let nodes = nodes.unwrap_or(drawn);
+        let mut options = Options {
+            nodes,
+            joiners: 0,
+            replicas: 3,
+            partitions: 16,
+            shards: rng.random_range(4..=8),
+            memory_bytes_max: 16 << 20,
+            restarts_seeded: rng.random_bool(0.5),
+            latency_us_max: *pick(&[300, 1_000, 5_000, 15_000], &mut rng),
+            jitter_us_max: *pick(&[100, 1_000, 3_000], &mut rng),
+            loss_ppm: 0,
+            duplicate_ppm: 0,
+            wall_off_ms_max: *pick(&[0, 10, 200], &mut rng),
+            rate_ppm_max: *pick(&[0, 100, 1_000], &mut rng),
+            clients: nodes.clamp(4, 12) + rng.random_range(0..4),
+            keys: rng.random_range(4..16),
+            formed_ms: 9_000,
+            healed_ms: 49_000,
+            settle_ms: 30_000,
+        };
+        (self.options)(&mut options, &mut rng);
+        let mut rng = stream(seed, Purpose::Faults, 0);
+        let mut faults: Vec<Timed<Fault>> = (0..options.nodes)
+            .map(|node| Timed {
+                at_ms: node as u64 * rng.random_range(0..100),
+                // The first node is where the others find the cluster.
+                what: Fault::Start {
+                    node,
+                    seeded: node > 0,
+                },
+            })
+            .collect();
+        faults.extend((self.faults)(&options, &mut rng));
+        faults.retain(|fault| fault.at_ms < options.healed_ms);
+        faults.sort_by_key(|fault| fault.at_ms);
+        let operations = workload::draw(&options, &mut stream(seed, Purpose::Workload, 0));
+        Plan {
+            scenario: self.name.to_owned(),
+            seed,
+            options,
+            faults,
+            operations,
+        }
+    }
+}
+
+/// One of several, all equally likely.
+fn pick<'a, T>(from: &'a [T], rng: &mut ChaCha12Rng) -> &'a T {
+    &from[rng.random_range(0..from.len())]
+}
+
+/// A fault at a time.
+fn at(at_ms: u64, what: Fault) -> Timed<Fault> {
+    Timed { at_ms, what }
+}

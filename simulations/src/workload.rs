@@ -1,0 +1,70 @@
+//! What clients do: skewed reads and writes on a small key space.
+//!
+//! The first letter of a key says what happens to it, so that a checker can be strict where nothing
+//! excuses: `k` is read and written, `d` is deleted, too, `t` ends, `a` is appended to, `x` is
+//! written where there is nothing, and deleted. Client 0 writes and reads one key after another.
+
+use rand::RngExt;
+use rand::rngs::ChaCha12Rng;
+
+use crate::plan::{Act, ClientOperation, Options, Timed};
+
+/// Time between two operations of a client, in milliseconds: from, to.
+const PAUSE_MS: (u64, u64) = (20, 120);
+
+/// Draws the operations of a run, from shortly before the faults to their end.
+pub fn draw(options: &Options, rng: &mut ChaCha12Rng) -> Vec<Timed<ClientOperation>> {
+    let mut operations = Vec::new();
+    for client in 0..options.clients {
+        let mut at_ms = options.formed_ms.saturating_sub(3_000) + rng.random_range(0..500);
+        let mut count = 0;
+        while at_ms < options.healed_ms {
+            let (key, act) = if client == 0 {
+                let key = format!("k{}", count / 2 % options.keys);
+                let act = if count % 2 == 0 { Act::Set } else { Act::Get };
+                (key, act)
+            } else {
+                let key = key(options, rng);
+                let act = act(&key, rng);
+                (key, act)
+            };
+            count += 1;
+            operations.push(Timed {
+                at_ms,
+                what: ClientOperation { client, key, act },
+            });
+            at_ms += rng.random_range(PAUSE_MS.0..PAUSE_MS.1);
+        }
+    }
+    operations.sort_by_key(|operation| operation.at_ms);
+    operations
+}
+
+fn key(options: &Options, rng: &mut ChaCha12Rng) -> String {
+    // The minimum of two draws: the first keys are asked for most.
+    let number = rng
+        .random_range(0..options.keys)
+        .min(rng.random_range(0..options.keys));
+    let letter = match rng.random_range(0..10) {
+        0..5 => 'k',
+        5..7 => 'd',
+        7 => 't',
+        8 => 'a',
+        _ => 'x',
+    };
+    format!("{letter}{number}")
+}
+
+fn act(key: &str, rng: &mut ChaCha12Rng) -> Act {
+    let draw = rng.random_range(0..100);
+    let ttl_ms = rng.random_range(200..6_000);
+    match (key.as_bytes()[0], draw) {
+        (_, 0..55) => Act::Get,
+        (b'd', 55..70) | (b'x', 55..75) => Act::Delete,
+        (b't', 55..80) => Act::SetFor { ttl_ms },
+        (b't', 80..90) => Act::Expire { ttl_ms },
+        (b'a', _) => Act::Append,
+        (b'x', _) => Act::SetIfAbsent,
+        _ => Act::Set,
+    }
+}

@@ -1,0 +1,452 @@
+//! Clients, and what the handle does for them: a local operation is tried on the store, and goes to
+//! the node if it cannot be answered there.
+//!
+//! A client asks one node at a time, one thing at a time. When its node dies, stops or says goodbye
+//! it goes to another; when its node is stalled, a faithful client waits, as one does whose
+//! connection still stands.
+
+use bytes::Bytes;
+use chickadee::node::event::{Command, Input, Level, OpId, Reply};
+use chickadee::store::{
+    Answer, Held, Key, KeyRef, Namespace, NotHere, Only, OnlyDeadline, Operation, Role, Ttl,
+    Update, Version,
+};
+
+use super::{Event, Inbound, World};
+use crate::history::{Outcome, Record};
+use crate::plan::{Act, Plan};
+use crate::time::Time;
+
+/// A driver that had no turn for longer may have missed something: no local answers.
+const GAP_NS_MAX: u64 = chickadee::node::lateness::GAP_NS_MAX;
+
+/// A client.
+#[derive(Debug, Default)]
+pub struct Client {
+    /// The node it asks.
+    pub home: usize,
+    /// Whether it waits for a node that does not go on.
+    pub faithful: bool,
+    /// Its operations, as indices into the plan.
+    operations: Vec<usize>,
+    next: usize,
+    /// Writes so far.
+    writes: u64,
+    /// The operation under way.
+    busy: Option<usize>,
+    /// The next one is due.
+    due: bool,
+}
+
+/// The clients of a plan.
+pub fn clients(plan: &Plan) -> Vec<Client> {
+    let mut clients: Vec<Client> = (0..plan.options.clients)
+        .map(|index| Client {
+            home: index % plan.options.nodes,
+            faithful: index % 2 == 0,
+            ..Client::default()
+        })
+        .collect();
+    for (index, operation) in plan.operations.iter().enumerate() {
+        if let Some(client) = clients.get_mut(operation.what.client) {
+            client.operations.push(index);
+        }
+    }
+    clients
+}
+
+impl World {
+    pub(super) fn schedule_client(&mut self, client: usize) {
+        let Client {
+            operations, next, ..
+        } = &self.clients[client];
+        if let Some(index) = operations.get(*next) {
+            let at = self.plan.operations[*index].time().max(self.now);
+            self.at(at, Event::Client(client));
+        }
+    }
+
+    pub(super) fn client_due(&mut self, index: usize) {
+        if !self.serving {
+            return;
+        }
+        if self.clients[index].busy.is_some() {
+            self.clients[index].due = true;
+            return;
+        }
+        let client = &mut self.clients[index];
+        let operation = self.plan.operations[client.operations[client.next]]
+            .what
+            .clone();
+        client.next += 1;
+        self.schedule_client(index);
+        let Some(host) = self.choose(index) else {
+            return;
+        };
+        let client = &mut self.clients[index];
+        client.home = host;
+        client.writes += u64::from(operation.act != Act::Get);
+        let value = format!("c{index}.{}", client.writes);
+        let record = self.begin(index, host, operation.key, operation.act, value);
+        self.clients[index].busy = Some(record);
+        self.enter(record);
+    }
+
+    /// The client's own node if it can be asked, else the next that can.
+    fn choose(&self, client: usize) -> Option<usize> {
+        let Client { home, faithful, .. } = self.clients[client];
+        let serves = |host: usize, patient: bool| {
+            self.process(host)
+                .is_some_and(|p| p.open && !p.stopping && (p.stalled.is_none() || patient))
+        };
+        if serves(home, faithful) {
+            return Some(home);
+        }
+        let count = self.hosts.len();
+        (1..count)
+            .map(|step| (home + step) % count)
+            .find(|host| serves(*host, false))
+    }
+
+    /// Takes note of an operation that begins.
+    pub fn begin(
+        &mut self,
+        client: usize,
+        host: usize,
+        key: String,
+        act: Act,
+        value: String,
+    ) -> usize {
+        let record = Record {
+            client,
+            host,
+            life: self.hosts[host].life,
+            key,
+            act,
+            value,
+            start: self.now,
+            end: self.now,
+            outcome: Outcome::Open,
+            stalled: self.process(host).is_some_and(|p| p.stalled.is_some()),
+            majority: true,
+            one: true,
+            reach: u64::MAX,
+            holders: 0,
+        };
+        self.history.records.push(record);
+        let index = self.history.records.len() - 1;
+        self.history.open.push(index);
+        self.assess(index);
+        index
+    }
+
+    /// Hands an operation to its process: at once, or behind what has piled up.
+    pub fn enter(&mut self, record: usize) {
+        let host = self.history.records[record].host;
+        match &mut self.hosts[host].process {
+            Some(process) if process.stalled.is_some() => {
+                process.inbox.push_back(Inbound::Operation { record });
+            }
+            _ => self.submit(record),
+        }
+    }
+
+    /// What the handle does.
+    pub(super) fn submit(&mut self, index: usize) {
+        let record = &self.history.records[index];
+        if record.outcome != Outcome::Open {
+            return;
+        }
+        let (host, life, key) = (record.host, record.life, record.key.clone());
+        let (act, value) = (record.act, record.value.clone());
+        if self.hosts[host].life != life || self.hosts[host].process.is_none() {
+            return self.finish(index, Outcome::Lost);
+        }
+        let now = self.hosts[host].clocks.read(self.now);
+        let operation = operation(act, value, now.wall_ms);
+        self.trace.line(self.now, host, "op", || {
+            let record = &self.history.records[index];
+            format!(
+                "c{} {act:?} {key} {}",
+                record.client,
+                if act == Act::Get { "" } else { &record.value }
+            )
+        });
+        let process = self.hosts[host].process.as_ref().expect("just seen");
+        let (store, clock) = (process.store.clone(), process.clock.clone());
+        let key_ref = KeyRef {
+            namespace: Namespace(0),
+            bytes: key.as_bytes(),
+        };
+        let local = if now.mono.since(process.last_turn) > GAP_NS_MAX {
+            Err(NotHere::Late)
+        } else {
+            let borrowed = as_slices(&operation);
+            store.apply(key_ref, &borrowed, &clock, now.mono, |answer| {
+                answer.map(Bytes::copy_from_slice)
+            })
+        };
+        match local {
+            Ok(answer) => {
+                let version = self.held(host, &key).map(|(version, _)| version);
+                let outcome = outcome(answer, version, 1);
+                if let (Outcome::Found(value), Some(version)) = (&outcome, version) {
+                    self.history.saw(&key, value, version);
+                }
+                self.finish(index, outcome);
+            }
+            Err(_) => {
+                self.next_operation += 1;
+                let id = OpId(self.next_operation);
+                let process = self.hosts[host].process.as_mut().expect("just seen");
+                process.waiting.insert(id, index);
+                let command = Command::Key {
+                    key: Key {
+                        namespace: Namespace(0),
+                        bytes: Bytes::from(key.clone()),
+                    },
+                    operation,
+                    level: if act == Act::Get {
+                        Level::One
+                    } else {
+                        Level::Quorum
+                    },
+                    min: Version::ZERO,
+                };
+                self.deliver(host, Input::Command { id, command }, None);
+                self.learn_held(host, &key);
+            }
+        }
+    }
+
+    /// The node answered.
+    pub(super) fn answered(&mut self, host: usize, id: OpId, reply: Reply) {
+        let Some(process) = &mut self.hosts[host].process else {
+            return;
+        };
+        let Some(index) = process.waiting.remove(&id) else {
+            return;
+        };
+        let key = self.history.records[index].key.clone();
+        self.learn_held(host, &key);
+        let outcome = match reply {
+            Reply::Answer { answer, written } => {
+                let version = written.map(|w| w.version);
+                outcome(answer, version, written.map_or(0, |w| w.acks))
+            }
+            Reply::Failed(failure) => Outcome::Failed(failure),
+            other => unreachable!("an answer to an operation on a key: {other:?}"),
+        };
+        self.finish(index, outcome);
+    }
+
+    /// An operation ends, one way or another.
+    pub(super) fn finish(&mut self, index: usize, outcome: Outcome) {
+        if self.history.records[index].outcome != Outcome::Open {
+            return;
+        }
+        self.assess(index);
+        self.history.open.retain(|open| *open != index);
+        let record = &mut self.history.records[index];
+        record.outcome = outcome;
+        record.end = self.now;
+        if let (Act::Set | Act::SetFor { .. }, Some(version)) = (record.act, record.acknowledged())
+        {
+            let (key, value) = (record.key.clone(), record.value.clone());
+            self.history.saw(&key, &value, version);
+        }
+        let record = &self.history.records[index];
+        let told = format!(
+            "c{} {:?} {} -> {:?} in {} us",
+            record.client,
+            record.act,
+            record.key,
+            record.outcome,
+            (record.end.0 - record.start.0) / 1_000
+        );
+        let (host, client) = (record.host, record.client);
+        if record.outcome == Outcome::Missing {
+            let holders = self.holders(&record.key.clone());
+            self.history.records[index].holders = holders;
+        }
+        self.trace.note(self.now, host, told.as_bytes());
+        self.trace.line(self.now, host, "answer", || told);
+        let Some(client_state) = self.clients.get_mut(client) else {
+            return;
+        };
+        if client_state.busy == Some(index) {
+            client_state.busy = None;
+            if std::mem::take(&mut client_state.due) {
+                self.at(self.now, Event::Client(client));
+            }
+        }
+    }
+
+    /// The process of a host is gone, or does not go on: what was under way there is lost, for all
+    /// clients, or for those that do not wait.
+    pub(super) fn abandon(&mut self, host: usize, everybody: bool) {
+        for index in self.history.open.clone() {
+            let record = &mut self.history.records[index];
+            if record.host != host {
+                continue;
+            }
+            record.stalled = true;
+            let client = record.client;
+            if everybody || !self.clients.get(client).is_some_and(|c| c.faithful) {
+                self.finish(index, Outcome::Lost);
+            }
+        }
+    }
+
+    /// Takes note of whom an operation under way can count on now.
+    pub(super) fn assess(&mut self, index: usize) {
+        let record = &self.history.records[index];
+        let host = record.host;
+        let Some(process) = self.process(host) else {
+            return;
+        };
+        let partition = process.store.partition_of(record.key.as_bytes());
+        let (mut reach, mut ready) = (0, 0);
+        let owners = process.node.ring().owners(partition);
+        for other in 0..self.hosts.len() {
+            if self.runs(other) && (other == host || self.joined(host, other)) {
+                reach |= 1 << other;
+                let owns = owners.contains(&self.hosts[other].id);
+                ready += usize::from(owns && self.role(other, partition) == Role::Ready);
+            }
+        }
+        let majority = 2 * ready > owners.len();
+        let record = &mut self.history.records[index];
+        record.reach &= reach;
+        record.majority &= majority;
+        record.one &= ready > 0;
+    }
+
+    /// What a host holds of a key: its version, and the value if it is alive.
+    pub fn held(&self, host: usize, key: &str) -> Option<(Version, Option<String>)> {
+        let process = self.process(host)?;
+        let now = self.hosts[host].clocks.read(self.now).mono;
+        let key = KeyRef {
+            namespace: Namespace(0),
+            bytes: key.as_bytes(),
+        };
+        let partition = process.store.partition_of(key.bytes);
+        process
+            .store
+            .with(partition, &process.clock, now, |kept, context| {
+                match kept.look(key, context) {
+                    Held::Value(parts) => {
+                        let value = parts.value.unwrap_or_default();
+                        let value = String::from_utf8_lossy(value).into_owned();
+                        Some((parts.version, Some(value)))
+                    }
+                    Held::Dead(version) => Some((version, None)),
+                    Held::Nothing => None,
+                }
+            })
+    }
+
+    /// What a host is to a partition.
+    pub fn role(&self, host: usize, partition: chickadee::placement::Partition) -> Role {
+        let Some(process) = self.process(host) else {
+            return Role::None;
+        };
+        let now = self.hosts[host].clocks.read(self.now).mono;
+        process
+            .store
+            .with(partition, &process.clock, now, |kept, _| kept.role())
+    }
+
+    /// The hosts that hold a live value of a key, as bits.
+    fn holders(&self, key: &str) -> u64 {
+        (0..self.hosts.len())
+            .filter(|host| matches!(self.held(*host, key), Some((_, Some(_)))))
+            .fold(0, |bits, host| bits | 1 << host)
+    }
+
+    /// Learns what a host holds of a key under which version.
+    fn learn_held(&mut self, host: usize, key: &str) {
+        if let Some((version, Some(value))) = self.held(host, key) {
+            self.history.saw(key, &value, version);
+        }
+    }
+
+    /// Reads a key at a node, for the checkers.
+    pub fn read(&mut self, host: usize, key: &str) -> usize {
+        let client = usize::MAX;
+        let record = self.begin(client, host, key.to_owned(), Act::Get, String::new());
+        self.enter(record);
+        record
+    }
+
+    /// How long ago something was.
+    pub fn since(&self, time: Time) -> u64 {
+        self.now.ms_since(time)
+    }
+}
+
+fn as_slices(operation: &Operation<Bytes>) -> Operation<&[u8]> {
+    match operation {
+        Operation::Get => Operation::Get,
+        Operation::Set { value, deadline_ms } => Operation::Set {
+            value,
+            deadline_ms: *deadline_ms,
+        },
+        Operation::Delete => Operation::Delete,
+        Operation::Update(update) => Operation::Update(match update {
+            Update::Write {
+                value,
+                ttl,
+                only,
+                previous,
+            } => Update::Write {
+                value,
+                ttl: *ttl,
+                only: *only,
+                previous: *previous,
+            },
+            Update::Add(by) => Update::Add(*by),
+            Update::Append(tail) => Update::Append(tail),
+            Update::Expire { at_ms, only } => Update::Expire {
+                at_ms: *at_ms,
+                only: *only,
+            },
+            Update::Persist => Update::Persist,
+        }),
+    }
+}
+
+fn operation(act: Act, value: String, wall_ms: u64) -> Operation<Bytes> {
+    let value = Bytes::from(value);
+    match act {
+        Act::Get => Operation::Get,
+        Act::Set => Operation::Set {
+            value,
+            deadline_ms: None,
+        },
+        Act::SetFor { ttl_ms } => Operation::Set {
+            value,
+            deadline_ms: Some(wall_ms + ttl_ms),
+        },
+        Act::Delete => Operation::Delete,
+        Act::Append => Operation::Update(Update::Append([&value[..], b";"].concat().into())),
+        Act::SetIfAbsent => Operation::Update(Update::Write {
+            value,
+            ttl: Ttl::Never,
+            only: Only::IfAbsent,
+            previous: false,
+        }),
+        Act::Expire { ttl_ms } => Operation::Update(Update::Expire {
+            at_ms: wall_ms + ttl_ms,
+            only: OnlyDeadline::default(),
+        }),
+    }
+}
+
+fn outcome(answer: Answer<Bytes>, version: Option<Version>, acks: u8) -> Outcome {
+    match answer {
+        Answer::Found { value, .. } => Outcome::Found(String::from_utf8_lossy(&value).into_owned()),
+        Answer::Missing => Outcome::Missing,
+        _ => Outcome::Done { version, acks },
+    }
+}

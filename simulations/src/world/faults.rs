@@ -1,0 +1,153 @@
+//! What goes wrong, and how it is mended.
+
+use chickadee::node::event::Input;
+use rand::RngExt;
+
+use super::{Event, World};
+use crate::history::Loss;
+use crate::plan::Fault;
+
+impl World {
+    /// Lets a fault happen.
+    pub fn apply(&mut self, fault: &Fault) {
+        let told = format!("{fault:?}");
+        self.trace.note(self.now, usize::MAX, told.as_bytes());
+        self.trace.world(self.now, "fault", || told);
+        self.assess_all();
+        match fault {
+            Fault::Crash { node } => self.crash(*node),
+            Fault::Start { node, seeded } => self.start(*node, *seeded),
+            Fault::Stop { node } => self.stop(*node),
+            Fault::Stall { node } => self.stall(*node),
+            Fault::Resume { node } => self.resume(*node),
+            Fault::Cut { from, to } => self.network.cut(*from, *to),
+            Fault::Mend { from, to } => {
+                self.network.mend(*from, *to);
+                self.send_waiting();
+            }
+            Fault::Partition { nodes } => {
+                for inside in nodes {
+                    for outside in (0..self.hosts.len()).filter(|host| !nodes.contains(host)) {
+                        self.network.cut(*inside, outside);
+                        self.network.cut(outside, *inside);
+                    }
+                }
+            }
+            Fault::Unite => {
+                self.network.mend_all();
+                self.send_waiting();
+            }
+            Fault::Weather {
+                loss_ppm,
+                duplicate_ppm,
+                jitter_us_max,
+            } => self
+                .network
+                .set_weather(*loss_ppm, *duplicate_ppm, *jitter_us_max),
+            Fault::Slow { node, by_us } => self.network.set_slow(*node, *by_us),
+            Fault::Clock { node, by_ms } => self.hosts[*node].clocks.wall_ahead_ms += by_ms,
+        }
+        self.assess_all();
+    }
+
+    /// Ends every fault: everybody runs, everything passes.
+    pub fn heal(&mut self) {
+        self.trace.world(self.now, "heal", String::new);
+        self.network.mend_all();
+        self.send_waiting();
+        self.network.set_weather(0, 0, 1_000);
+        for host in 0..self.hosts.len() {
+            self.network.set_slow(host, 0);
+            self.resume(host);
+            if self.hosts[host]
+                .process
+                .as_ref()
+                .is_some_and(|p| p.stopping)
+            {
+                self.crash(host);
+            }
+            if self.hosts[host].life > 0 {
+                self.start(host, true);
+            }
+        }
+    }
+
+    fn assess_all(&mut self) {
+        for index in self.history.open.clone() {
+            self.assess(index);
+        }
+    }
+
+    /// The process dies, and its memory with it.
+    pub(super) fn crash(&mut self, host: usize) {
+        if self.hosts[host].process.is_none() {
+            return;
+        }
+        self.watch_replicas();
+        self.account_losses(host);
+        self.abandon(host, true);
+        let life = self.hosts[host].life;
+        for link in &mut self.network.links {
+            for side in 0..2 {
+                let end = &mut link.ends[side];
+                if (end.host, end.life) == (host, life) && link.died[side].is_none() {
+                    end.open = false;
+                    link.died[side] = Some(self.now);
+                }
+            }
+        }
+        self.hosts[host].process = None;
+    }
+
+    /// Takes note of what nobody holds any more.
+    fn account_losses(&mut self, host: usize) {
+        let process = self.hosts[host].process.as_ref().expect("just seen");
+        let mut held = Vec::new();
+        self.each_entry(process, |key, version, _| {
+            held.push((key.to_owned(), version.value))
+        });
+        for (key, up_to) in held {
+            let others = (0..self.hosts.len()).filter(|other| *other != host);
+            let above = others
+                .filter_map(|other| self.held(other, &key))
+                .map(|(version, _)| version.value)
+                .max()
+                .unwrap_or_default();
+            if above < up_to {
+                let at = self.now;
+                self.trace
+                    .world(at, "loss", || format!("{key} above {above} up to {up_to}"));
+                self.history.losses.push(Loss {
+                    key,
+                    above,
+                    up_to,
+                    at,
+                });
+            }
+        }
+    }
+
+    /// The process is asked to stop: it says goodbye, answers what is under way, and exits.
+    fn stop(&mut self, host: usize) {
+        if !self.runs(host) {
+            return;
+        }
+        self.deliver(host, Input::Stop, None);
+        let process = self.hosts[host].process.as_mut().expect("it runs");
+        process.stopping = true;
+        let life = self.hosts[host].life;
+        let at = self.now.plus_ms(self.schedule.random_range(50..1_500));
+        self.at(at, Event::Exit { host, life });
+    }
+
+    /// The process does not go on.
+    fn stall(&mut self, host: usize) {
+        let now = self.now;
+        if let Some(process) = &mut self.hosts[host].process
+            && process.stalled.is_none()
+        {
+            process.stalled = Some(now);
+            self.abandon(host, false);
+        }
+    }
+}

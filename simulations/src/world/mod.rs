@@ -1,0 +1,376 @@
+//! The world: hosts, their network, their clients, and one queue of everything that is to happen.
+//!
+//! The queue is ordered by virtual time, then by the order of putting in, so nothing depends on
+//! chance that the seed does not give. Nothing here waits, reads a clock, or draws from the
+//! operating system.
+//!
+//! * [`driver`]: what a node's driver does, in simulation.
+//! * [`wire`]: dials, links, frames, datagrams.
+//! * [`clients`]: local operations, and the clients that ask for them.
+//! * [`faults`]: what goes wrong.
+//! * [`watch`]: what is looked at meanwhile.
+
+pub mod clients;
+pub mod driver;
+pub mod faults;
+pub mod watch;
+pub mod wire;
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use chickadee::node::Node;
+use chickadee::node::event::{Input, OpId};
+use chickadee::placement::NodeId;
+use chickadee::store::{Clock, Mono, Store};
+use rand::RngExt;
+use rand::rngs::ChaCha12Rng;
+
+use crate::checkers::Violation;
+use crate::checkers::replica::Replicas;
+use crate::history::History;
+use crate::network::Network;
+use crate::plan::Plan;
+use crate::streams::{Purpose, stream};
+use crate::time::{Clocks, Time};
+use crate::trace::Trace;
+use clients::Client;
+
+/// What is to happen.
+#[derive(Debug)]
+pub enum Event {
+    /// A node wanted to be called.
+    Wake {
+        /// Which host.
+        host: usize,
+        /// Which wake-up: an older one means nothing.
+        epoch: u64,
+    },
+    /// A process that was stopped takes the next thing that has piled up.
+    Drain {
+        /// Which host.
+        host: usize,
+        /// Which life.
+        life: u32,
+    },
+    /// The first frame of a lane arrives.
+    Arrive {
+        /// On which link.
+        link: usize,
+        /// In which direction.
+        direction: usize,
+        /// On which lane.
+        lane: usize,
+    },
+    /// A datagram arrives.
+    Datagram {
+        /// On which link.
+        link: usize,
+        /// In which direction.
+        direction: usize,
+        /// What.
+        bytes: Bytes,
+    },
+    /// One end learns that the link is gone.
+    Reset {
+        /// Which link.
+        link: usize,
+        /// Which end.
+        side: usize,
+    },
+    /// A dial goes on.
+    Dial(wire::Dial),
+    /// An input that needs no network.
+    Input {
+        /// For which host.
+        host: usize,
+        /// For which life.
+        life: u32,
+        /// What.
+        input: Input,
+    },
+    /// A client's next operation is due.
+    Client(usize),
+    /// A client's operation reaches a process that goes on after a stop.
+    Late {
+        /// The record of the operation.
+        record: usize,
+    },
+    /// A fault of the plan.
+    Fault(usize),
+    /// A process that stops gracefully is gone.
+    Exit {
+        /// Which host.
+        host: usize,
+        /// Which life.
+        life: u32,
+    },
+    /// Look at everything.
+    Watch,
+}
+
+/// An event in the queue.
+#[derive(Debug)]
+struct Scheduled {
+    at: Time,
+    number: u64,
+    event: Event,
+}
+
+impl PartialEq for Scheduled {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Scheduled {}
+
+impl PartialOrd for Scheduled {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Scheduled {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.number).cmp(&(other.at, other.number))
+    }
+}
+
+/// Something for a process.
+#[derive(Debug)]
+pub enum Inbound {
+    /// For its node.
+    Input {
+        /// What.
+        input: Input,
+        /// The link, direction and bytes it occupies until it is handled.
+        held: Option<(usize, usize, usize)>,
+    },
+    /// From a client.
+    Operation {
+        /// Its record.
+        record: usize,
+    },
+}
+
+/// A running, or stopped, process.
+pub struct Process {
+    /// The state machine.
+    pub node: Node,
+    /// Its entries.
+    pub store: Arc<Store>,
+    /// Its hybrid clock.
+    pub clock: Arc<Clock>,
+    /// Stopped since, as by SIGSTOP.
+    pub stalled: Option<Time>,
+    /// It said goodbye and exits.
+    pub stopping: bool,
+    /// Whether its doors are open.
+    pub open: bool,
+    /// When the driver last had a turn, by its own clock.
+    pub last_turn: Mono,
+    /// What has piled up.
+    pub inbox: VecDeque<Inbound>,
+    /// Open ends, by peer.
+    pub links: BTreeMap<usize, usize>,
+    /// Operations handed to the node, with their records.
+    pub waiting: BTreeMap<OpId, usize>,
+    /// The wake-up that is in the queue.
+    wake: Option<(Time, u64)>,
+    /// When the node wants to be called.
+    deadline: Time,
+}
+
+/// A machine, and the process on it.
+pub struct Host {
+    /// Who its node is, in every life.
+    pub id: NodeId,
+    /// Where.
+    pub addr: SocketAddr,
+    /// Its clocks.
+    pub clocks: Clocks,
+    /// Lives so far.
+    pub life: u32,
+    /// The process, if there is one.
+    pub process: Option<Process>,
+    /// When this life began.
+    pub born: Time,
+}
+
+/// The world.
+pub struct World {
+    /// What is run.
+    pub plan: Plan,
+    /// Virtual time.
+    pub now: Time,
+    /// The machines.
+    pub hosts: Vec<Host>,
+    /// Between them.
+    pub network: Network,
+    /// The clients.
+    pub clients: Vec<Client>,
+    /// What clients did and were told.
+    pub history: History,
+    /// What happened.
+    pub trace: Trace,
+    /// What replicas were seen to hold.
+    pub replicas: Replicas,
+    /// The first broken invariant seen while running.
+    pub violation: Option<Violation>,
+    /// Whether operations of the plan are still begun.
+    pub serving: bool,
+    /// Events handled.
+    pub events: u64,
+    schedule: ChaCha12Rng,
+    queue: BinaryHeap<Reverse<Scheduled>>,
+    number: u64,
+    next_operation: u64,
+    epochs: u64,
+}
+
+impl World {
+    /// A world at the beginning of a plan.
+    pub fn new(plan: Plan, trace: Trace) -> World {
+        let seed = plan.seed;
+        let mut schedule = stream(seed, Purpose::Schedule, 0);
+        let hosts = (0..plan.nodes())
+            .map(|index| host(index, &plan, &mut schedule))
+            .collect();
+        let network = Network::new(
+            &plan.options,
+            plan.nodes(),
+            stream(seed, Purpose::Network, 0),
+        );
+        let mut world = World {
+            now: Time(0),
+            hosts,
+            network,
+            clients: clients::clients(&plan),
+            history: History::default(),
+            trace,
+            replicas: Replicas::default(),
+            violation: None,
+            serving: true,
+            events: 0,
+            schedule,
+            queue: BinaryHeap::new(),
+            number: 0,
+            next_operation: 0,
+            epochs: 0,
+            plan,
+        };
+        for index in 0..world.plan.faults.len() {
+            let at = world.plan.faults[index].time();
+            world.at(at, Event::Fault(index));
+        }
+        for client in 0..world.clients.len() {
+            world.schedule_client(client);
+        }
+        world.at(Time::ms(watch::EVERY_MS), Event::Watch);
+        world
+    }
+
+    /// Puts an event into the queue.
+    pub fn at(&mut self, at: Time, event: Event) {
+        self.number += 1;
+        let number = self.number;
+        self.queue.push(Reverse(Scheduled { at, number, event }));
+    }
+
+    /// Lets everything happen up to that time, or to the first broken invariant.
+    pub fn run_until(&mut self, end: Time) {
+        while self.violation.is_none() {
+            match self.queue.peek() {
+                Some(Reverse(next)) if next.at <= end => {}
+                _ => break,
+            }
+            let Reverse(next) = self.queue.pop().expect("just seen");
+            self.now = next.at;
+            self.events += 1;
+            self.happen(next.event);
+        }
+        if self.violation.is_none() {
+            self.now = end;
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Wake { host, epoch } => self.wake(host, epoch),
+            Event::Drain { host, life } => self.drain_inbox(host, life),
+            Event::Arrive {
+                link,
+                direction,
+                lane,
+            } => self.arrive(link, direction, lane),
+            Event::Datagram {
+                link,
+                direction,
+                bytes,
+            } => self.datagram(link, direction, bytes),
+            Event::Reset { link, side } => self.reset(link, side),
+            Event::Dial(dial) => self.dial_on(dial),
+            Event::Input { host, life, input } => {
+                if self.hosts[host].life == life {
+                    self.deliver(host, input, None);
+                }
+            }
+            Event::Client(client) => self.client_due(client),
+            Event::Late { record } => self.submit(record),
+            Event::Fault(index) => {
+                let fault = self.plan.faults[index].what.clone();
+                self.apply(&fault);
+            }
+            Event::Exit { host, life } => {
+                if self.hosts[host].life == life {
+                    self.crash(host);
+                }
+            }
+            Event::Watch => self.watch(),
+        }
+    }
+
+    /// The index of a host by its node's id.
+    pub fn index(&self, id: NodeId) -> usize {
+        usize::from(u16::from_le_bytes([id.0[14], id.0[15]]))
+    }
+
+    /// The process of a host.
+    pub fn process(&self, host: usize) -> Option<&Process> {
+        self.hosts[host].process.as_ref()
+    }
+
+    /// Whether a process is there and runs.
+    pub fn runs(&self, host: usize) -> bool {
+        self.process(host).is_some_and(|p| p.stalled.is_none())
+    }
+}
+
+fn host(index: usize, plan: &Plan, rng: &mut ChaCha12Rng) -> Host {
+    let options = &plan.options;
+    // Random, so that the ring is another one with every seed; the index at the end, to find the
+    // host again.
+    let mut id = [0; 16];
+    rng.fill(&mut id);
+    id[14..].copy_from_slice(&(index as u16).to_le_bytes());
+    let [high, low] = (index as u16).to_be_bytes();
+    let rate = options.rate_ppm_max;
+    let off = options.wall_off_ms_max;
+    Host {
+        id: NodeId(id),
+        addr: SocketAddr::from((Ipv4Addr::new(10, 0, high, low), 7379)),
+        clocks: Clocks {
+            origin_ns: rng.random_range(0..1 << 44),
+            rate_ppm: rng.random_range(-rate..=rate),
+            wall_ahead_ms: rng.random_range(-off..=off),
+            wall_rate_ppm: rng.random_range(-rate..=rate),
+        },
+        life: 0,
+        process: None,
+        born: Time(0),
+    }
+}

@@ -1,0 +1,436 @@
+//! How bytes move: dials, links, frames, datagrams.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use chickadee::node::codec;
+use chickadee::node::event::Input;
+use chickadee::node::message::Request;
+use chickadee::placement::NodeId;
+use chickadee::store::Content;
+
+use super::{Event, World};
+use crate::network::{IN_FLIGHT_BYTES_MAX, InFlight, Link};
+
+/// A dial without an answer fails after so long, in milliseconds.
+const DIAL_MS_MAX: u64 = 2_000;
+
+/// The kind byte of a batch of requests.
+const REQUESTS: u8 = 4;
+
+/// A dial under way.
+#[derive(Clone, Debug)]
+pub struct Dial {
+    from: (usize, u32),
+    to: (usize, u32),
+    addr: SocketAddr,
+    expected: Option<NodeId>,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    /// The handshake is done: the acceptor says Hello first.
+    Accept,
+    /// The acceptor's Hello arrives.
+    Judge(Bytes),
+    /// The dialer's Hello arrives.
+    Confirm { link: usize, hello: Bytes },
+    /// Nobody answered.
+    Fail(String),
+}
+
+impl World {
+    // ---- dials ------------------------------------------------------------------------------
+
+    pub(super) fn dial(&mut self, host: usize, addr: SocketAddr, expected: Option<NodeId>) {
+        let target = self.hosts.iter().position(|h| h.addr == addr);
+        let from = (host, self.hosts[host].life);
+        let to = target.map_or((host, 0), |t| (t, self.hosts[t].life));
+        let answers = target.is_some_and(|t| t != host && self.runs(t) && self.joined(host, t));
+        let mut dial = Dial {
+            from,
+            to,
+            addr,
+            expected,
+            stage: Stage::Accept,
+        };
+        if answers {
+            // One and a half round trips of QUIC and TLS before the acceptor can speak.
+            let ns: u64 = (0..3).map(|_| self.network.reliable_ns(host, to.0).0).sum();
+            self.at(self.now.plus_ns(ns), Event::Dial(dial));
+        } else {
+            dial.stage = Stage::Fail("no answer".to_owned());
+            self.at(self.now.plus_ms(DIAL_MS_MAX), Event::Dial(dial));
+        }
+    }
+
+    /// Whether packets pass both ways.
+    pub fn joined(&self, a: usize, b: usize) -> bool {
+        self.network.passes(a, b) && self.network.passes(b, a)
+    }
+
+    fn lives(&self, (host, life): (usize, u32)) -> bool {
+        self.hosts[host].life == life && self.hosts[host].process.is_some()
+    }
+
+    pub(super) fn dial_on(&mut self, mut dial: Dial) {
+        let (from, to) = (dial.from, dial.to);
+        if !self.lives(from) {
+            return;
+        }
+        if let Stage::Fail(reason) = dial.stage {
+            let input = Input::DialFailed {
+                addr: dial.addr,
+                reason,
+                foreign: false,
+            };
+            return self.deliver(from.0, input, None);
+        }
+        if !self.lives(to) || !self.runs(to.0) || !self.runs(from.0) || !self.joined(from.0, to.0) {
+            dial.stage = Stage::Fail("the handshake stopped".to_owned());
+            return self.at(self.now.plus_ms(DIAL_MS_MAX), Event::Dial(dial));
+        }
+        match std::mem::replace(&mut dial.stage, Stage::Accept) {
+            Stage::Accept => {
+                let hello = self.process(to.0).expect("lives").node.hello();
+                let ns = self.network.reliable_ns(to.0, from.0).0;
+                dial.stage = Stage::Judge(hello);
+                self.at(self.now.plus_ns(ns), Event::Dial(dial));
+            }
+            Stage::Judge(hello) => {
+                let peer = self.hosts[to.0].id;
+                let wrong = dial.expected.is_some_and(|expected| expected != peer);
+                let process = self.hosts[from.0].process.as_mut().expect("lives");
+                let judged = process.node.judge_hello(peer, hello);
+                if wrong || judged.is_err() {
+                    dial.stage = Stage::Fail(format!("refused: {judged:?}"));
+                    return self.at(self.now, Event::Dial(dial));
+                }
+                let process = self.hosts[from.0].process.as_ref().expect("lives");
+                let twice = self.network.links.iter().any(|link| {
+                    let (a, b) = (link.ends[0], link.ends[1]);
+                    let same = [(a.host, a.life), (b.host, b.life)] == [to, from]
+                        || [(a.host, a.life), (b.host, b.life)] == [from, to];
+                    same && (a.open && b.open)
+                        || [(a.host, a.life), (b.host, b.life)] == [to, from] && a.open
+                });
+                if twice || process.links.contains_key(&to.0) {
+                    // Both dialed at once: one link is enough.
+                    return;
+                }
+                let hello = process.node.hello();
+                let link = self.network.links.len();
+                self.network.links.push(Link::new(from, to));
+                let ns = self.network.reliable_ns(from.0, to.0).0;
+                let confirmed = self.now.plus_ns(ns);
+                for lane in &mut self.network.links[link].lanes[0] {
+                    // Nothing overtakes the Hello.
+                    lane.last_arrival = confirmed.plus_ns(1);
+                }
+                self.at(
+                    confirmed,
+                    Event::Dial(Dial {
+                        stage: Stage::Confirm { link, hello },
+                        ..dial
+                    }),
+                );
+                self.up(link, 0);
+            }
+            Stage::Confirm { link, hello } => {
+                let peer = self.hosts[from.0].id;
+                let process = self.hosts[to.0].process.as_mut().expect("lives");
+                if process.node.judge_hello(peer, hello).is_err() {
+                    let ns = self.network.delay_ns(to.0, from.0);
+                    return self.at(self.now.plus_ns(ns), Event::Reset { link, side: 0 });
+                }
+                if let Some(old) = process.links.insert(from.0, link)
+                    && old != link
+                {
+                    let side = self.network.links[old].side(to.0);
+                    self.network.links[old].ends[side].open = false;
+                }
+                self.network.links[link].ends[1].open = true;
+                self.up(link, 1);
+            }
+            Stage::Fail(_) => {}
+        }
+    }
+
+    fn up(&mut self, link: usize, side: usize) {
+        let ends = self.network.links[link].ends;
+        let (own, other) = (ends[side].host, ends[1 - side].host);
+        if let Some(process) = &mut self.hosts[own].process {
+            process.links.insert(other, link);
+        }
+        self.trace
+            .line(self.now, own, "up", || format!("link {link} to n{other}"));
+        let input = Input::Up {
+            peer: self.hosts[other].id,
+            addr: self.hosts[other].addr,
+        };
+        self.deliver(own, input, None);
+    }
+
+    // ---- the end of links -------------------------------------------------------------------
+
+    pub(super) fn close(&mut self, host: usize, peer: NodeId, reason: &'static str) {
+        let other = self.index(peer);
+        let process = self.hosts[host].process.as_ref().expect("it just said so");
+        let Some(link) = process.links.get(&other).copied() else {
+            return;
+        };
+        self.trace
+            .line(self.now, host, "close", || format!("n{other}: {reason}"));
+        let side = self.network.links[link].side(host);
+        self.at(self.now, Event::Reset { link, side });
+        if self.network.passes(host, other) && !self.network.lost() {
+            let ns = self.network.delay_ns(host, other);
+            let side = 1 - side;
+            self.at(self.now.plus_ns(ns), Event::Reset { link, side });
+        }
+    }
+
+    /// One end learns that the link is gone.
+    pub(super) fn reset(&mut self, link: usize, side: usize) {
+        let end = &mut self.network.links[link].ends[side];
+        if !std::mem::take(&mut end.open) {
+            return;
+        }
+        let (host, life) = (end.host, end.life);
+        let other = self.network.links[link].ends[1 - side].host;
+        if self.hosts[host].life != life {
+            return;
+        }
+        let Some(process) = &mut self.hosts[host].process else {
+            return;
+        };
+        if process.links.get(&other) != Some(&link) {
+            return;
+        }
+        process.links.remove(&other);
+        self.trace.line(self.now, host, "down", || {
+            format!("link {link} to n{other}")
+        });
+        let peer = self.hosts[other].id;
+        self.deliver(host, Input::Down { peer }, None);
+    }
+
+    /// Bytes reached a process that does not know the link: it says so, if there is a process.
+    fn unknown(&mut self, link: usize, direction: usize) {
+        let ends = self.network.links[link].ends;
+        let (from, to) = (ends[direction], ends[1 - direction]);
+        if self.runs(to.host) && self.network.passes(to.host, from.host) {
+            let ns = self.network.delay_ns(to.host, from.host);
+            let side = direction;
+            self.at(self.now.plus_ns(ns), Event::Reset { link, side });
+        }
+    }
+
+    /// Whether the receiving end of a direction has the link.
+    fn receives(&self, link: usize, direction: usize) -> bool {
+        let end = self.network.links[link].ends[1 - direction];
+        end.open && self.lives((end.host, end.life))
+    }
+
+    // ---- frames -----------------------------------------------------------------------------
+
+    pub(super) fn send_frame(&mut self, host: usize, to: NodeId, lane: u8, bytes: Bytes) {
+        self.learn(&bytes);
+        let other = self.index(to);
+        let process = self.hosts[host].process.as_ref().expect("it just said so");
+        let Some(index) = process.links.get(&other).copied() else {
+            return;
+        };
+        let (delay, sent) = self.network.reliable_ns(host, other);
+        let link = &mut self.network.links[index];
+        let direction = link.side(host);
+        if link.bytes[direction] + bytes.len() > IN_FLIGHT_BYTES_MAX {
+            return;
+        }
+        link.bytes[direction] += bytes.len();
+        let entry = &mut link.lanes[direction][usize::from(lane)];
+        let at = self.now.plus_ns(delay).max(entry.last_arrival);
+        entry.last_arrival = at;
+        entry.queue.push_back(InFlight {
+            bytes,
+            last_sent: self.now.plus_ns(sent),
+        });
+        self.at(
+            at,
+            Event::Arrive {
+                link: index,
+                direction,
+                lane: usize::from(lane),
+            },
+        );
+    }
+
+    pub(super) fn arrive(&mut self, index: usize, direction: usize, lane: usize) {
+        let ends = self.network.links[index].ends;
+        let (from, to) = (ends[direction], ends[1 - direction]);
+        let passes = self.network.passes(from.host, to.host);
+        let receives = self.receives(index, direction);
+        let link = &mut self.network.links[index];
+        let died = link.died[direction];
+        let entry = &mut link.lanes[direction][lane];
+        let Some(first) = entry.queue.front() else {
+            return;
+        };
+        if died.is_some_and(|died| first.last_sent > died || !passes) {
+            // Never sent, or never again; and nothing behind it is taken out of order.
+            let lost: usize = entry.queue.drain(..).map(|f| f.bytes.len()).sum();
+            link.bytes[direction] -= lost;
+            return;
+        }
+        if !passes {
+            entry.waiting += 1;
+            return;
+        }
+        let bytes = entry.queue.pop_front().expect("just seen").bytes;
+        if !receives {
+            link.bytes[direction] -= bytes.len();
+            return self.unknown(index, direction);
+        }
+        let held = Some((index, direction, bytes.len()));
+        self.trace.note(self.now, to.host, &bytes);
+        self.trace.frame(self.now, to.host, "frame", || {
+            format!("from n{} lane {lane}: {}", from.host, describe(&bytes))
+        });
+        let from = self.hosts[from.host].id;
+        self.deliver(to.host, Input::Frame { from, bytes }, held);
+    }
+
+    /// What a frame occupied is free again.
+    pub(super) fn release(&mut self, held: Option<(usize, usize, usize)>) {
+        if let Some((link, direction, bytes)) = held {
+            self.network.links[link].bytes[direction] -= bytes;
+        }
+    }
+
+    /// A cut was mended: what waited is sent again.
+    pub(super) fn send_waiting(&mut self) {
+        for index in 0..self.network.links.len() {
+            for direction in 0..2 {
+                let ends = self.network.links[index].ends;
+                let (from, to) = (ends[direction].host, ends[1 - direction].host);
+                if !self.network.passes(from, to) {
+                    continue;
+                }
+                let later = self.now.plus_ns(self.network.patience_ns());
+                for lane in 0..crate::network::LANES {
+                    let entry = &mut self.network.links[index].lanes[direction][lane];
+                    let waiting = std::mem::take(&mut entry.waiting);
+                    entry.last_arrival = entry.last_arrival.max(later);
+                    for _ in 0..waiting {
+                        self.at(
+                            later,
+                            Event::Arrive {
+                                link: index,
+                                direction,
+                                lane,
+                            },
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    // ---- datagrams --------------------------------------------------------------------------
+
+    pub(super) fn send_datagram(&mut self, host: usize, to: NodeId, bytes: Bytes) {
+        let other = self.index(to);
+        let process = self.hosts[host].process.as_ref().expect("it just said so");
+        let Some(link) = process.links.get(&other).copied() else {
+            return;
+        };
+        let direction = self.network.links[link].side(host);
+        let copies = match (self.network.lost(), self.network.doubled()) {
+            (true, _) => 0,
+            (false, true) => 2,
+            (false, false) => 1,
+        };
+        for _ in 0..copies {
+            let ns = self.network.delay_ns(host, other);
+            let bytes = bytes.clone();
+            self.at(
+                self.now.plus_ns(ns),
+                Event::Datagram {
+                    link,
+                    direction,
+                    bytes,
+                },
+            );
+        }
+    }
+
+    pub(super) fn datagram(&mut self, link: usize, direction: usize, bytes: Bytes) {
+        let ends = self.network.links[link].ends;
+        let (from, to) = (ends[direction].host, ends[1 - direction].host);
+        if !self.network.passes(from, to) {
+            return;
+        }
+        if !self.receives(link, direction) {
+            if !ends[1 - direction].open
+                && ends[1 - direction].life == self.hosts[to].life
+                && direction == 0
+                && self.now < self.network.links[link].lanes[0][0].last_arrival
+            {
+                // It overtook the Hello.
+                return;
+            }
+            return self.unknown(link, direction);
+        }
+        if self.process(to).is_some_and(|p| p.inbox.len() > 4_096) {
+            // The socket's buffer is full.
+            return;
+        }
+        self.trace.note(self.now, to, &bytes);
+        let from = self.hosts[from].id;
+        self.deliver(to, Input::Datagram { from, bytes }, None);
+    }
+
+    /// Learns from a frame under which version a value goes around.
+    fn learn(&mut self, frame: &Bytes) {
+        if frame.first() != Some(&REQUESTS) {
+            return;
+        }
+        let Ok((_, _, body)) = codec::open(frame.clone()) else {
+            return;
+        };
+        for (_, request) in codec::items::<(u64, Request)>(&body).flatten() {
+            if let Request::Write { key, entry } = request
+                && let Content::Value(value) = entry.content()
+            {
+                let key = String::from_utf8_lossy(&key.bytes);
+                let value = String::from_utf8_lossy(value);
+                self.history.saw(&key, &value, entry.version());
+            }
+        }
+    }
+}
+
+/// A frame for a reader.
+fn describe(bytes: &Bytes) -> String {
+    use chickadee::node::codec::Kind;
+    use chickadee::node::message::{Exchange, Lateness, Response};
+    fn all<T: serde::de::DeserializeOwned + std::fmt::Debug>(body: &Bytes) -> String {
+        let items = codec::items::<T>(body).flatten();
+        items
+            .map(|item| format!("{item:?}"))
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+    let Ok((kind, _, body)) = codec::open(bytes.clone()) else {
+        return format!("{} bytes, malformed", bytes.len());
+    };
+    let items = match kind {
+        Kind::Requests => all::<(u64, Request)>(&body),
+        Kind::Responses => all::<(u64, Response)>(&body),
+        Kind::Exchange => all::<Exchange>(&body),
+        Kind::Lateness => all::<Lateness>(&body),
+        _ => String::new(),
+    };
+    format!("{kind:?} {} bytes {items}", bytes.len())
+}
