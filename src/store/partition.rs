@@ -136,7 +136,7 @@ impl Flushes {
     pub fn raise(&mut self, namespace: Option<Namespace>, stamp: Stamp) -> bool {
         let Some(namespace) = namespace else {
             let news = stamp > self.all;
-            self.all = self.all.max(stamp);
+            self.raise_all(stamp);
             return news;
         };
         if stamp <= self.of(namespace) {
@@ -151,9 +151,16 @@ impl Flushes {
                 self.by_namespace.insert(at, (namespace, stamp));
             }
             // Beyond the bound one namespace's flush becomes everybody's: forgetting is allowed.
-            Err(_) => self.all = self.all.max(stamp),
+            Err(_) => self.raise_all(stamp),
         }
         true
+    }
+
+    /// Tables that mean the same are equal, because nodes compare them by a hash: what a flush of
+    /// all covers is not listed.
+    fn raise_all(&mut self, stamp: Stamp) {
+        self.all = self.all.max(stamp);
+        self.by_namespace.retain(|(_, own)| *own > self.all);
     }
 
     /// Takes over whatever another table has above this one. Returns whether anything was news.
@@ -818,3 +825,6 @@ fn judge<'a>(record: &'a Record, context: &Context<'_>) -> Held<'a> {
         Held::Value(parts)
     }
 }
+
+#[cfg(test)]
+mod tests;
