@@ -2,7 +2,7 @@
 """Process drills: real nodes are killed, stopped, restarted and lied to, while clients use the others.
 
 usage: drill.py [NAME ...] [--repeat N] [--short] [--keep-going]
-       NAME: demo kill stop strangers signals rolling (all of them without a name)
+       NAME: start demo kill stop strangers signals rolling (all of them without a name)
 
 Demands, as the README states them: while one of three nodes dies or hangs, no client of another node
 sees an error or waits longer than 250 ms, and every acknowledged key stays readable; a restarted node
@@ -47,7 +47,7 @@ class Walker(threading.Thread):
     stale (a smaller number) and right apart.
     """
 
-    def __init__(self, node, prefix, pulse, keys=20000, size=0, pause=0.0, names=None):
+    def __init__(self, node, prefix, pulse, keys=20000, size=0, pause=0.0):
         super().__init__(daemon=True)
         self.node, self.prefix, self.pulse, self.keys = node, prefix, pulse, keys
         self.pause, self.padding = pause, "x" * size
@@ -335,7 +335,8 @@ class Checker(threading.Thread):
             for (writer, key), reply in zip(some, replies):
                 self.reads += 1
                 if isinstance(reply, ErrorReply):
-                    self.errors.append(str(reply))
+                    when = f"{answered - self.resumed:.2f} s after SIGCONT" if self.resumed else "before SIGCONT"
+                    self.errors.append(f"{reply} (answered after {answered - sent:.2f} s, {when})")
                 elif reply is None:
                     self.misses += 1
                     # No lie, but these keys are never deleted, and somebody has them.
@@ -569,6 +570,23 @@ def drill_rolling(options):
         settle(problems)
 
 
+def drill_start(_):
+    """Three processes, started at once, two with only the first as seed: serve and know each other within 2 s."""
+    problems, seen = [], []
+    for turn in range(6):
+        pulse = Pulse()
+        with Cluster() as cluster:
+            lost = pulse.late(0, time.monotonic())
+            seen.append(f"{cluster.met:.2f}/{cluster.seconds:.2f}")
+            if cluster.met - lost > 2.0:
+                problems.append(f"start {turn + 1}: each knew all three only after {cluster.met:.2f} s, promised are 2")
+                if len(problems) == 1:
+                    cluster.report()
+        pulse.running = False
+    print(("ok " if not problems else "FAILED ") + "start: seconds until met/ready " + ", ".join(seen), flush=True)
+    settle(problems)
+
+
 def drill_demo(_):
     """`demo` serves within 2 s, replicates between its ports and ends by itself."""
     base = next(p for p in iter(Ports.take, None) if Ports.take() == p + 1 and Ports.take() == p + 2)
@@ -598,6 +616,7 @@ def drill_demo(_):
 
 
 DRILLS = {
+    "start": drill_start,
     "demo": drill_demo,
     "kill": drill_kill,
     "stop": drill_stop,
