@@ -61,6 +61,9 @@ const SWEEP_BUCKETS: usize = 256;
 const SWEEP_SHARDS: usize = 4;
 /// Time between two corrections of physical time, in milliseconds.
 const STEER_MS: u64 = 100;
+/// Time after a gap in this node's turns until the first correction, in milliseconds: what waited in
+/// the sockets meanwhile must have been overtaken by news.
+const STEER_AFTER_GAP_MS: u64 = 1_000;
 /// Time between two questions about flushes that a peer knows and this node does not, in
 /// milliseconds.
 const FLUSH_QUESTION_MS: u64 = 100;
@@ -498,8 +501,12 @@ impl Node {
         if !self.clock.observe(header.hlc, now.mono) {
             self.stats.clock_refused += 1;
         }
-        let lead = header.hlc.ms() as i64 - self.clock.physical_ms(now.mono) as i64;
-        self.leads.insert(from, lead);
+        if !self.lateness.is_late() {
+            // A frame that waited while this node did not run tells an old time: a majority of such
+            // would turn the clock back, and every stamp of the others be refused as from the future.
+            let lead = header.hlc.ms() as i64 - self.clock.physical_ms(now.mono) as i64;
+            self.leads.insert(from, lead);
+        }
         if header.flushes > self.flush_hash
             && self.links.contains(&from)
             && now.mono >= self.next_flush_question
@@ -522,6 +529,8 @@ impl Node {
             return;
         }
         self.responsiveness.forgive(now.mono);
+        self.leads.clear();
+        self.next_steer = now.mono.plus_ms(STEER_AFTER_GAP_MS);
         let suspicion = self.membership.suspicion_ns();
         self.roles(now, |node, turn| {
             node.lateness.stalled(gap, turn);
