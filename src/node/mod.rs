@@ -516,6 +516,7 @@ impl Node {
             return;
         }
         self.responsiveness.forgive(now.mono);
+        self.timekeeping.forgive(now.mono);
         let suspicion = self.membership.suspicion_ns();
         self.roles(now, |node, turn| {
             node.lateness.stalled(gap, turn);

@@ -17,6 +17,9 @@ use crate::store::{Clock, Hlc, Mono, Now};
 const STEER_MS: u64 = 100;
 /// Time between two complaints about the wall clock, in milliseconds.
 const COMPLAIN_MS: u64 = 10_000;
+/// Time after a gap in this node's turns until the next correction, in milliseconds: what waited
+/// meanwhile must have been overtaken by news.
+const AFTER_GAP_MS: u64 = 1_000;
 /// How long an observation counts: for this window and the next, in milliseconds.
 const WINDOW_MS: u64 = 5_000;
 
@@ -66,6 +69,14 @@ impl Timekeeping {
     /// A peer is gone.
     pub fn forget(&mut self, peer: NodeId) {
         self.leads.remove(&peer);
+    }
+
+    /// This node did not run for a while: what waited in its sockets tells an old time. A majority of
+    /// such frames would turn the clock back, and every stamp of the others would be refused as one
+    /// from the future.
+    pub fn forgive(&mut self, now: Mono) {
+        self.leads.clear();
+        self.next = now.plus_ms(AFTER_GAP_MS);
     }
 
     /// When [`Timekeeping::steer`] wants to be called.

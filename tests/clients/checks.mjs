@@ -5,6 +5,10 @@ export const ports = process.env.CHICKADEE_PORTS.split(' ').map(Number);
 export const BINARY = Buffer.from([...Array(256).keys(), 13, 10, 0xff, 0xfe]);
 export const MEBIBYTE = Buffer.from(Array.from({ length: 1 << 20 }, (_, i) => (i * 31 + (i >> 8)) & 0xff));
 
+// A Buffer of a client may be a view: compare bytes, not views.
+const plain = (x) => (Buffer.isBuffer(x) ? x.toString('latin1') : Array.isArray(x) ? x.map(plain) : x);
+const same = (seen, wanted) => isDeepStrictEqual(plain(seen), plain(wanted));
+
 export class Checks {
   constructor(name) {
     this.name = name;
@@ -18,9 +22,18 @@ export class Checks {
 
   equal(what, seen, wanted) {
     this.count += 1;
-    // A Buffer of a client may be a view: compare bytes, not views.
-    const plain = (x) => (Buffer.isBuffer(x) ? x.toString('latin1') : Array.isArray(x) ? x.map(plain) : x);
-    if (!isDeepStrictEqual(plain(seen), plain(wanted))) this.fail(what, seen, wanted);
+    if (!same(seen, wanted)) this.fail(what, seen, wanted);
+  }
+
+  // A write is acknowledged by a majority: another node's read may be a moment behind it.
+  async soon(what, read, wanted) {
+    const end = Date.now() + 2000;
+    let seen = await read();
+    while (!same(seen, wanted) && Date.now() < end) {
+      await new Promise((done) => setTimeout(done, 10));
+      seen = await read();
+    }
+    this.equal(what, seen, wanted);
   }
 
   within(what, seen, low, high) {

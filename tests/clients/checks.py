@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 
 
 class Checks:
@@ -14,6 +15,13 @@ class Checks:
             short = lambda value: repr(value) if len(repr(value)) < 300 else repr(value)[:300] + "..."
             print(f"FAILED {self.name}: {what}: got {short(seen)}, wanted {short(wanted)}")
             sys.exit(1)
+
+    def soon(self, what, read, wanted):
+        """A write is acknowledged by a majority: another node's read may be a moment behind it."""
+        end = time.monotonic() + 2.0
+        while (seen := read()) != wanted and time.monotonic() < end:
+            time.sleep(0.01)
+        self.equal(what, seen, wanted)
 
     def true(self, what, seen):
         self.equal(what, bool(seen), True)

@@ -299,7 +299,7 @@ class Cluster:
                 node.start()
             for node in self.nodes:
                 node.client().close()
-            until("three members", 10, begin, count_of(self.nodes, len(self.nodes)))
+            self.met = until("three members", 10, begin, count_of(self.nodes, len(self.nodes)))
             until("all ready", 10, begin, lambda: all(node.ready() for node in self.nodes))
         except BaseException:
             self.report()

@@ -2,7 +2,7 @@
 """Process drills: real nodes are killed, stopped, restarted and lied to, while clients use the others.
 
 usage: drill.py [NAME ...] [--repeat N] [--short] [--keep-going]
-       NAME: demo kill stop strangers signals rolling (all of them without a name)
+       NAME: start demo kill stop strangers signals rolling (all of them without a name)
 
 Demands, as the README states them: while one of three nodes dies or hangs, no client of another node
 sees an error or waits longer than 250 ms, and every acknowledged key stays readable; a restarted node
@@ -47,7 +47,7 @@ class Walker(threading.Thread):
     stale (a smaller number) and right apart.
     """
 
-    def __init__(self, node, prefix, pulse, keys=20000, size=0, pause=0.0, names=None):
+    def __init__(self, node, prefix, pulse, keys=20000, size=0, pause=0.0):
         super().__init__(daemon=True)
         self.node, self.prefix, self.pulse, self.keys = node, prefix, pulse, keys
         self.pause, self.padding = pause, "x" * size
@@ -309,7 +309,7 @@ class Checker(threading.Thread):
         self.node, self.writers, self.pulse, self.single = node, writers, pulse, single
         self.running, self.errors, self.stale, self.examples = True, [], 0, []
         self.reads = self.behind = self.misses = self.holes = 0
-        self.lag = 0.0
+        self.lag = self.behind_until = 0.0
         self.first_answer = self.resumed = None
 
     def run(self):
@@ -335,16 +335,19 @@ class Checker(threading.Thread):
             for (writer, key), reply in zip(some, replies):
                 self.reads += 1
                 if isinstance(reply, ErrorReply):
-                    self.errors.append(str(reply))
+                    when = f"{answered - self.resumed:.2f} s after SIGCONT" if self.resumed else "before SIGCONT"
+                    self.errors.append(f"{reply} (answered after {answered - sent:.2f} s, {when})")
                 elif reply is None:
                     self.misses += 1
-                    # A cache may forget, so this is no lie; but these keys were never deleted.
+                    # No lie, but these keys are never deleted, and somebody has them.
                     self.holes += writer.number[key][:1] != [] and int(key.rsplit(":", 1)[1]) % 2 == 0 and sent > writer.at[key][0]
                 elif int(reply) < writer.known(key, sent):
                     since = sent - writer.at[key][bisect.bisect_right(writer.number[key], int(reply))]
                     if since <= TRIP + self.pulse.late(sent - since, answered):
                         self.behind += 1
                         self.lag = max(self.lag, since)
+                        if self.resumed:
+                            self.behind_until = max(self.behind_until, answered - self.resumed)
                         continue
                     self.stale += 1
                     if len(self.examples) < 5:
@@ -414,6 +417,8 @@ def stop_one(cluster, victim, seconds):
     for checker in checkers:
         if checker.errors:
             problems.append(f"{len(checker.errors)} errors from the resumed node: {checker.errors[:3]}")
+    if holes:
+        problems.append(f"{holes} reads of {victim.name} found nothing under keys that are only overwritten")
     if stale:
         found = [e for c in checkers for e in c.examples][:6]
         problems.append(f"{stale} of {reads} reads of {victim.name} were overwritten values:\n    " + "\n    ".join(found))
@@ -422,7 +427,7 @@ def stop_one(cluster, victim, seconds):
         ("ok " if not problems else "FAILED ")
         + f"SIGSTOP {victim.name} {seconds:g} s: {report.line()}; first answer {'none' if first is None else ms(first)},"
         f" {times}; {sum(w.writes for w in writers)} overwrites; {reads} reads of {victim.name}: {stale} stale,"
-        f" {behind} behind by up to {ms(max(c.lag for c in checkers))}, {misses} misses, {holes} of them of keys never deleted; keys checked {on_return}",
+        f" {behind} behind by up to {ms(max(c.lag for c in checkers))} (last {max(c.behind_until for c in checkers):.2f} s after SIGCONT), {misses} misses, {holes} of them of keys never deleted; keys checked {on_return}",
         flush=True,
     )
     settle(problems)
@@ -431,8 +436,9 @@ def stop_one(cluster, victim, seconds):
 def drill_stop(options):
     """SIGSTOP for 1, 3 and 20 s: the others go on, and the resumed node never serves what was overwritten."""
     with Cluster() as cluster:
-        turns = [(node, s) for s in (1, 3) for node in cluster.nodes]
-        turns += [(node, 20) for node in (cluster.nodes[2:] if options.short else cluster.nodes)]
+        turns = [(node, s) for s in options.seconds or (1, 3) for node in cluster.nodes]
+        if not options.seconds:
+            turns += [(node, 20) for node in (cluster.nodes[2:] if options.short else cluster.nodes)]
         for node, seconds in turns:
             stop_one(cluster, node, seconds)
 
@@ -564,6 +570,23 @@ def drill_rolling(options):
         settle(problems)
 
 
+def drill_start(_):
+    """Three processes, started at once, two with only the first as seed: serve and know each other within 2 s."""
+    problems, seen = [], []
+    for turn in range(6):
+        pulse = Pulse()
+        with Cluster() as cluster:
+            lost = pulse.late(0, time.monotonic())
+            seen.append(f"{cluster.met:.2f}/{cluster.seconds:.2f}")
+            if cluster.met - lost > 2.0:
+                problems.append(f"start {turn + 1}: each knew all three only after {cluster.met:.2f} s, promised are 2")
+                if len(problems) == 1:
+                    cluster.report()
+        pulse.running = False
+    print(("ok " if not problems else "FAILED ") + "start: seconds until met/ready " + ", ".join(seen), flush=True)
+    settle(problems)
+
+
 def drill_demo(_):
     """`demo` serves within 2 s, replicates between its ports and ends by itself."""
     base = next(p for p in iter(Ports.take, None) if Ports.take() == p + 1 and Ports.take() == p + 2)
@@ -593,6 +616,7 @@ def drill_demo(_):
 
 
 DRILLS = {
+    "start": drill_start,
     "demo": drill_demo,
     "kill": drill_kill,
     "stop": drill_stop,
@@ -607,6 +631,7 @@ def main():
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="fewer turns, for every submission")
+    parser.add_argument("--seconds", type=float, action="append", help="only stops of this length")
     parser.add_argument("--keep-going", action="store_true", help="go on with the next drill after a failure")
     options = parser.parse_args()
     failed = []

@@ -17,8 +17,12 @@ with Cluster() as cluster:
     for script in sys.argv[1:]:
         path = os.path.join(HERE, script)
         command = RUNNERS[os.path.splitext(path)[1]] + [path]
-        code = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, timeout=180).returncode
-        if code:
-            print(f"FAILED {script}: exit code {code}", flush=True)
-            cluster.report()
+        run = subprocess.run(
+            command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=180
+        )
+        said = run.stdout.decode(errors="replace").strip()
+        if run.returncode:
+            cluster.report()  # first, so that the failing check is what a reader of the end sees
+            print(f"{said}\nFAILED {script}: exit code {run.returncode}", flush=True)
             sys.exit(1)
+        print(said, flush=True)
