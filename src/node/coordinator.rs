@@ -152,8 +152,10 @@ pub struct CoordinatorStats {
     pub hedged: u64,
     /// Writes acknowledged by fewer owners than there are.
     pub degraded: u64,
-    /// Operations that ran into their deadline.
+    /// Writes and updates that ran into their deadline.
     pub unknown: u64,
+    /// Reads that no owner answered in time: the client was told that there is nothing.
+    pub unanswered: u64,
     /// Updates decided without their first decider, because it does not answer.
     pub passed_over: u64,
     /// Writes stamped again above an owner's floor.
@@ -932,8 +934,9 @@ impl Coordinator {
                 if read.best.is_some() || read.misses > 0 || read.not_yet > 0 {
                     return self.end_read(op, turn);
                 }
-                self.stats.unknown += 1;
-                reply(op.origin, Err(Failure::Unknown { acks: 0 }), turn);
+                // A cache may forget: whoever asks goes on without it, as after any miss.
+                self.stats.unanswered += 1;
+                reply(op.origin, Ok((Answer::Missing, None)), turn);
             }
             Phase::Forward(_) | Phase::Gather(_) => {
                 self.stats.unknown += 1;

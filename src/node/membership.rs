@@ -448,7 +448,9 @@ impl Membership {
             .collect();
         if self
             .foca
-            .apply_many(members.into_iter(), false, &mut self.runtime)
+            // What is news here is news to others: two that join at once through one seed would
+            // otherwise not hear of each other before the next exchange.
+            .apply_many(members.into_iter(), true, &mut self.runtime)
             .is_err()
         {
             self.packets_refused += 1;

@@ -71,6 +71,7 @@ impl Node {
             ("writes_degraded", Number(coordinator.degraded)),
             ("writes_restamped", Number(coordinator.restamped)),
             ("operations_unknown", Number(coordinator.unknown)),
+            ("reads_unanswered", Number(coordinator.unanswered)),
             ("operations_refused", Number(coordinator.busy)),
             ("deciders_passed_over", Number(coordinator.passed_over)),
             (

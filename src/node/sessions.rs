@@ -93,6 +93,14 @@ struct Handoff {
     next: Mono,
 }
 
+impl Pull {
+    fn try_later(&mut self, now: Mono) {
+        self.state = PullState::Later(now.plus_ms(AGAIN_MS));
+        self.cursor = None;
+        self.wanting = false;
+    }
+}
+
 /// Counters of exchanges.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SessionStats {
@@ -379,10 +387,12 @@ impl Sessions {
                 pull.touched = turn.now.mono;
                 let bit = pull.bit;
                 let mut taken = 0;
+                let mut disbelieved = false;
                 turn.with(partition, |kept, context| {
                     for (key, entry) in &entries {
                         let parts = Parts::of(entry);
                         if !context.clock.believes(parts.version.value.hlc, context.now) {
+                            disbelieved = true;
                             continue;
                         }
                         let merged = kept.merge(key_ref(key), parts, context);
@@ -393,6 +403,10 @@ impl Sessions {
                     }
                 });
                 self.stats.repaired += taken;
+                if disbelieved {
+                    pull.try_later(turn.now.mono);
+                    return;
+                }
                 if last && pull.wanting {
                     pull.wanting = false;
                     self.go_on(from, partition, turn);
@@ -537,13 +551,13 @@ impl Sessions {
         pull.touched = turn.now.mono;
         if !part.you_own && self.boots.contains_key(&partition) {
             // Its writes do not reach this node yet, so having everything would not last.
-            pull.state = PullState::Later(turn.now.mono.plus_ms(AGAIN_MS));
-            pull.cursor = None;
+            pull.try_later(turn.now.mono);
             return;
         }
         let first = pull.bit.is_none();
         let mut bit = pull.bit;
         let mut keys = Vec::new();
+        let mut disbelieved = false;
         turn.with(partition, |kept, context| {
             if first {
                 let session = Session {
@@ -555,6 +569,7 @@ impl Sessions {
             }
             for (key, version, live) in part.headers {
                 if !context.clock.believes(version.value.hlc, context.now) {
+                    disbelieved = true;
                     continue;
                 }
                 if live && kept.wants(key_ref(&key), version, context) {
@@ -575,6 +590,12 @@ impl Sessions {
             }
         });
         pull.bit = bit;
+        if disbelieved {
+            // One of the two clocks is off, and will be corrected: what is refused until then must
+            // not be missing from a partition that calls itself ready.
+            pull.try_later(turn.now.mono);
+            return;
+        }
         pull.next = part.cursor;
         pull.ready = part.ready;
         pull.floors = part.floors;
