@@ -27,6 +27,8 @@ use crate::tls::{Identity, NodeKey};
 
 /// Most events and commands handled between two drains of the outputs.
 const BATCH_MAX: usize = 512;
+/// Bytes waiting for a peer that answers, beyond which no new commands are taken.
+const CONGESTED_BYTES: usize = 8 << 20;
 /// Code with which a Hello is refused.
 const REFUSED: u32 = 1;
 /// Time between two log lines about the same address, in seconds.
@@ -252,6 +254,7 @@ impl Driver {
         let mut submissions = Vec::new();
         let mut stopping = None;
         loop {
+            let congested = self.is_congested();
             let now = self.time.now();
             let deadline = self.time.instant(self.node.next_deadline(now.mono));
             // Biased, so that a run in simulation does not depend on a generator of tokio's; all
@@ -276,11 +279,12 @@ impl Driver {
                         self.on_event(event);
                     }
                 }
-                _ = self.submissions.recv_many(&mut submissions, BATCH_MAX) => {}
+                _ = self.submissions.recv_many(&mut submissions, BATCH_MAX), if !congested => {}
                 () = tokio::time::sleep_until(deadline.into()) => self.turn(Input::Tick),
             }
             // Whatever woke the loop: commands must not wait behind a flood of events.
-            while submissions.len() < BATCH_MAX
+            while !congested
+                && submissions.len() < BATCH_MAX
                 && let Ok(submission) = self.submissions.try_recv()
             {
                 submissions.push(submission);
@@ -303,6 +307,15 @@ impl Driver {
         }
         self.endpoint.shutdown("stopping", GOODBYE).await;
         self.stage.send_replace(Stage::Stopped);
+    }
+
+    /// Whether so much waits for a peer that new commands have to wait, too: their deadlines would
+    /// pass in the queue. A peer that does not answer at all holds nobody up; what does not fit its
+    /// queue is dropped, and it is told.
+    fn is_congested(&self) -> bool {
+        self.node
+            .reachable()
+            .any(|peer| self.endpoint.queued(peer) > CONGESTED_BYTES)
     }
 
     fn turn(&mut self, input: Input) {

@@ -29,6 +29,8 @@ use crate::store::{
 
 /// An operation ends by then, in milliseconds.
 pub const DEADLINE_MS: u64 = 1_000;
+/// A large value is given more time than that: so many bytes a millisecond must get through.
+const BULK_BYTES_PER_MS: u64 = 8_192;
 /// A read is asked of the next owner, too, after so long, in milliseconds.
 pub const HEDGE_MS: u64 = 50;
 /// Time between attempts when no owner can answer, in milliseconds.
@@ -209,7 +211,12 @@ impl Coordinator {
         if turn.ring.owners(partition).is_empty() {
             return reply(origin, Err(Failure::NoOwner), turn);
         }
-        let deadline = turn.now.mono.plus_ms(DEADLINE_MS);
+        let bytes = match &operation {
+            Operation::Set { value, .. } => value.len() as u64,
+            Operation::Get | Operation::Delete | Operation::Update(_) => 0,
+        };
+        let patience_ms = DEADLINE_MS + bytes / BULK_BYTES_PER_MS;
+        let deadline = turn.now.mono.plus_ms(patience_ms);
         let mut op = Pending {
             origin,
             key,
@@ -779,6 +786,34 @@ impl Coordinator {
             return None;
         }
         Some(turn.now.mono.since(asked))
+    }
+
+    /// This node did not run for a while. What others answered before may be overwritten by now and
+    /// still lie in its socket, so reads are asked again, under new numbers that no such answer
+    /// matches. Their deadline starts anew, because nobody could work on them.
+    pub fn stalled(&mut self, turn: &mut Turn<'_>) {
+        let reads = self
+            .pending
+            .iter()
+            .filter(|(_, op)| matches!(op.phase, Phase::Read(_)));
+        let numbers: Vec<u64> = reads.map(|(number, _)| *number).collect();
+        for old in numbers {
+            let Some(mut op) = self.pending.remove(&old) else {
+                continue;
+            };
+            for (peer, _) in op.waiting.drain(..) {
+                turn.outbox.given_up.push(peer);
+            }
+            op.deadline = turn.now.mono.plus_ms(DEADLINE_MS);
+            let number = self.next;
+            self.next += 1;
+            let Phase::Read(read) = &op.phase else {
+                continue;
+            };
+            let (level, min) = (read.level, read.min);
+            let live = self.begin_read(number, &mut op, level, min, turn);
+            self.keep(number, op, live, turn);
+        }
     }
 
     /// A peer does not answer, or has no link any more: nobody waits for it.

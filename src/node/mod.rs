@@ -23,6 +23,8 @@ pub mod replica;
 pub mod report;
 pub mod responsiveness;
 pub mod sessions;
+pub mod sweeper;
+pub mod timekeeping;
 pub mod timers;
 pub mod turn;
 
@@ -46,21 +48,13 @@ use outbox::Outbox;
 use replica::{Asker, ReplicaStats};
 use responsiveness::Responsiveness;
 use sessions::Sessions;
+use sweeper::Sweeper;
+use timekeeping::Timekeeping;
 use turn::Turn;
 
 /// The protocol versions this build speaks.
 pub const PROTOCOL: (u16, u16) = (1, 1);
 
-/// Time between two sweeps for expired entries, in milliseconds.
-const SWEEP_MS: u64 = 100;
-/// The same while there is much to sweep.
-const SWEEP_SOON_MS: u64 = 5;
-/// Buckets looked at in one sweep of one shard.
-const SWEEP_BUCKETS: usize = 256;
-/// Shards looked at in one sweep.
-const SWEEP_SHARDS: usize = 4;
-/// Time between two corrections of physical time, in milliseconds.
-const STEER_MS: u64 = 100;
 /// Time between two questions about flushes that a peer knows and this node does not, in
 /// milliseconds.
 const FLUSH_QUESTION_MS: u64 = 100;
@@ -120,7 +114,6 @@ struct Stats {
     datagrams_in: u64,
     unknown_frames: u64,
     malformed_frames: u64,
-    clock_refused: u64,
 }
 
 /// One node.
@@ -141,12 +134,10 @@ pub struct Node {
     replica_stats: ReplicaStats,
     stats: Stats,
     last_turn: Mono,
-    next_sweep: Mono,
-    next_steer: Mono,
-    swept: usize,
+    sweeper: Sweeper,
+    timekeeping: Timekeeping,
     flush_hash: u64,
     next_flush_question: Mono,
-    leads: std::collections::BTreeMap<NodeId, i64>,
     ready: bool,
     stopping: bool,
 }
@@ -181,12 +172,10 @@ impl Node {
             replica_stats: ReplicaStats::default(),
             stats: Stats::default(),
             last_turn: now.mono,
-            next_sweep: now.mono,
-            next_steer: now.mono,
-            swept: 0,
+            sweeper: Sweeper::default(),
+            timekeeping: Timekeeping::default(),
             flush_hash: 0,
             next_flush_question: now.mono,
-            leads: std::collections::BTreeMap::new(),
             ready: false,
             stopping: false,
         };
@@ -273,7 +262,7 @@ impl Node {
             }
             Input::Down { peer } => {
                 self.links.remove(&peer);
-                self.leads.remove(&peer);
+                self.timekeeping.forget(peer);
                 self.responsiveness.down(peer);
                 self.membership.down(peer, now);
                 self.refresh_reachable();
@@ -502,11 +491,9 @@ impl Node {
 
     /// What every frame tells besides its body: the sender's clock, and whether its flushes differ.
     fn observe(&mut self, from: NodeId, header: Header, now: Now) {
-        if !self.clock.observe(header.hlc, now.mono) {
-            self.stats.clock_refused += 1;
-        }
-        let lead = header.hlc.ms() as i64 - self.clock.physical_ms(now.mono) as i64;
-        self.leads.insert(from, lead);
+        let late = self.lateness.is_late();
+        self.timekeeping
+            .observe(from, header.hlc, late, &self.clock, now);
         if header.flushes > self.flush_hash
             && self.links.contains(&from)
             && now.mono >= self.next_flush_question
@@ -532,6 +519,7 @@ impl Node {
         let suspicion = self.membership.suspicion_ns();
         self.roles(now, |node, turn| {
             node.lateness.stalled(gap, turn);
+            node.coordinator.stalled(turn);
             if gap > suspicion {
                 // Long enough to have been declared down.
                 let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
@@ -631,61 +619,18 @@ impl Node {
             let generation = |peer| membership.generation(peer).unwrap_or_default();
             node.sessions.tick(generation, turn);
         });
-        self.sweep(now);
-        self.steer(now);
+        self.sweeper.tick(&self.store, &self.clock, now);
+        if let Some(lead_ms) = self
+            .timekeeping
+            .steer(self.lateness.is_late(), &self.clock, now)
+        {
+            self.outbox.notice(Notice::ClockOff { lead_ms });
+        }
         let ready = self.is_ready();
         if ready && !self.ready {
             self.outbox.notice(Notice::Ready);
         }
         self.ready = ready;
-    }
-
-    fn sweep(&mut self, now: Now) {
-        if now.mono < self.next_sweep {
-            return;
-        }
-        let mut removed = 0;
-        for _ in 0..SWEEP_SHARDS.min(self.store.shards()) {
-            removed += self
-                .store
-                .sweep(self.swept, SWEEP_BUCKETS, &self.clock, now.mono);
-            self.swept = (self.swept + 1) % self.store.shards();
-        }
-        // Where much is dead, after a flush or when many deadlines meet, go on soon.
-        let much = 4 * removed > SWEEP_SHARDS * SWEEP_BUCKETS;
-        self.next_sweep = now
-            .mono
-            .plus_ms(if much { SWEEP_SOON_MS } else { SWEEP_MS });
-    }
-
-    fn steer(&mut self, now: Now) {
-        if now.mono < self.next_steer {
-            return;
-        }
-        self.next_steer = now.mono.plus_ms(STEER_MS);
-        let bound = crate::store::clock::AHEAD_MS_MAX as i64;
-        // What the cluster believes the time to be: the lower median, so that of two that differ
-        // the one that is ahead, whose stamps the other would refuse, gives in.
-        let mut leads: Vec<i64> = self.leads.values().copied().chain([0]).collect();
-        leads.sort_unstable();
-        let median = leads[(leads.len() - 1) / 2];
-        if median.abs() > bound {
-            self.clock.shift_ms(median);
-            self.leads.values_mut().for_each(|lead| *lead -= median);
-        }
-        let lead = self.clock.wall_lead_ms(now);
-        let agree = self
-            .leads
-            .values()
-            .filter(|peer| (lead - **peer).abs() <= bound)
-            .count();
-        let confirmed = self.leads.is_empty() || 2 * agree > self.leads.len();
-        if lead.abs() > bound && !confirmed {
-            self.outbox.notice(Notice::ClockOff { lead_ms: lead });
-            // Said once in a while, not ten times a second.
-            self.next_steer = now.mono.plus_ms(10_000);
-        }
-        self.clock.steer(now, confirmed);
     }
 
     // ---- lending ----------------------------------------------------------------------------
@@ -737,6 +682,11 @@ impl Node {
             outbox: &mut self.outbox,
         };
         call(&mut lent, &mut turn);
+    }
+
+    /// Members that answer.
+    pub fn reachable(&self) -> impl Iterator<Item = NodeId> {
+        self.reachable.iter().copied()
     }
 
     /// Whether this node is a member, or alone, and has all of what it owns.

@@ -96,7 +96,7 @@ impl Node {
             ("frames_unknown", Number(self.stats.unknown_frames)),
             ("frames_malformed", Number(self.stats.malformed_frames)),
             ("packets_refused", Number(self.membership.packets_refused)),
-            ("clocks_refused", Number(self.stats.clock_refused)),
+            ("clocks_refused", Number(self.timekeeping.refused)),
         ]
     }
 

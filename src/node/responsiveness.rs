@@ -81,6 +81,11 @@ impl Responsiveness {
             return;
         };
         pulse.outstanding = pulse.outstanding.saturating_sub(1);
+        if rtt_ns > SILENCE_NS_MAX {
+            // That was a cut or a hang, not the way there; and learning it would make the next one
+            // be noticed late.
+            return;
+        }
         if pulse.rtt_ns == 0 {
             (pulse.rtt_ns, pulse.deviation_ns) = (rtt_ns.max(1), rtt_ns / 2);
         } else {

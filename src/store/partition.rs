@@ -197,6 +197,8 @@ pub struct Partition {
     layout: u32,
     ghosts: VecDeque<u64>,
     values: Vec<(Namespace, u32)>,
+    /// Of these, how many a flush has killed that sweeping has not come to yet.
+    flushed: Vec<(Namespace, u32)>,
     marks: u32,
     record_bytes: usize,
     mark_bytes: usize,
@@ -218,6 +220,7 @@ impl Partition {
             layout: 0,
             ghosts: VecDeque::new(),
             values: Vec::new(),
+            flushed: Vec::new(),
             marks: 0,
             record_bytes: 0,
             mark_bytes: 0,
@@ -625,6 +628,7 @@ impl Partition {
         if !flushed && !expired {
             return false;
         }
+        let is_mark = record.is_mark();
         let hash = key_hash(key, self.seed);
         let bytes = key.bytes.to_vec();
         let key = KeyRef {
@@ -632,6 +636,10 @@ impl Partition {
             bytes: &bytes,
         };
         if flushed {
+            let counted = self.flushed.iter_mut().find(|(n, _)| *n == key.namespace);
+            if let Some((_, dead)) = counted.filter(|_| !is_mark) {
+                *dead = dead.saturating_sub(1);
+            }
             self.remove(key, hash);
         } else if self.sole {
             self.forget(key, hash);
@@ -655,13 +663,32 @@ impl Partition {
         self.table.num_buckets()
     }
 
+    /// Something was flushed: what is here of it counts as gone until sweeping has been over it.
+    /// Values written above the flush stamp before this node heard of it are taken for dead
+    /// until then; only the count is wrong, and only for as long as a sweep takes.
+    pub(super) fn note_flush(&mut self, before: &Flushes, after: &Flushes) {
+        for (own, count) in &self.values {
+            if after.of(*own) > before.of(*own) {
+                self.flushed.retain(|(n, _)| n != own);
+                self.flushed.push((*own, *count));
+            }
+        }
+    }
+
+    /// Sweeping has been over the whole table since the last flush.
+    pub(super) fn note_swept(&mut self) {
+        self.flushed.clear();
+    }
+
     /// Entries with a value in a namespace, or in all.
     pub fn values(&self, namespace: Option<Namespace>) -> u64 {
-        let of = |(n, count): &(Namespace, u32)| match namespace {
-            Some(wanted) if wanted != *n => 0,
-            _ => u64::from(*count),
+        let of = |counts: &[(Namespace, u32)]| -> u64 {
+            let wanted = counts
+                .iter()
+                .filter(|(n, _)| namespace.is_none_or(|w| w == *n));
+            wanted.map(|(_, count)| u64::from(*count)).sum()
         };
-        self.values.iter().map(of).sum()
+        of(&self.values).saturating_sub(of(&self.flushed))
     }
 
     /// Entries without a value.

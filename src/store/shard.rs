@@ -242,7 +242,22 @@ impl Store {
     pub fn flush(&self, flushes: &Flushes) -> bool {
         let mut news = false;
         for shard in &self.shards {
-            news |= shard.lock().flushes.merge(flushes);
+            let mut shard = shard.lock();
+            let before = shard.flushes.clone();
+            if !shard.flushes.merge(flushes) {
+                continue;
+            }
+            news = true;
+            let Shard {
+                partitions,
+                flushes,
+                sweeper,
+                ..
+            } = &mut *shard;
+            partitions
+                .iter_mut()
+                .for_each(|partition| partition.note_flush(&before, flushes));
+            *sweeper = Hand::default();
         }
         news
     }
@@ -280,6 +295,9 @@ impl Store {
             let partition = &mut partitions[partition];
             let (footprint, marks) = (partition.footprint(), partition.mark_footprint());
             dead += usize::from(partition.sweep_at(bucket, &context));
+            if bucket + 1 == partition.buckets() {
+                partition.note_swept();
+            }
             shard.footprint = shard.footprint - footprint + partition.footprint();
             shard.mark_footprint = shard.mark_footprint - marks + partition.mark_footprint();
         }

@@ -1,0 +1,37 @@
+//! The same plan gives the same run: in this thread, in another, and after a trip through JSON.
+
+use simulations::plan::Plan;
+use simulations::run::run;
+use simulations::scenarios;
+use simulations::trace::Trace;
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for scenario in scenarios::ALL {
+        let plan = scenario.plan(7, None);
+        let here = run(&plan, Trace::default());
+        let there = std::thread::scope(|scope| {
+            let run = || run(&plan, Trace::default());
+            scope.spawn(run).join().expect("a run does not panic")
+        });
+        assert_eq!(here.hash, there.hash, "{}", scenario.name);
+        assert_eq!(here.events, there.events, "{}", scenario.name);
+    }
+}
+
+#[test]
+fn another_seed_gives_another_trace() {
+    let scenario = scenarios::find("kill").expect("there is one");
+    let hash = |seed| run(&scenario.plan(seed, None), Trace::default()).hash;
+    assert_ne!(hash(1), hash(2));
+}
+
+#[test]
+fn a_plan_survives_being_written_and_read() {
+    for scenario in scenarios::ALL {
+        let plan = scenario.plan(3, None);
+        let json = serde_json::to_string(&plan).expect("a plan is data");
+        let read: Plan = serde_json::from_str(&json).expect("what was written can be read");
+        assert_eq!(plan, read);
+    }
+}

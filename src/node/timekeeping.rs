@@ -1,0 +1,202 @@
+//! Keeping physical time with the cluster: what the peers' frames show of their clocks, and what
+//! follows for this node's.
+//!
+//! A stamp too far ahead of its receiver's clock is refused, so a node whose clock is off could not
+//! write. Where it is off the median of the cluster by more than the bound, it follows the median;
+//! where its own wall clock jumps, it follows only if a majority of the peers shows the same time.
+//! A frame shows its sender's clock late by the way it took and the queues it stood in, never early,
+//! so of several frames the one that shows the latest time is right.
+
+use std::collections::BTreeMap;
+
+use crate::placement::NodeId;
+use crate::store::clock::AHEAD_MS_MAX;
+use crate::store::{Clock, Hlc, Mono, Now};
+
+/// Time between two corrections, in milliseconds.
+const STEER_MS: u64 = 100;
+/// Time between two complaints about the wall clock, in milliseconds.
+const COMPLAIN_MS: u64 = 10_000;
+/// How long an observation counts: for this window and the next, in milliseconds.
+const WINDOW_MS: u64 = 5_000;
+
+/// How far a peer's clock is ahead of this node's physical time, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Lead {
+    since: Mono,
+    current: i64,
+    previous: i64,
+}
+
+/// The peers' clocks, as far as their frames show them.
+#[derive(Debug, Default)]
+pub struct Timekeeping {
+    leads: BTreeMap<NodeId, Lead>,
+    next: Mono,
+    next_complaint: Mono,
+    /// Frames whose time was too far ahead to be believed.
+    pub refused: u64,
+}
+
+impl Timekeeping {
+    /// A frame came that was sent at `hlc`. While this node is `late`, frames may have stood in
+    /// queues for as long as it did not run, and say nothing about clocks.
+    pub fn observe(&mut self, from: NodeId, hlc: Hlc, late: bool, clock: &Clock, now: Now) {
+        if !clock.observe(hlc, now.mono) {
+            self.refused += 1;
+        }
+        if late {
+            return;
+        }
+        let shown = hlc.ms() as i64 - clock.physical_ms(now.mono) as i64;
+        let fresh = Lead {
+            since: now.mono,
+            current: shown,
+            previous: i64::MIN,
+        };
+        let lead = self.leads.entry(from).or_insert(fresh);
+        if now.mono.since(lead.since) > WINDOW_MS * 1_000_000 {
+            let stale = now.mono.since(lead.since) > 2 * WINDOW_MS * 1_000_000;
+            let previous = if stale { i64::MIN } else { lead.current };
+            *lead = Lead { previous, ..fresh };
+        }
+        lead.current = lead.current.max(shown);
+    }
+
+    /// A peer is gone.
+    pub fn forget(&mut self, peer: NodeId) {
+        self.leads.remove(&peer);
+    }
+
+    /// When [`Timekeeping::steer`] wants to be called.
+    pub fn next_deadline(&self) -> Mono {
+        self.next
+    }
+
+    /// Corrects physical time. Returns by how many milliseconds the wall clock leads, if that is not
+    /// believed and should be said.
+    pub fn steer(&mut self, late: bool, clock: &Clock, now: Now) -> Option<i64> {
+        if now.mono < self.next {
+            return None;
+        }
+        self.next = now.mono.plus_ms(STEER_MS);
+        if late {
+            return None;
+        }
+        let bound = AHEAD_MS_MAX as i64;
+        let peers = |this: &Self| -> Vec<i64> {
+            this.leads
+                .values()
+                .map(|lead| lead.current.max(lead.previous))
+                .collect()
+        };
+        // The lower median, this node included: of two that differ, the one that is ahead, whose
+        // stamps the other would refuse, gives in.
+        let mut all = peers(self);
+        all.push(0);
+        all.sort_unstable();
+        let median = all[(all.len() - 1) / 2];
+        if median.abs() > bound {
+            clock.shift_ms(median);
+            for lead in self.leads.values_mut() {
+                lead.current -= median;
+                lead.previous = lead.previous.saturating_sub(median);
+            }
+        }
+        let peers = peers(self);
+        let wall = clock.wall_lead_ms(now);
+        let agree = peers
+            .iter()
+            .filter(|peer| (wall - **peer).abs() <= bound)
+            .count();
+        let confirmed = peers.is_empty() || 2 * agree > peers.len();
+        clock.steer(now, confirmed);
+        let complain = wall.abs() > bound && !confirmed && now.mono >= self.next_complaint;
+        complain.then(|| {
+            self.next_complaint = now.mono.plus_ms(COMPLAIN_MS);
+            wall
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Writer;
+
+    fn now(ms: u64, wall_ms: u64) -> Now {
+        Now {
+            mono: Mono(0).plus_ms(ms),
+            wall_ms,
+        }
+    }
+
+    fn peer(n: u8) -> NodeId {
+        NodeId([n; 16])
+    }
+
+    fn heard(keeping: &mut Timekeeping, n: u8, shown_ms: u64, clock: &Clock, at: Now) {
+        keeping.observe(peer(n), Hlc::at_ms(shown_ms), false, clock, at);
+    }
+
+    #[test]
+    fn a_node_that_is_off_the_median_of_its_peers_follows_it() {
+        let at = now(0, 100_000);
+        let clock = Clock::new(Writer(1), at);
+        let mut keeping = Timekeeping::default();
+        heard(&mut keeping, 2, 160_000, &clock, at);
+        heard(&mut keeping, 3, 160_010, &clock, at);
+        keeping.steer(false, &clock, at);
+        assert_eq!(clock.physical_ms(at.mono), 160_000);
+        assert_eq!(
+            keeping.refused, 2,
+            "believed only after the clock was corrected"
+        );
+    }
+
+    #[test]
+    fn of_two_nodes_the_one_that_is_ahead_gives_in() {
+        let at = now(0, 100_000);
+        let clock = Clock::new(Writer(1), at);
+        let mut keeping = Timekeeping::default();
+        heard(&mut keeping, 2, 160_000, &clock, at);
+        keeping.steer(false, &clock, at);
+        assert_eq!(clock.physical_ms(at.mono), 100_000, "behind: stays");
+        let mut keeping = Timekeeping::default();
+        heard(&mut keeping, 2, 40_000, &clock, at);
+        keeping.steer(false, &clock, at);
+        assert_eq!(clock.physical_ms(at.mono), 40_000, "ahead: follows");
+    }
+
+    #[test]
+    fn frames_that_stood_in_a_queue_do_not_move_the_clock() {
+        let clock = Clock::new(Writer(1), now(0, 100_000));
+        let mut keeping = Timekeeping::default();
+        heard(&mut keeping, 2, 100_000, &clock, now(0, 100_000));
+        heard(&mut keeping, 3, 100_000, &clock, now(0, 100_000));
+        // Two seconds later frames of long ago arrive, before newer ones do.
+        let late = now(2_000, 102_000);
+        for n in [2, 3] {
+            heard(&mut keeping, n, 100_100, &clock, late);
+        }
+        keeping.steer(false, &clock, late);
+        assert_eq!(clock.physical_ms(late.mono), 102_000);
+        // And after a stop of this node, whatever comes says nothing until it is level again.
+        let stopped = now(60_000, 160_000);
+        for n in [2, 3] {
+            keeping.observe(peer(n), Hlc::at_ms(102_000), true, &clock, stopped);
+        }
+        keeping.steer(true, &clock, stopped);
+        assert_eq!(clock.physical_ms(stopped.mono), 160_000);
+    }
+
+    #[test]
+    fn a_jump_of_the_own_wall_clock_is_said_and_not_believed() {
+        let clock = Clock::new(Writer(1), now(0, 100_000));
+        let mut keeping = Timekeeping::default();
+        let jumped = now(1_000, 201_000);
+        heard(&mut keeping, 2, 101_000, &clock, jumped);
+        assert_eq!(keeping.steer(false, &clock, jumped), Some(100_000));
+        assert_eq!(clock.physical_ms(jumped.mono), 101_000);
+    }
+}
