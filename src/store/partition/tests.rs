@@ -364,7 +364,7 @@ fn only_a_ready_owner_answers_and_only_a_sole_one_writes_alone() {
 #[test]
 fn a_miss_is_in_doubt_while_unsettled_at_a_mark_and_for_a_ghost() {
     let mut bench = Bench::new(Role::Ready, false);
-    let mut miss =
+    let miss =
         |bench: &mut Bench| bench.with(0, |p, c| p.apply(key(b"k"), &Operation::Get, c, |_| ()));
     assert_eq!(miss(&mut bench), Ok(()));
     bench.partition.note_ghost(key(b"k"));
