@@ -4,7 +4,6 @@
 //! blocked does not get itself suspected. It decides nothing.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -301,6 +300,8 @@ impl Driver {
                 break;
             }
         }
+        // No local answer any more: the others go on without this node from here.
+        self.handle.shared().last_turn.store(0, Ordering::Release);
         for (_, caller) in self.waiting.callers.drain() {
             caller.send(Reply::Failed(Failure::Stopping));
         }
@@ -531,15 +532,13 @@ impl Driver {
 }
 
 /// All addresses of a seed, within two seconds.
-fn lookup(seed: &str) -> impl Future<Output = std::io::Result<Vec<SocketAddr>>> {
-    async move {
-        let found = tokio::time::timeout(Duration::from_secs(2), tokio::net::lookup_host(seed));
-        Ok(found
-            .await
-            .map_err(std::io::Error::from)??
-            .take(64)
-            .collect())
-    }
+async fn lookup(seed: &str) -> std::io::Result<Vec<SocketAddr>> {
+    let found = tokio::time::timeout(Duration::from_secs(2), tokio::net::lookup_host(seed));
+    Ok(found
+        .await
+        .map_err(std::io::Error::from)??
+        .take(64)
+        .collect())
 }
 
 impl Waiting {

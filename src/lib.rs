@@ -112,6 +112,7 @@ pub mod driver;
 #[allow(dead_code, unused_imports)]
 mod handle;
 #[cfg(feature = "simulation")]
+#[cfg_attr(not(feature = "resp"), allow(dead_code))]
 #[doc(hidden)]
 pub mod handle;
 #[cfg(not(feature = "simulation"))]

@@ -24,7 +24,7 @@ use crate::{ClusterKey, Config, Node, StartError};
 #[command(after_help = EXAMPLES)]
 pub(super) struct Demo {
     /// How many nodes
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=32))]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = count)]
     nodes: u16,
     /// The first node's Redis port; the others follow, and peers are 1000 above; 0 takes free ones
     #[arg(long, value_name = "PORT", default_value_t = REDIS_PORT)]
@@ -125,9 +125,15 @@ impl Demo {
             addrs.push(addr);
         }
         output::print(guide(&nodes, &addrs).as_bytes());
+        let over = async {
+            match self.duration {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = signals.next() => {}
-            () = tokio::time::sleep(self.duration.unwrap_or(Duration::MAX)), if self.duration.is_some() => {}
+            () = over => {}
         }
         let end = async {
             restart(nodes).await;
@@ -148,6 +154,11 @@ async fn restart(nodes: Vec<Node>) {
     for end in ends {
         let _ = end.await;
     }
+}
+
+fn count(text: &str) -> Result<u16, String> {
+    let count = text.parse().ok().filter(|count| (1..=32).contains(count));
+    count.ok_or_else(|| format!("`{text}` is no number of nodes; 1 to 32 are allowed"))
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -39,7 +39,7 @@ use clap::{Parser, Subcommand};
 
 /// A peer-to-peer gossip cache that any Redis client can use.
 #[derive(Parser, Debug)]
-#[command(name = "chickadee", version, after_help = EXAMPLES, max_term_width = 100)]
+#[command(name = "chickadee", version, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

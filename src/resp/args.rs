@@ -76,7 +76,7 @@ impl<'a> Args<'a> {
     }
 
     /// A copy that outlives the connection's buffer, for a command that has to wait.
-    pub fn to_owned(&self) -> OwnedArgs {
+    pub fn to_owned(self) -> OwnedArgs {
         OwnedArgs::new(self.iter())
     }
 }

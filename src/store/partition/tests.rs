@@ -306,7 +306,7 @@ fn a_flush_is_the_end_of_everything_at_or_below_it() {
     );
     let floors = *bench.partition.floors();
     bench.with(0, |p, context| {
-        (0..p.buckets()).for_each(|b| drop(p.sweep_at(b, context)))
+        (0..p.buckets()).for_each(|b| _ = p.sweep_at(b, context))
     });
     assert_eq!(bench.partition.values(None), 1, "swept");
     assert_eq!(
@@ -364,7 +364,7 @@ fn only_a_ready_owner_answers_and_only_a_sole_one_writes_alone() {
 #[test]
 fn a_miss_is_in_doubt_while_unsettled_at_a_mark_and_for_a_ghost() {
     let mut bench = Bench::new(Role::Ready, false);
-    let mut miss =
+    let miss =
         |bench: &mut Bench| bench.with(0, |p, c| p.apply(key(b"k"), &Operation::Get, c, |_| ()));
     assert_eq!(miss(&mut bench), Ok(()));
     bench.partition.note_ghost(key(b"k"));
@@ -469,7 +469,7 @@ fn a_flushed_key_is_not_counted_and_one_written_later_is() {
     bench.merge(b"new", &Bench::value(at(30), "v"));
     assert_eq!(bench.partition.values(None), 1);
     bench.with(0, |p, context| {
-        (0..p.buckets()).for_each(|b| drop(p.sweep_at(b, context)))
+        (0..p.buckets()).for_each(|b| _ = p.sweep_at(b, context))
     });
     bench.partition.note_swept();
     assert_eq!(bench.partition.values(None), 1);
