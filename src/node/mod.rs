@@ -456,7 +456,7 @@ impl Node {
         };
         let flush = matches!(request, Request::Flush(_));
         self.roles(now, |node, turn| {
-            match replica::answer(&request, turn, &mut node.replica_stats) {
+            match replica::answer(&request, turn, node.replica_stats) {
                 Some(response) => turn.outbox.response(from, lane, number, &response),
                 None => node.coordinator.begin_decision(asker, request, turn),
             }

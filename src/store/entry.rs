@@ -145,14 +145,13 @@ impl Entry {
     /// under one stamp are a conflict: the larger bytes win, everywhere.
     pub fn merge(&mut self, other: Entry) -> Result<(), Conflict> {
         let mut outcome = Ok(());
-        if self.register.validate_merge(&other.register).is_err() {
-            if let (Content::Value(held), Content::Value(offered)) =
+        if self.register.validate_merge(&other.register).is_err()
+            && let (Content::Value(held), Content::Value(offered)) =
                 (&self.register.val, &other.register.val)
-            {
-                outcome = Err(Conflict);
-                if offered > held {
-                    self.register.val = other.register.val.clone();
-                }
+        {
+            outcome = Err(Conflict);
+            if offered > held {
+                self.register.val = other.register.val.clone();
             }
         }
         match self.register.marker.cmp(&other.register.marker) {
