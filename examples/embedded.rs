@@ -17,9 +17,7 @@ use chickadee::{ClusterKey, Node};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let seed = args
-        .next()
-        .ok_or("usage: embedded SEED [CLUSTER_KEY_FILE]")?;
+    let seed = args.next().ok_or("usage: embedded SEED [CLUSTER_KEY_FILE]")?;
     let file = args.next().map(PathBuf::from).or_else(development_key);
     let file = file.ok_or("no home directory: give a cluster key file")?;
     let text =
@@ -35,25 +33,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     tokio::time::timeout(Duration::from_secs(10), node.await_ready()).await?;
     println!("{} is ready; the members are:", node.name());
     for member in node.members().await? {
-        println!(
-            "  {} at {}, {}",
-            member.name,
-            member.addr,
-            member.state.word()
-        );
+        println!("  {} at {}, {}", member.name, member.addr, member.state.word());
     }
 
     let cache = node.cache();
-    cache
-        .insert("greeting", "hello from inside a program", None)
-        .await?;
-    cache
-        .insert(
-            "short-lived",
-            "gone in a second",
-            Some(Duration::from_secs(1)),
-        )
-        .await?;
+    cache.insert("greeting", "hello from inside a program", None).await?;
+    cache.insert("short-lived", "gone in a second", Some(Duration::from_secs(1))).await?;
     for key in ["greeting", "short-lived", "never-written"] {
         match cache.get(key).await? {
             Some(value) => println!("{key} = {}", String::from_utf8_lossy(&value)),
@@ -70,8 +55,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Where `chickadee demo` and `chickadee serve` keep the key that they use on loopback.
 fn development_key() -> Option<PathBuf> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".config"));
-    let base = std::env::var_os("XDG_CONFIG_HOME")
-        .map(PathBuf::from)
-        .or_else(home)?;
+    let base = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).or_else(home)?;
     Some(base.join("chickadee").join("dev.key"))
 }

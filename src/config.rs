@@ -87,22 +87,13 @@ impl Config {
         if let Some(name) = &self.name
             && (name.is_empty() || name.len() > 64)
         {
-            return setting(
-                "name",
-                format!("is {} bytes long; 1 to 64 are allowed", name.len()),
-            );
+            return setting("name", format!("is {} bytes long; 1 to 64 are allowed", name.len()));
         }
         if self.replicas.get() > 8 {
-            return setting(
-                "replicas",
-                format!("is {}; 1 to 8 are allowed", self.replicas),
-            );
+            return setting("replicas", format!("is {}; 1 to 8 are allowed", self.replicas));
         }
         if self.zone.len() > 16 {
-            return setting(
-                "zone",
-                format!("is {} bytes long; 16 are allowed", self.zone.len()),
-            );
+            return setting("zone", format!("is {} bytes long; 16 are allowed", self.zone.len()));
         }
         if self.max_memory < MEMORY_BYTES_MIN {
             return setting(
@@ -118,11 +109,7 @@ impl Config {
                     "is needed, because {} is no address that others can reach: give this host's \
                      own, as in --advertise 10.0.0.1:{}",
                     advertised.ip(),
-                    if self.listen.port() == 0 {
-                        PEER_PORT
-                    } else {
-                        self.listen.port()
-                    }
+                    if self.listen.port() == 0 { PEER_PORT } else { self.listen.port() }
                 ),
             );
         }
@@ -134,17 +121,10 @@ impl Config {
         }
         for seed in &self.seeds {
             let port = seed.rsplit_once(':').and_then(|(host, port)| {
-                (!host.is_empty())
-                    .then_some(port)?
-                    .parse::<u16>()
-                    .ok()
-                    .filter(|port| *port != 0)
+                (!host.is_empty()).then_some(port)?.parse::<u16>().ok().filter(|port| *port != 0)
             });
             if port.is_none() {
-                return setting(
-                    "seed",
-                    format!("`{seed}` is no address of the form host:port"),
-                );
+                return setting("seed", format!("`{seed}` is no address of the form host:port"));
             }
         }
         Ok(())
@@ -152,8 +132,6 @@ impl Config {
 
     /// The longest value this node takes, in bytes.
     pub(crate) fn value_limit(&self) -> usize {
-        self.value_bytes_max
-            .min(VALUE_BYTES_MAX)
-            .min(self.max_memory / 16)
+        self.value_bytes_max.min(VALUE_BYTES_MAX).min(self.max_memory / 16)
     }
 }

@@ -37,6 +37,8 @@ const REPEAT_SECS: u64 = 60;
 const REPEATS_MAX: usize = 1024;
 /// How long a stopping node goes on for operations under way, in milliseconds.
 const DRAIN_MS: u64 = 1_500;
+/// How long the last frames are given to reach the peers.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long peers are given to take note of the end.
 const GOODBYE: Duration = Duration::from_millis(500);
 
@@ -69,9 +71,7 @@ impl Running {
         config.check()?;
         let (ready, bound) = std::sync::mpsc::channel();
         let body = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = match runtime {
                 Ok(runtime) => runtime,
                 Err(error) => return drop(ready.send(Err(StartError::Thread(error)))),
@@ -87,9 +87,7 @@ impl Running {
                 }
             });
         };
-        let thread = std::thread::Builder::new()
-            .name("chickadee-node".to_owned())
-            .spawn(body);
+        let thread = std::thread::Builder::new().name("chickadee-node".to_owned()).spawn(body);
         let thread = thread.map_err(StartError::Thread)?;
         let stopped = || StartError::Thread(std::io::Error::other("the node's thread ended"));
         let mut running = bound.recv().map_err(|_| stopped())??;
@@ -114,10 +112,7 @@ struct Driver {
     handle: Handle,
     time: Time,
     seeds: Vec<String>,
-    resolved: (
-        mpsc::Sender<Vec<SocketAddr>>,
-        mpsc::Receiver<Vec<SocketAddr>>,
-    ),
+    resolved: (mpsc::Sender<Vec<SocketAddr>>, mpsc::Receiver<Vec<SocketAddr>>),
     resolving: bool,
     stop: mpsc::Receiver<()>,
     stage: watch::Sender<Stage>,
@@ -125,6 +120,7 @@ struct Driver {
     waiting: Waiting,
     said: BTreeMap<SocketAddr, std::time::Instant>,
     own_hello: Generation,
+    was_ready: bool,
 }
 
 /// Callers waiting for answers, by operation.
@@ -165,10 +161,7 @@ impl Driver {
         let listen = match config.listen.port() {
             0 => std::net::UdpSocket::bind(config.listen)
                 .and_then(|socket| socket.local_addr())
-                .map_err(|source| StartError::Listen {
-                    addr: config.listen,
-                    source,
-                })?,
+                .map_err(|source| StartError::Listen { addr: config.listen, source })?,
             _ => config.listen,
         };
         let addr = match config.advertise {
@@ -181,15 +174,10 @@ impl Driver {
         let name = config.name.clone().unwrap_or_else(|| addr.to_string());
         let key = NodeKey::derive(&config.key, &name);
         let identity = Identity::new(&config.key, &key);
-        let options = net::Options {
-            lane_bytes_max: PEER_QUEUE_BYTES_MAX,
-            ..net::Options::default()
-        };
-        let (endpoint, events) =
-            Endpoint::bind(listen, &identity, options).map_err(|source| StartError::Listen {
-                addr: listen,
-                source,
-            })?;
+        let options =
+            net::Options { lane_bytes_max: PEER_QUEUE_BYTES_MAX, ..net::Options::default() };
+        let (endpoint, events) = Endpoint::bind(listen, &identity, options)
+            .map_err(|source| StartError::Listen { addr: listen, source })?;
         let id = NodeId(identity.id());
         let clock = Arc::new(Clock::new(Writer(rng.random()), now));
         let store = Arc::new(Store::new(StoreOptions {
@@ -219,15 +207,8 @@ impl Driver {
         endpoint.set_hello(node.hello());
         let (stop, stopped) = mpsc::channel(1);
         let (stage, watch) = watch::channel(Stage::Joining);
-        let running = Running {
-            handle: handle.clone(),
-            id,
-            name,
-            addr,
-            stage: watch,
-            stop,
-            thread: None,
-        };
+        let running =
+            Running { handle: handle.clone(), id, name, addr, stage: watch, stop, thread: None };
         let mut driver = Driver {
             node,
             endpoint,
@@ -244,6 +225,7 @@ impl Driver {
             waiting: Waiting::default(),
             said: BTreeMap::new(),
             own_hello,
+            was_ready: false,
         };
         driver.resolve();
         Ok((running, driver))
@@ -305,6 +287,8 @@ impl Driver {
         for (_, caller) in self.waiting.callers.drain() {
             caller.send(Reply::Failed(Failure::Stopping));
         }
+        // What was said last must have left before the links are closed over it.
+        tokio::time::sleep(LAST_WORDS).await;
         self.endpoint.shutdown("stopping", GOODBYE).await;
         self.stage.send_replace(Stage::Stopped);
     }
@@ -313,30 +297,19 @@ impl Driver {
     /// pass in the queue. A peer that does not answer at all holds nobody up; what does not fit its
     /// queue is dropped, and it is told.
     fn is_congested(&self) -> bool {
-        self.node
-            .reachable()
-            .any(|peer| self.endpoint.queued(peer) > CONGESTED_BYTES)
+        self.node.reachable().any(|peer| self.endpoint.queued(peer) > CONGESTED_BYTES)
     }
 
     fn turn(&mut self, input: Input) {
         let now = self.time.now();
         self.node.handle(input, now);
         // After the node has noticed a gap, so that no local answer slips in between.
-        self.handle
-            .shared()
-            .last_turn
-            .store(now.mono.0, Ordering::Release);
+        self.handle.shared().last_turn.store(now.mono.0, Ordering::Release);
     }
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Hello {
-                link,
-                peer,
-                addr,
-                bytes,
-                ..
-            } => {
+            Event::Hello { link, peer, addr, bytes, .. } => {
                 match self.node.judge_hello(peer, bytes) {
                     Ok(generation) => {
                         self.links.insert(link, addr);
@@ -383,17 +356,9 @@ impl Driver {
                     }
                 }
                 let reason = error.to_string();
-                self.turn(Input::DialFailed {
-                    addr,
-                    reason,
-                    foreign: foreign || refused,
-                });
+                self.turn(Input::DialFailed { addr, reason, foreign: foreign || refused });
             }
-            Event::Rejected {
-                addr,
-                another_key,
-                reason,
-            } => {
+            Event::Rejected { addr, another_key, reason } => {
                 if another_key && self.may_say(SocketAddr::new(addr.ip(), 0)) {
                     warn!("refused {addr}: it has another cluster key");
                 } else {
@@ -451,24 +416,21 @@ impl Driver {
             Notice::MemberRefuted(view) => info!("member {} answers again", name(&view)),
             Notice::MemberDown(view) => info!("member {} is down", name(&view)),
             Notice::Rejoined(generation) => {
-                info!(
-                    "was declared down meanwhile; back as generation {}",
-                    generation.0
-                );
+                info!("was declared down meanwhile; back as generation {}", generation.0);
             }
             Notice::Alone { seeds } => {
                 let seeds: Vec<_> = seeds.iter().map(ToString::to_string).collect();
-                let seeds = if seeds.is_empty() {
-                    "by name".to_owned()
-                } else {
-                    seeds.join(", ")
-                };
+                let seeds = if seeds.is_empty() { "by name".to_owned() } else { seeds.join(", ") };
                 warn!("no seed answers ({seeds}): serving alone, and going on trying");
             }
             Notice::Open => {
                 self.stage.send_replace(Stage::Open);
             }
-            Notice::Ready => info!("ready: this node has all of what it owns"),
+            Notice::Ready if self.was_ready => debug!("ready again"),
+            Notice::Ready => {
+                self.was_ready = true;
+                info!("ready: this node has all of what it owns");
+            }
             Notice::Stalled { ms } => {
                 warn!("this node did not run for {ms} ms; checking what it missed");
             }
@@ -494,10 +456,7 @@ impl Driver {
     fn may_say(&mut self, addr: SocketAddr) -> bool {
         let now = std::time::Instant::now();
         let quiet = Duration::from_secs(REPEAT_SECS);
-        let due = self
-            .said
-            .get(&addr)
-            .is_none_or(|said| now.duration_since(*said) >= quiet);
+        let due = self.said.get(&addr).is_none_or(|said| now.duration_since(*said) >= quiet);
         if due {
             if self.said.len() >= REPEATS_MAX {
                 self.said.clear();
@@ -534,11 +493,7 @@ impl Driver {
 /// All addresses of a seed, within two seconds.
 async fn lookup(seed: &str) -> std::io::Result<Vec<SocketAddr>> {
     let found = tokio::time::timeout(Duration::from_secs(2), tokio::net::lookup_host(seed));
-    Ok(found
-        .await
-        .map_err(std::io::Error::from)??
-        .take(64)
-        .collect())
+    Ok(found.await.map_err(std::io::Error::from)??.take(64).collect())
 }
 
 impl Waiting {

@@ -28,9 +28,7 @@ pub(crate) struct Time {
 
 impl Time {
     pub(crate) fn start() -> Time {
-        Time {
-            started: Instant::now(),
-        }
+        Time { started: Instant::now() }
     }
 
     pub(crate) fn mono(&self) -> Mono {
@@ -38,13 +36,8 @@ impl Time {
     }
 
     pub(crate) fn now(&self) -> Now {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Now {
-            mono: self.mono(),
-            wall_ms: wall.as_millis() as u64,
-        }
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { mono: self.mono(), wall_ms: wall.as_millis() as u64 }
     }
 
     pub(crate) fn instant(&self, mono: Mono) -> Instant {
@@ -162,10 +155,7 @@ impl Handle {
     pub fn batch(&self) -> Batch {
         let now = self.shared.time.mono();
         let last = Mono(self.shared.last_turn.load(Ordering::Acquire));
-        Batch {
-            now,
-            late: now.since(last) >= GAP_NS_MAX,
-        }
+        Batch { now, late: now.since(last) >= GAP_NS_MAX }
     }
 
     /// Expiry time of a batch, in milliseconds since 1970.
@@ -211,10 +201,7 @@ impl Handle {
     /// Asks the node one thing.
     pub(crate) async fn ask(&self, command: Command) -> Result<Reply, Failure> {
         let (caller, answer) = oneshot::channel();
-        let submission = Submission {
-            command,
-            reply_to: ReplyTo::Caller(caller),
-        };
+        let submission = Submission { command, reply_to: ReplyTo::Caller(caller) };
         let sent = self.shared.submissions.send(submission).await;
         sent.map_err(|_| Failure::Stopping)?;
         answer.await.map_err(|_| Failure::Stopping)

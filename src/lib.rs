@@ -133,9 +133,12 @@ mod placement;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod placement;
-#[cfg(feature = "resp")]
+#[cfg(all(feature = "resp", not(feature = "simulation")))]
 #[allow(dead_code, unused_imports)]
 mod resp;
+#[cfg(all(feature = "resp", feature = "simulation"))]
+#[doc(hidden)]
+pub mod resp;
 #[cfg(not(feature = "simulation"))]
 #[allow(dead_code, unused_imports)]
 mod store;

@@ -103,10 +103,7 @@ impl ClusterKey {
         if name.is_empty() || name.len() > NAME_BYTES_MAX || !inside || !name.bytes().all(allowed) {
             return Err(KeyError::Name);
         }
-        Ok(ClusterKey {
-            name: name.to_owned(),
-            secret: bytes,
-        })
+        Ok(ClusterKey { name: name.to_owned(), secret: bytes })
     }
 
     /// Reads the text form; white space around it is ignored.
@@ -118,9 +115,7 @@ impl ClusterKey {
         if text.is_empty() {
             return Err(KeyError::Empty);
         }
-        let rest = text
-            .strip_prefix(PREFIX)
-            .and_then(|rest| rest.strip_prefix('-'));
+        let rest = text.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('-'));
         let rest = rest.ok_or(KeyError::Prefix)?;
         // From the right, since the name may hold the separator.
         let (rest, checksum) = rest.rsplit_once('-').ok_or(KeyError::Length)?;
@@ -142,10 +137,8 @@ impl ClusterKey {
     /// As [`parse`](Self::parse); [`KeyError::SecondKey`] if another line follows the key (reserved
     /// for the rotation of keys).
     pub fn parse_file_text(text: &str) -> Result<ClusterKey, KeyError> {
-        let mut lines = text
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let mut lines =
+            text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let key = ClusterKey::parse(lines.next().ok_or(KeyError::Empty)?)?;
         match lines.next() {
             None => Ok(key),
@@ -187,22 +180,16 @@ impl ClusterKey {
         params.distinguished_name = name;
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let certificate = params
-            .self_signed(&key)
-            .expect("parameters of our own making can be signed");
-        Authority {
-            certificate: certificate.der().clone(),
-            issuer: Issuer::new(params, key),
-        }
+        let certificate =
+            params.self_signed(&key).expect("parameters of our own making can be signed");
+        Authority { certificate: certificate.der().clone(), issuer: Issuer::new(params, key) }
     }
 }
 
 impl fmt::Debug for ClusterKey {
     /// The name, never the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClusterKey")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("ClusterKey").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -226,16 +213,8 @@ impl NodeKey {
     /// The key of the node called `node_name` in this cluster: always the same, so a node that
     /// keeps its name keeps its id without a disk. Two running nodes must not share a name.
     pub fn derive(cluster: &ClusterKey, node_name: &str) -> NodeKey {
-        let info: [&[u8]; 5] = [
-            b"node",
-            &[0],
-            cluster.name.as_bytes(),
-            &[0],
-            node_name.as_bytes(),
-        ];
-        NodeKey {
-            seed: derive(&cluster.secret, &info),
-        }
+        let info: [&[u8]; 5] = [b"node", &[0], cluster.name.as_bytes(), &[0], node_name.as_bytes()];
+        NodeKey { seed: derive(&cluster.secret, &info) }
     }
 
     /// A key of these 32 bytes, which must come from a good random source.
@@ -403,9 +382,7 @@ impl Identity {
 
     fn roots(&self) -> RootCertStore {
         let mut roots = RootCertStore::empty();
-        roots
-            .add(self.authority.clone())
-            .expect("the authority is a certificate of our making");
+        roots.add(self.authority.clone()).expect("the authority is a certificate of our making");
         roots
     }
 
@@ -447,9 +424,7 @@ struct FixedDate;
 impl TimeProvider for FixedDate {
     fn current_time(&self) -> Option<UnixTime> {
         // The start of 2025.
-        Some(UnixTime::since_unix_epoch(Duration::from_secs(
-            1_735_689_600,
-        )))
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(1_735_689_600)))
     }
 }
 
@@ -482,10 +457,8 @@ fn issue_leaf(
     params.subject_alt_names = vec![dns(node_name(id, cluster)), dns(any_name(cluster))];
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     // Every node both dials and accepts.
-    params.extended_key_usages = vec![
-        ExtendedKeyUsagePurpose::ServerAuth,
-        ExtendedKeyUsagePurpose::ClientAuth,
-    ];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     let leaf = params
         .signed_by(key, &authority.issuer)
         .expect("parameters of our own making can be signed");
@@ -502,9 +475,7 @@ fn any_name(cluster: &str) -> String {
 
 fn id_of(spki: &[u8]) -> [u8; 16] {
     let hash = digest::digest(&digest::SHA256, spki);
-    hash.as_ref()[..16]
-        .try_into()
-        .expect("SHA-256 has 32 bytes")
+    hash.as_ref()[..16].try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// HKDF-SHA256 (RFC 5869) of a 32-byte secret to `N` bytes, for the purpose that `info` names.
@@ -611,28 +582,12 @@ mod tests {
         assert_eq!(ClusterKey::parse(" \n"), Err(KeyError::Empty));
         assert_eq!(ClusterKey::parse("hunter2"), Err(KeyError::Prefix));
         assert_eq!(ClusterKey::parse("chk1-prod"), Err(KeyError::Length));
-        assert_eq!(
-            ClusterKey::parse(&text[..text.len() - 1]),
-            Err(KeyError::Length)
-        );
-        assert_eq!(
-            ClusterKey::parse(&text.replace("prod", "PROD")),
-            Err(KeyError::Name)
-        );
-        assert_eq!(
-            ClusterKey::parse(&text.replace("prod", "prof")),
-            Err(KeyError::Checksum)
-        );
-        assert_eq!(
-            ClusterKey::parse(&text.replace("aadq", "aa1q")),
-            Err(KeyError::Character)
-        );
+        assert_eq!(ClusterKey::parse(&text[..text.len() - 1]), Err(KeyError::Length));
+        assert_eq!(ClusterKey::parse(&text.replace("prod", "PROD")), Err(KeyError::Name));
+        assert_eq!(ClusterKey::parse(&text.replace("prod", "prof")), Err(KeyError::Checksum));
+        assert_eq!(ClusterKey::parse(&text.replace("aadq", "aa1q")), Err(KeyError::Character));
         for name in ["", "-a", "a-", "a b", "ä", &"a".repeat(33)] {
-            assert_eq!(
-                ClusterKey::generate(name, [0; 32]),
-                Err(KeyError::Name),
-                "{name}"
-            );
+            assert_eq!(ClusterKey::generate(name, [0; 32]), Err(KeyError::Name), "{name}");
         }
     }
 
@@ -641,15 +596,9 @@ mod tests {
         let text = cluster().to_text();
         let file = format!("# made on Monday\n\n  {text}\n\n# end\n");
         assert_eq!(ClusterKey::parse_file_text(&file), Ok(cluster()));
-        assert_eq!(
-            ClusterKey::parse_file_text("# nothing\n\n"),
-            Err(KeyError::Empty)
-        );
+        assert_eq!(ClusterKey::parse_file_text("# nothing\n\n"), Err(KeyError::Empty));
         let twice = format!("{text}\n{text}\n");
-        assert_eq!(
-            ClusterKey::parse_file_text(&twice),
-            Err(KeyError::SecondKey)
-        );
+        assert_eq!(ClusterKey::parse_file_text(&twice), Err(KeyError::SecondKey));
     }
 
     #[test]
@@ -696,10 +645,7 @@ mod tests {
     fn keys_for_resets_survive_a_restart() {
         let identity = || Identity::new(&cluster(), &NodeKey::derive(&cluster(), "pod-1"));
         assert_eq!(identity().reset_key, identity().reset_key);
-        assert_eq!(
-            identity().connection_id_key(),
-            identity().connection_id_key()
-        );
+        assert_eq!(identity().connection_id_key(), identity().connection_id_key());
         let other = Identity::new(&cluster(), &NodeKey::derive(&cluster(), "pod-2"));
         assert_ne!(identity().reset_key, other.reset_key);
         assert_ne!(identity().connection_id_key(), other.connection_id_key());

@@ -98,11 +98,7 @@ struct Process {
 
 impl Process {
     fn start(mut command: Command) -> Process {
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (into, from) = (said.clone(), child.stderr.take().unwrap());
         std::thread::spawn(move || {
@@ -143,13 +139,7 @@ impl Process {
 
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args([name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
     fn until_ended(&mut self) -> ExitStatus {
@@ -173,10 +163,7 @@ impl Drop for Process {
 
 fn alive(home: &Home, node: &str) -> usize {
     let members = home.run(&["members", "--connect", node]);
-    stdout(&members)
-        .lines()
-        .filter(|line| line.split_whitespace().nth(1) == Some("alive"))
-        .count()
+    stdout(&members).lines().filter(|line| line.split_whitespace().nth(1) == Some("alive")).count()
 }
 
 fn until(what: &str, mut condition: impl FnMut() -> bool) {
@@ -190,43 +177,16 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
 #[test]
 fn wrong_usage_is_told_by_flag() {
     let home = Home::new("usage");
-    assert!(
-        home.refused(2, &["serve", "--sead", "x"])
-            .contains("--sead")
-    );
-    assert!(
-        home.refused(2, &["serve", "--max-memory", "lots"])
-            .contains("256MiB")
-    );
-    assert!(
-        home.refused(2, &["serve", "--replicas", "9"])
-            .contains("1 to 8")
-    );
-    assert!(
-        home.refused(2, &["serve", "--listen", "7379"])
-            .contains("host:port")
-    );
-    assert!(
-        home.refused(2, &["set", "k", "v", "--ttl", "10"])
-            .contains("10s")
-    );
-    assert!(
-        home.refused(2, &["serve", "--cluster-key", "chk1-x"])
-            .contains("--cluster-key")
-    );
-    assert!(
-        home.refused(1, &["key", "new", "--name", "No Good"])
-            .contains("--name")
-    );
-    assert!(
-        home.refused(1, &["get", "k", "--connect", "127.0.0.1:1"])
-            .contains("127.0.0.1:1")
-    );
+    assert!(home.refused(2, &["serve", "--sead", "x"]).contains("--sead"));
+    assert!(home.refused(2, &["serve", "--max-memory", "lots"]).contains("256MiB"));
+    assert!(home.refused(2, &["serve", "--replicas", "9"]).contains("1 to 8"));
+    assert!(home.refused(2, &["serve", "--listen", "7379"]).contains("host:port"));
+    assert!(home.refused(2, &["set", "k", "v", "--ttl", "10"]).contains("10s"));
+    assert!(home.refused(2, &["serve", "--cluster-key", "chk1-x"]).contains("--cluster-key"));
+    assert!(home.refused(1, &["key", "new", "--name", "No Good"]).contains("--name"));
+    assert!(home.refused(1, &["get", "k", "--connect", "127.0.0.1:1"]).contains("127.0.0.1:1"));
     let long = "x".repeat(65);
-    assert!(
-        home.refused(1, &["serve", "--resp", ":0", "--name", &long])
-            .contains("--name: ")
-    );
+    assert!(home.refused(1, &["serve", "--resp", ":0", "--name", &long]).contains("--name: "));
 }
 
 #[test]
@@ -237,34 +197,17 @@ fn a_wrong_configuration_is_told_by_file_and_line() {
         home.refused(1, &["serve", "--config", &path])
     };
     let error = serve("name = \"a\"\n\nmax_memroy = \"1gb\"\n");
-    assert!(
-        error.contains("node.toml:3: unknown key `max_memroy`"),
-        "{error}"
-    );
+    assert!(error.contains("node.toml:3: unknown key `max_memroy`"), "{error}");
     assert!(error.contains("did you mean `max_memory`?"), "{error}");
     let error = serve("# size\nmax_memory = \"1 gigabyte\"\n");
-    assert!(
-        error.contains("node.toml:2: `max_memory`: ") && error.contains("2gb"),
-        "{error}"
-    );
+    assert!(error.contains("node.toml:2: `max_memory`: ") && error.contains("2gb"), "{error}");
     let error = serve("zone = \"a zone with a long name\"\n");
     assert!(error.contains("node.toml:1: `zone`"), "{error}");
     assert!(serve("name = \n").contains("node.toml:1: "));
-    assert!(
-        home.refused(1, &["serve", "--config", "/nowhere.toml"])
-            .contains("/nowhere.toml")
-    );
-    let output = home
-        .command(&["serve"])
-        .env("CHICKADEE_WEIGHT", "heavy")
-        .output()
-        .unwrap();
+    assert!(home.refused(1, &["serve", "--config", "/nowhere.toml"]).contains("/nowhere.toml"));
+    let output = home.command(&["serve"]).env("CHICKADEE_WEIGHT", "heavy").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(
-        stderr(&output).starts_with("error: CHICKADEE_WEIGHT: "),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).starts_with("error: CHICKADEE_WEIGHT: "), "{}", stderr(&output));
 }
 
 #[test]
@@ -279,59 +222,26 @@ fn a_key_that_cannot_be_used_is_told_and_not_shown() {
     assert!(key.starts_with("chk1-test-") && !key.contains('\n'));
     let broken = home.file("broken.key", &key.replace("chk1-test", "chk1-toast"));
     let error = serve(&broken);
-    assert!(
-        error.contains("broken.key: ") && error.contains("checksum"),
-        "{error}"
-    );
+    assert!(error.contains("broken.key: ") && error.contains("checksum"), "{error}");
     assert!(!error.contains(&key[12..24]));
 
     let open = home.file("open.key", key);
     std::fs::set_permissions(&open, PermissionsExt::from_mode(0o644)).unwrap();
     let node = home.serve(&["--cluster-key-file", &open]);
-    assert!(
-        node.until_said("can be read by others")
-            .contains("open.key")
-    );
+    assert!(node.until_said("can be read by others").contains("open.key"));
 }
 
 #[test]
 fn nothing_is_open_to_other_hosts_without_a_secret() {
     let home = Home::new("closed");
-    let args = [
-        "serve",
-        "--listen",
-        "0.0.0.0:0",
-        "--advertise",
-        "127.0.0.1",
-        "--resp",
-        ":0",
-    ];
+    let args = ["serve", "--listen", "0.0.0.0:0", "--advertise", "127.0.0.1", "--resp", ":0"];
     let error = home.refused(1, &args);
-    assert!(
-        error.contains("0.0.0.0:0") && error.contains("key new --name"),
-        "{error}"
-    );
+    assert!(error.contains("0.0.0.0:0") && error.contains("key new --name"), "{error}");
     let key = home.key_file("cluster.key");
-    let args = [
-        "serve",
-        "--listen",
-        ":0",
-        "--resp",
-        "0.0.0.0:0",
-        "--cluster-key-file",
-        &key,
-    ];
+    let args = ["serve", "--listen", ":0", "--resp", "0.0.0.0:0", "--cluster-key-file", &key];
     let error = home.refused(1, &args);
     assert!(error.contains("--resp-password-file"), "{error}");
-    let args = [
-        "serve",
-        "--listen",
-        "0.0.0.0:0",
-        "--resp",
-        ":0",
-        "--cluster-key-file",
-        &key,
-    ];
+    let args = ["serve", "--listen", "0.0.0.0:0", "--resp", ":0", "--cluster-key-file", &key];
     assert!(home.refused(1, &args).contains("--advertise 10.0.0.1:7379"));
 }
 
@@ -343,26 +253,12 @@ fn clients_give_the_password_or_are_refused() {
     let (resp, _) = node.until_serving();
     let error = home.refused(1, &["set", "k", "v", "--connect", &resp]);
     assert!(error.contains("CHICKADEE_RESP_PASSWORD"), "{error}");
-    let args = [
-        "set",
-        "k",
-        "v",
-        "--connect",
-        &resp,
-        "--resp-password-file",
-        &password,
-    ];
+    let args = ["set", "k", "v", "--connect", &resp, "--resp-password-file", &password];
     assert!(home.run(&args).status.success());
     let mut get = home.command(&["get", "k", "--connect", &resp]);
-    let got = get
-        .env("CHICKADEE_RESP_PASSWORD", "open sesame")
-        .output()
-        .unwrap();
+    let got = get.env("CHICKADEE_RESP_PASSWORD", "open sesame").output().unwrap();
     assert_eq!(stdout(&got), "v\n");
-    let wrong = get
-        .env("CHICKADEE_RESP_PASSWORD", "close sesame")
-        .output()
-        .unwrap();
+    let wrong = get.env("CHICKADEE_RESP_PASSWORD", "close sesame").output().unwrap();
     assert_eq!(wrong.status.code(), Some(1));
 }
 
@@ -372,29 +268,14 @@ fn an_address_in_use_is_told_at_once() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let start = Instant::now();
-    let args = [
-        "serve",
-        "--listen",
-        ":0",
-        "--resp",
-        &addr,
-        "--seed",
-        "127.0.0.1:1",
-    ];
+    let args = ["serve", "--listen", ":0", "--resp", &addr, "--seed", "127.0.0.1:1"];
     let error = home.refused(1, &args);
     assert!(error.contains(&addr) && error.contains("--resp"), "{error}");
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let error = home.refused(1, &["serve", "--resp", ":0", "--listen", &addr]);
-    assert!(
-        error.contains(&addr) && error.contains("--listen"),
-        "{error}"
-    );
-    assert!(
-        start.elapsed() < Duration::from_secs(3),
-        "not at once: {:?}",
-        start.elapsed()
-    );
+    assert!(error.contains(&addr) && error.contains("--listen"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(3), "not at once: {:?}", start.elapsed());
 }
 
 #[test]
@@ -405,16 +286,10 @@ fn the_verbs_talk_to_a_node() {
     let run = |args: &[&str]| home.run(&[args, &["--connect", &resp]].concat());
     assert_eq!(stdout(&run(&["set", "k", "-7"])), "OK\n");
     assert_eq!(stdout(&run(&["get", "k"])), "-7\n");
-    assert_eq!(
-        stdout(&run(&["set", "brief", "v", "--ttl", "150ms"])),
-        "OK\n"
-    );
+    assert_eq!(stdout(&run(&["set", "brief", "v", "--ttl", "150ms"])), "OK\n");
     until("expiry", || run(&["get", "brief"]).status.code() == Some(1));
     let missing = run(&["get", "never written"]);
-    assert_eq!(
-        (missing.status.code(), stdout(&missing).as_str()),
-        (Some(1), "")
-    );
+    assert_eq!((missing.status.code(), stdout(&missing).as_str()), (Some(1), ""));
     assert_eq!(stdout(&run(&["del", "k", "never written"])), "1\n");
     assert!(stdout(&run(&["members"])).contains("solo"));
     assert!(stdout(&run(&["status"])).contains("memory_bytes_max"));
@@ -424,10 +299,7 @@ fn the_verbs_talk_to_a_node() {
 #[test]
 fn two_that_start_together_make_one_development_key() {
     let home = Home::new("race");
-    let (one, two) = (
-        home.serve(&["--name", "one"]),
-        home.serve(&["--name", "two"]),
-    );
+    let (one, two) = (home.serve(&["--name", "one"]), home.serve(&["--name", "two"]));
     let seeds = [one.until_serving().1, two.until_serving().1];
     let three = home.serve(&["--name", "three", "--seed", &seeds[0], "--seed", &seeds[1]]);
     let (resp, _) = three.until_serving();
@@ -443,14 +315,7 @@ fn a_node_with_another_key_stays_outside() {
     let (ours, theirs) = (home.key_file("ours.key"), home.key_file("theirs.key"));
     let node = home.serve(&["--name", "ours", "--cluster-key-file", &ours]);
     let (resp, peers) = node.until_serving();
-    let args = [
-        "--name",
-        "theirs",
-        "--cluster-key-file",
-        &theirs,
-        "--seed",
-        &peers,
-    ];
+    let args = ["--name", "theirs", "--cluster-key-file", &theirs, "--seed", &peers];
     let foreign = home.serve(&args);
     foreign.until_said("another cluster key");
     node.until_said("another cluster key");
@@ -483,11 +348,7 @@ fn a_signal_ends_in_order_and_a_second_one_at_once() {
         node.signal("-INT");
         let status = node.until_ended();
         peer.signal("-CONT");
-        assert!(
-            status.code().is_some(),
-            "ended by signal {:?}",
-            status.signal()
-        );
+        assert!(status.code().is_some(), "ended by signal {:?}", status.signal());
         status.code() == Some(130)
     });
     assert!(hurried, "a second signal does not end it at once");
@@ -500,41 +361,25 @@ fn a_killed_node_takes_its_place_again() {
     let (resp, seed) = first.until_serving();
     let mut second = home.serve(&["--name", "b", "--seed", &seed]);
     let (resp_b, peers_b) = second.until_serving();
-    until("two members", || {
-        alive(&home, &resp) == 2 && alive(&home, &resp_b) == 2
-    });
+    until("two members", || alive(&home, &resp) == 2 && alive(&home, &resp_b) == 2);
     let get = |node: &str, key: &str| stdout(&home.run(&["get", key, "--connect", node]));
     for i in 0..20 {
         let key = format!("key-{i}");
-        assert!(
-            home.run(&["set", &key, "kept", "--connect", &resp])
-                .status
-                .success()
-        );
+        assert!(home.run(&["set", &key, "kept", "--connect", &resp]).status.success());
     }
     second.signal("-KILL");
     second.until_ended();
     for i in 0..20 {
-        assert_eq!(
-            get(&resp, &format!("key-{i}")),
-            "kept\n",
-            "key-{i} after the kill"
-        );
+        assert_eq!(get(&resp, &format!("key-{i}")), "kept\n", "key-{i} after the kill");
     }
     // The same command; without a seed it would be called by the others just as well.
-    let args = [
-        "--name", "b", "--listen", &peers_b, "--resp", &resp_b, "--seed", &seed,
-    ];
+    let args = ["--name", "b", "--listen", &peers_b, "--resp", &resp_b, "--seed", &seed];
     let second = home.serve(&args);
     second.until_said("ready: ");
     second.until_serving();
     until("a member again", || alive(&home, &resp) == 2);
     for i in 0..20 {
-        assert_eq!(
-            get(&resp_b, &format!("key-{i}")),
-            "kept\n",
-            "key-{i} on the node that is back"
-        );
+        assert_eq!(get(&resp_b, &format!("key-{i}")), "kept\n", "key-{i} on the node that is back");
     }
 }
 
@@ -544,15 +389,9 @@ fn the_demonstration_ends_by_itself() {
     let output = home.run(&["demo", "--base-port", "0", "--for", "1"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let guide = stdout(&output);
-    assert!(
-        guide.contains("demo-3") && guide.contains("redis-cli -p "),
-        "{guide}"
-    );
+    assert!(guide.contains("demo-3") && guide.contains("redis-cli -p "), "{guide}");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let error = home.refused(1, &["demo", "--base-port", &port]);
-    assert!(
-        error.contains(&port) && error.contains("--base-port"),
-        "{error}"
-    );
+    assert!(error.contains(&port) && error.contains("--base-port"), "{error}");
 }

@@ -11,10 +11,8 @@ fn key() -> ClusterKey {
 }
 
 async fn node(name: &str, seed: Option<&Node>) -> Node {
-    let mut builder = Node::builder(key())
-        .name(name)
-        .listen("127.0.0.1:0".parse().unwrap())
-        .max_memory(16 << 20);
+    let mut builder =
+        Node::builder(key()).name(name).listen("127.0.0.1:0".parse().unwrap()).max_memory(16 << 20);
     if let Some(seed) = seed {
         builder = builder.seed(seed.addr().to_string());
     }
@@ -28,20 +26,13 @@ async fn ready(node: &Node) {
 
 async fn alive(node: &Node) -> usize {
     let members = node.members().await.unwrap();
-    members
-        .iter()
-        .filter(|member| member.state == MemberState::Alive)
-        .count()
+    members.iter().filter(|member| member.state == MemberState::Alive).count()
 }
 
 async fn until_alive(node: &Node, count: usize) {
     let end = Instant::now() + WAIT_MAX;
     while alive(node).await != count {
-        assert!(
-            Instant::now() < end,
-            "{} does not see {count} alive",
-            node.name()
-        );
+        assert!(Instant::now() < end, "{} does not see {count} alive", node.name());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -56,15 +47,9 @@ async fn what_one_node_inserts_another_gets() {
     until_alive(&two, 2).await;
     let (here, there) = (one.cache(), two.cache());
     for i in 0..100 {
-        here.insert(format!("key-{i}"), format!("value-{i}"), None)
-            .await
-            .unwrap();
+        here.insert(format!("key-{i}"), format!("value-{i}"), None).await.unwrap();
         let value = there.get(format!("key-{i}")).await.unwrap();
-        assert_eq!(
-            value.as_deref(),
-            Some(format!("value-{i}").as_bytes()),
-            "key-{i}"
-        );
+        assert_eq!(value.as_deref(), Some(format!("value-{i}").as_bytes()), "key-{i}");
     }
     assert!(there.remove("key-7").await.unwrap());
     assert!(!there.remove("key-7").await.unwrap());
@@ -95,19 +80,13 @@ async fn a_restart_of_one_loses_nothing() {
     until_alive(&one, 2).await;
     let cache = one.cache();
     for i in 0..200 {
-        cache
-            .insert(format!("key-{i}"), "kept", None)
-            .await
-            .unwrap();
+        cache.insert(format!("key-{i}"), "kept", None).await.unwrap();
     }
     let (id, old) = (two.id(), two.cache());
     two.restart().await;
     assert_eq!(old.get("key-0").await, Err(CacheError::Stopped));
     for i in 0..200 {
-        assert!(
-            cache.get(format!("key-{i}")).await.unwrap().is_some(),
-            "key-{i} while it is gone"
-        );
+        assert!(cache.get(format!("key-{i}")).await.unwrap().is_some(), "key-{i} while it is gone");
     }
     // The same name is the same place on the ring.
     let two = node("two", Some(&one)).await;
@@ -117,10 +96,7 @@ async fn a_restart_of_one_loses_nothing() {
     one.restart().await;
     let cache = two.cache();
     for i in 0..200 {
-        assert!(
-            cache.get(format!("key-{i}")).await.unwrap().is_some(),
-            "key-{i} after it is back"
-        );
+        assert!(cache.get(format!("key-{i}")).await.unwrap().is_some(), "key-{i} after it is back");
     }
     two.restart().await;
 }
@@ -149,50 +125,20 @@ async fn a_dropped_node_is_gone_for_the_others() {
 #[tokio::test]
 async fn limits_are_told_by_name() {
     let builder = Node::builder(key()).listen("127.0.0.1:0".parse().unwrap());
-    let error = builder
-        .clone()
-        .name("x".repeat(65))
-        .start()
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, StartError::Setting { name: "name", .. }),
-        "{error}"
-    );
+    let error = builder.clone().name("x".repeat(65)).start().await.unwrap_err();
+    assert!(matches!(error, StartError::Setting { name: "name", .. }), "{error}");
     let error = builder.clone().max_memory(1).start().await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StartError::Setting {
-                name: "max_memory",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StartError::Setting { name: "max_memory", .. }), "{error}");
     let error = builder.clone().seed("no port").start().await.unwrap_err();
-    assert!(
-        matches!(error, StartError::Setting { name: "seed", .. }),
-        "{error}"
-    );
+    assert!(matches!(error, StartError::Setting { name: "seed", .. }), "{error}");
 
     let node = node("limits", None).await;
-    let taken = Node::builder(key())
-        .listen(node.addr())
-        .start()
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(taken, StartError::Listen { addr, .. } if addr == node.addr()),
-        "{taken}"
-    );
+    let taken = Node::builder(key()).listen(node.addr()).start().await.unwrap_err();
+    assert!(matches!(taken, StartError::Listen { addr, .. } if addr == node.addr()), "{taken}");
     let cache = node.cache();
     let long = vec![b'k'; 65_536];
     assert_eq!(cache.get(&long).await, Err(CacheError::KeyTooLong(65_536)));
     let large = cache.insert("k", vec![0; 2 << 20], None).await;
-    assert!(
-        matches!(large, Err(CacheError::ValueTooLarge { .. })),
-        "{large:?}"
-    );
+    assert!(matches!(large, Err(CacheError::ValueTooLarge { .. })), "{large:?}");
     node.restart().await;
 }

@@ -61,18 +61,9 @@ fn sources(roots: &[&str]) -> Vec<Source> {
     let mut found = Vec::new();
     while let Some(path) = open.pop() {
         if path.is_dir() {
-            open.extend(
-                fs::read_dir(&path)
-                    .unwrap()
-                    .map(|entry| entry.unwrap().path()),
-            );
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let name = path
-                .strip_prefix(top)
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .replace('\\', "/");
+            let name = path.strip_prefix(top).unwrap().to_str().unwrap().replace('\\', "/");
             let text = fs::read_to_string(&path).unwrap();
             found.push(Source { path: name, text });
         }
@@ -93,49 +84,21 @@ fn names(line: &str, word: &str) -> bool {
 }
 
 fn fail(rule: &str, reason: &str, places: &[String]) {
-    assert!(
-        places.is_empty(),
-        "{rule}\n  because {reason}\n  but: {}",
-        places.join("\n       ")
-    );
+    assert!(places.is_empty(), "{rule}\n  because {reason}\n  but: {}", places.join("\n       "));
 }
 
 #[test]
 fn what_decides_is_deterministic() {
     let inner = sources(&["src/placement", "src/store", "src/node"]);
     for (word, reason) in [
-        (
-            "tokio",
-            "they wait for nothing but a store lock: what waits cannot be replayed",
-        ),
-        (
-            "Instant::now",
-            "time is an argument: a simulation has its own",
-        ),
-        (
-            "SystemTime::now",
-            "time is an argument: a simulation has its own",
-        ),
-        (
-            "std::thread",
-            "a run must not depend on how threads are scheduled",
-        ),
-        (
-            "std::net::UdpSocket",
-            "the boundary of a node is bytes; `net` moves them",
-        ),
-        (
-            "rand::rng",
-            "randomness comes from the seed that the node is given",
-        ),
-        (
-            "thread_rng",
-            "randomness comes from the seed that the node is given",
-        ),
-        (
-            "make_rng",
-            "randomness comes from the seed that the node is given",
-        ),
+        ("tokio", "they wait for nothing but a store lock: what waits cannot be replayed"),
+        ("Instant::now", "time is an argument: a simulation has its own"),
+        ("SystemTime::now", "time is an argument: a simulation has its own"),
+        ("std::thread", "a run must not depend on how threads are scheduled"),
+        ("std::net::UdpSocket", "the boundary of a node is bytes; `net` moves them"),
+        ("rand::rng", "randomness comes from the seed that the node is given"),
+        ("thread_rng", "randomness comes from the seed that the node is given"),
+        ("make_rng", "randomness comes from the seed that the node is given"),
         ("RandomState", "its seed comes from the operating system"),
     ] {
         let uses = inner.iter().flat_map(|source| {
@@ -165,52 +128,16 @@ fn what_decides_is_deterministic() {
 fn each_named_crate_lives_in_one_place() {
     let all = sources(&["src"]);
     for (name, homes, reason) in [
-        (
-            "foca",
-            &["src/node/membership.rs"][..],
-            "SWIM's vocabulary is translated once into ours",
-        ),
-        (
-            "bincode",
-            &["src/node/codec.rs"],
-            "it is unmaintained: one file to replace",
-        ),
-        (
-            "crdts",
-            &["src/store/entry.rs"],
-            "we use one register, and guard its sharp edge once",
-        ),
-        (
-            "quinn",
-            &["src/net/", "src/tls.rs"],
-            "the node never learns what carries its bytes",
-        ),
-        (
-            "quinn_proto",
-            &["src/net/endpoint.rs"],
-            "the node never learns what carries its bytes",
-        ),
-        (
-            "rustls",
-            &["src/tls.rs"],
-            "security is reviewed in one file",
-        ),
+        ("foca", &["src/node/membership.rs"][..], "SWIM's vocabulary is translated once into ours"),
+        ("bincode", &["src/node/codec.rs"], "it is unmaintained: one file to replace"),
+        ("crdts", &["src/store/entry.rs"], "we use one register, and guard its sharp edge once"),
+        ("quinn", &["src/net/", "src/tls.rs"], "the node never learns what carries its bytes"),
+        ("quinn_proto", &["src/net/endpoint.rs"], "the node never learns what carries its bytes"),
+        ("rustls", &["src/tls.rs"], "security is reviewed in one file"),
         ("rcgen", &["src/tls.rs"], "security is reviewed in one file"),
-        (
-            "clap",
-            &["src/cli/"],
-            "an embedding program has flags of its own",
-        ),
-        (
-            "toml",
-            &["src/cli/file.rs"],
-            "an embedding program has files of its own",
-        ),
-        (
-            "tracing_subscriber",
-            &["src/cli/logging.rs"],
-            "where the log goes is the host's choice",
-        ),
+        ("clap", &["src/cli/"], "an embedding program has flags of its own"),
+        ("toml", &["src/cli/file.rs"], "an embedding program has files of its own"),
+        ("tracing_subscriber", &["src/cli/logging.rs"], "where the log goes is the host's choice"),
     ] {
         let path = format!("{name}::");
         let uses = all.iter().filter(|source| {
@@ -227,9 +154,7 @@ fn each_named_crate_lives_in_one_place() {
                 })
             };
             let lines = source.code().filter(move |(_, line)| begins(line));
-            lines
-                .map(|(line, _)| format!("{}:{line}", source.path))
-                .collect::<Vec<_>>()
+            lines.map(|(line, _)| format!("{}:{line}", source.path)).collect::<Vec<_>>()
         });
         let rule = format!("`{name}` is named only in {}", homes.join(" and "));
         fail(&rule, reason, &uses.collect::<Vec<_>>());
@@ -247,32 +172,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("error", &["node", "config", "Config"]),
     ("config", &["error", "placement", "tls", "StartError"]),
     ("handle", &["config", "node", "store"]),
-    (
-        "driver",
-        &[
-            "config",
-            "error",
-            "handle",
-            "net",
-            "node",
-            "placement",
-            "store",
-            "tls",
-        ],
-    ),
-    (
-        "api",
-        &[
-            "config",
-            "driver",
-            "error",
-            "handle",
-            "node",
-            "placement",
-            "store",
-            "tls",
-        ],
-    ),
+    ("driver", &["config", "error", "handle", "net", "node", "placement", "store", "tls"]),
+    ("api", &["config", "driver", "error", "handle", "node", "placement", "store", "tls"]),
     ("resp", &["handle", "node", "store"]),
 ];
 
@@ -281,10 +182,7 @@ fn nothing_points_up() {
     let all = sources(&["src"]);
     let mut wrong = Vec::new();
     for source in &all {
-        let own = source
-            .path
-            .trim_start_matches("src/")
-            .trim_end_matches(".rs");
+        let own = source.path.trim_start_matches("src/").trim_end_matches(".rs");
         let own = own.split('/').next().unwrap_or_default();
         let Some((_, allowed)) = MAY_NAME.iter().find(|(module, _)| *module == own) else {
             // What stands on top: lib, main and cli.
@@ -310,16 +208,12 @@ fn nothing_points_up() {
         "what is below can then be understood, tested and simulated without what is above",
         &wrong,
     );
-    let wrong = all
-        .iter()
-        .filter(|source| source.path.starts_with("src/net/"))
-        .flat_map(|source| {
+    let wrong =
+        all.iter().filter(|source| source.path.starts_with("src/net/")).flat_map(|source| {
             let lines = source.shipped().filter(|(_, line)| {
                 line.contains("crate::placement") && !line.contains("crate::placement::peer")
             });
-            lines
-                .map(|(line, _)| format!("{}:{line}", source.path))
-                .collect::<Vec<_>>()
+            lines.map(|(line, _)| format!("{}:{line}", source.path)).collect::<Vec<_>>()
         });
     fail(
         "net names of placement only who a peer is",
@@ -388,19 +282,12 @@ fn files_can_be_read_in_one_sitting() {
         let longer = LONG_FILES.iter().find(|(path, _)| *path == source.path);
         let max = longer.map_or(LINES_MAX, |(_, max)| *max);
         if lines > max {
-            wrong.push(format!(
-                "{} has {lines} lines; {max} are allowed",
-                source.path
-            ));
+            wrong.push(format!("{} has {lines} lines; {max} are allowed", source.path));
         }
         for (i, line) in source.text.lines().enumerate() {
             let wide = line.chars().count() > COLUMNS_MAX;
             if wide && !WIDE_FILES.contains(&source.path.as_str()) {
-                wrong.push(format!(
-                    "{}:{} is wider than {COLUMNS_MAX}",
-                    source.path,
-                    i + 1
-                ));
+                wrong.push(format!("{}:{} is wider than {COLUMNS_MAX}", source.path, i + 1));
             }
         }
     }
@@ -429,17 +316,9 @@ fn nothing_is_left_over() {
     let mut wrong = Vec::new();
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = sources(&["src", "tests", "examples", "simulations"]);
-    for path in [
-        "README.md",
-        "Cargo.toml",
-        "simulations/Cargo.toml",
-        ".cargo/config.toml",
-    ] {
+    for path in ["README.md", "Cargo.toml", "simulations/Cargo.toml", ".cargo/config.toml"] {
         let text = fs::read_to_string(top.join(path)).unwrap_or_default();
-        all.push(Source {
-            path: path.to_owned(),
-            text,
-        });
+        all.push(Source { path: path.to_owned(), text });
     }
     for source in &all {
         for (i, line) in source.text.lines().enumerate() {
@@ -459,8 +338,5 @@ fn nothing_is_left_over() {
 fn unsafe_code_is_forbidden() {
     let text =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    assert!(
-        text.contains("#![forbid(unsafe_code)]"),
-        "memory safety needs no review here"
-    );
+    assert!(text.contains("#![forbid(unsafe_code)]"), "memory safety needs no review here");
 }

@@ -139,22 +139,14 @@ impl History {
     /// A value was seen under a version.
     pub fn saw(&mut self, key: &str, value: &str, version: Version) {
         let stamp = version.value;
-        let seen = Seen {
-            oldest: stamp,
-            newest: stamp,
-        };
-        let known = self
-            .versions
-            .entry((key.to_owned(), value.to_owned()))
-            .or_insert(seen);
+        let seen = Seen { oldest: stamp, newest: stamp };
+        let known = self.versions.entry((key.to_owned(), value.to_owned())).or_insert(seen);
         known.oldest = known.oldest.min(stamp);
         known.newest = known.newest.max(stamp);
     }
 
     /// The versions of a value.
     pub fn seen(&self, key: &str, value: &str) -> Option<Seen> {
-        self.versions
-            .get(&(key.to_owned(), value.to_owned()))
-            .copied()
+        self.versions.get(&(key.to_owned(), value.to_owned())).copied()
     }
 }

@@ -95,19 +95,10 @@ fn carry_out(verb: Verb) -> Result<bool, String> {
             }
             Ok(true)
         }
-        Verb::Run {
-            name,
-            seeds,
-            jobs,
-            nodes,
-        } => Ok(many(scenario(&name, nodes)?, seeds, jobs.max(1), nodes)),
-        Verb::Replay {
-            name,
-            seed,
-            nodes,
-            frames,
-            plan: print,
-        } => {
+        Verb::Run { name, seeds, jobs, nodes } => {
+            Ok(many(scenario(&name, nodes)?, seeds, jobs.max(1), nodes))
+        }
+        Verb::Replay { name, seed, nodes, frames, plan: print } => {
             let plan = scenario(&name, nodes)?.plan(seed, nodes);
             if print {
                 let json = serde_json::to_string_pretty(&plan).map_err(|e| e.to_string())?;
@@ -132,10 +123,7 @@ fn carry_out(verb: Verb) -> Result<bool, String> {
                 });
                 if (here.hash, here.events) != (there.hash, there.events) {
                     equal = false;
-                    println!(
-                        "DIFFERS {name} seed={seed}: {:016x} {:016x}",
-                        here.hash, there.hash
-                    );
+                    println!("DIFFERS {name} seed={seed}: {:016x} {:016x}", here.hash, there.hash);
                 }
             }
             let count = seeds.end - seeds.start;
@@ -153,23 +141,15 @@ fn scenario(name: &str, nodes: Option<usize>) -> Result<&'static Scenario, Strin
         return Err(format!("--nodes must be from 1 to {}", NODES_MAX - 10));
     }
     let names: Vec<_> = scenarios::ALL.iter().map(|s| s.name).collect();
-    scenarios::find(name).ok_or_else(|| {
-        format!(
-            "there is no scenario {name:?}; there are {}",
-            names.join(", ")
-        )
-    })
+    scenarios::find(name)
+        .ok_or_else(|| format!("there is no scenario {name:?}; there are {}", names.join(", ")))
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
     let wrong = || format!("{text:?} is no range of seeds; 1..200 is one, 200 not included");
     let (from, to) = text.split_once("..").ok_or_else(wrong)?;
     let range = from.parse().map_err(|_| wrong())?..to.parse().map_err(|_| wrong())?;
-    if range.is_empty() {
-        Err(wrong())
-    } else {
-        Ok(range)
-    }
+    if range.is_empty() { Err(wrong()) } else { Ok(range) }
 }
 
 /// Runs many seeds. Returns whether all held.
@@ -189,10 +169,7 @@ fn many(scenario: &Scenario, seeds: Range<u64>, jobs: usize, nodes: Option<usize
                     let plan = scenario.plan(seed, nodes);
                     let outcome = watched(&plan, nodes, Trace::default());
                     report(&plan, nodes, &outcome);
-                    outcomes
-                        .lock()
-                        .expect("nobody panics with it")
-                        .insert(seed, outcome);
+                    outcomes.lock().expect("nobody panics with it").insert(seed, outcome);
                 }
             });
         }
@@ -228,10 +205,7 @@ thread_local! {
 /// Runs a plan; should it panic, [`name_panics`] says which.
 fn watched(plan: &Plan, nodes: Option<usize>, trace: Trace) -> Outcome {
     let (name, seed) = (&plan.scenario, plan.seed);
-    let line = format!(
-        "FAIL {name} seed={seed} invariant=no-panic\n{}",
-        again(plan, nodes)
-    );
+    let line = format!("FAIL {name} seed={seed} invariant=no-panic\n{}", again(plan, nodes));
     RUNNING.replace(line);
     let outcome = run(plan, trace);
     RUNNING.take();
@@ -256,12 +230,7 @@ fn report(plan: &Plan, nodes: Option<usize>, outcome: &Outcome) -> bool {
     let Some(violation) = &outcome.violation else {
         return true;
     };
-    println!(
-        "FAIL {} seed={} {violation}\n{}",
-        plan.scenario,
-        plan.seed,
-        again(plan, nodes)
-    );
+    println!("FAIL {} seed={} {violation}\n{}", plan.scenario, plan.seed, again(plan, nodes));
     false
 }
 

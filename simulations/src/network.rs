@@ -101,11 +101,7 @@ impl Network {
             duplicate_ppm: 0,
             jitter_ns_max: 0,
         };
-        network.set_weather(
-            options.loss_ppm,
-            options.duplicate_ppm,
-            options.jitter_us_max,
-        );
+        network.set_weather(options.loss_ppm, options.duplicate_ppm, options.jitter_us_max);
         network
     }
 

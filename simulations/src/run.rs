@@ -45,17 +45,12 @@ pub fn run(plan: &Plan, trace: Trace) -> Outcome {
         Err(unsettled) => {
             // What went wrong earlier is the more likely cause.
             let earlier = violation.take();
-            violation = [earlier, unsettled]
-                .into_iter()
-                .flatten()
-                .min_by_key(|v| v.at);
+            violation = [earlier, unsettled].into_iter().flatten().min_by_key(|v| v.at);
             None
         }
     };
     if let Some(violation) = &violation {
-        world
-            .trace
-            .world(world.now, "FAIL", || violation.to_string());
+        world.trace.world(world.now, "FAIL", || violation.to_string());
     }
     Outcome {
         seed: plan.seed,
@@ -79,13 +74,7 @@ fn live(world: &mut World) -> Result<u64, Option<Violation>> {
     world.serving = false;
     world.heal();
     let complain = |world: &World, invariant, text| {
-        Err(Some(Violation {
-            invariant,
-            at: world.now,
-            key: None,
-            node: None,
-            text,
-        }))
+        Err(Some(Violation { invariant, at: world.now, key: None, node: None, text }))
     };
     // A second for what was under way.
     let mut look = healed.plus_ms(1_000);
@@ -98,25 +87,16 @@ fn live(world: &mut World) -> Result<u64, Option<Violation>> {
             break world.now.ms_since(healed);
         };
         if world.now.ms_since(healed) >= options.settle_ms {
-            let after = format!(
-                "{} s after the last fault: {why}",
-                options.settle_ms / 1_000
-            );
+            let after = format!("{} s after the last fault: {why}", options.settle_ms / 1_000);
             return complain(world, "convergence", after);
         }
         look = look.plus_ms(LOOK_MS);
     };
-    world
-        .trace
-        .world(world.now, "agreed", || format!("after {agreed_ms} ms"));
+    world.trace.world(world.now, "agreed", || format!("after {agreed_ms} ms"));
     let before = convergence::activity(world);
     world.run_until(look.plus_ms(QUIET_MS));
     if let Some(why) = convergence::disagreement(world) {
-        return complain(
-            world,
-            "convergence",
-            format!("they had agreed before: {why}"),
-        );
+        return complain(world, "convergence", format!("they had agreed before: {why}"));
     }
     for (counter, now) in convergence::activity(world) {
         let then = before.get(&counter).copied().unwrap_or_default();
@@ -126,12 +106,8 @@ fn live(world: &mut World) -> Result<u64, Option<Violation>> {
             return complain(world, "quiet", text);
         }
     }
-    let keys: std::collections::BTreeSet<String> = world
-        .history
-        .records
-        .iter()
-        .map(|record| record.key.clone())
-        .collect();
+    let keys: std::collections::BTreeSet<String> =
+        world.history.records.iter().map(|record| record.key.clone()).collect();
     for host in 0..world.hosts.len() {
         if world.runs(host) {
             for key in &keys {

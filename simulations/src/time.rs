@@ -90,11 +90,7 @@ mod tests {
     #[test]
     fn a_deadline_is_reached_when_it_is_due_and_not_before() {
         for rate_ppm in [-20_000, -7, 0, 13, 20_000] {
-            let clocks = Clocks {
-                origin_ns: 12_345,
-                rate_ppm,
-                ..Clocks::default()
-            };
+            let clocks = Clocks { origin_ns: 12_345, rate_ppm, ..Clocks::default() };
             for ns in [0, 1, 999_999_999, 120_000_000_001] {
                 let mono = Mono(12_345 + ns);
                 let due = clocks.when(mono, Time(0));

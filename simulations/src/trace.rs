@@ -19,11 +19,7 @@ pub struct Trace {
 impl Trace {
     /// A record that is written to standard output, too; with every frame, or without.
     pub fn printing(frames: bool) -> Trace {
-        Trace {
-            printing: true,
-            frames,
-            ..Trace::default()
-        }
+        Trace { printing: true, frames, ..Trace::default() }
     }
 
     /// The hash of everything so far.

@@ -29,10 +29,7 @@ pub fn draw(options: &Options, rng: &mut ChaCha12Rng) -> Vec<Timed<ClientOperati
                 (key, act)
             };
             count += 1;
-            operations.push(Timed {
-                at_ms,
-                what: ClientOperation { client, key, act },
-            });
+            operations.push(Timed { at_ms, what: ClientOperation { client, key, act } });
             at_ms += rng.random_range(PAUSE_MS.0..PAUSE_MS.1);
         }
     }
@@ -42,9 +39,7 @@ pub fn draw(options: &Options, rng: &mut ChaCha12Rng) -> Vec<Timed<ClientOperati
 
 fn key(options: &Options, rng: &mut ChaCha12Rng) -> String {
     // The minimum of two draws: the first keys are asked for most.
-    let number = rng
-        .random_range(0..options.keys)
-        .min(rng.random_range(0..options.keys));
+    let number = rng.random_range(0..options.keys).min(rng.random_range(0..options.keys));
     let letter = match rng.random_range(0..10) {
         0..5 => 'k',
         5..7 => 'd',

@@ -84,9 +84,7 @@ impl Builder {
     pub async fn start(self) -> Result<Node, StartError> {
         self.config.check()?;
         // Binding does not wait for the network, so this blocks for well under a millisecond.
-        Ok(Node {
-            running: Running::start(self.config)?,
-        })
+        Ok(Node { running: Running::start(self.config)? })
     }
 }
 
@@ -101,9 +99,7 @@ pub struct Node {
 impl Node {
     /// Sets up a node of the cluster that this key belongs to.
     pub fn builder(key: ClusterKey) -> Builder {
-        Builder {
-            config: Config::new(key),
-        }
+        Builder { config: Config::new(key) }
     }
 
     /// Starts a node from a configuration.
@@ -111,9 +107,7 @@ impl Node {
     /// # Errors
     /// As [`Builder::start`].
     pub fn start(config: Config) -> Result<Node, StartError> {
-        Ok(Node {
-            running: Running::start(config)?,
-        })
+        Ok(Node { running: Running::start(config)? })
     }
 
     /// Who this node is.
@@ -133,10 +127,7 @@ impl Node {
 
     /// The default cache of the cluster: the one that Redis clients see as database 0.
     pub fn cache(&self) -> Cache {
-        Cache {
-            handle: self.running.handle.clone(),
-            namespace: Namespace(0),
-        }
+        Cache { handle: self.running.handle.clone(), namespace: Namespace(0) }
     }
 
     /// What runs local operations, for the Redis listener.
@@ -235,10 +226,7 @@ impl Cache {
         let value = value.into();
         let max = self.handle.value_bytes_max();
         if value.len() > max {
-            return Err(CacheError::ValueTooLarge {
-                bytes: value.len(),
-                max,
-            });
+            return Err(CacheError::ValueTooLarge { bytes: value.len(), max });
         }
         let batch = self.handle.batch();
         let ends = |ttl: Duration| {
@@ -246,16 +234,12 @@ impl Cache {
             self.handle.expiry_ms(batch).saturating_add(ms)
         };
         let deadline_ms = ttl.map(ends);
-        let local = Operation::Set {
-            value: &value[..],
-            deadline_ms,
-        };
+        let local = Operation::Set { value: &value[..], deadline_ms };
         if self.handle.local(batch, key, &local, |_| ()).is_ok() {
             return Ok(None);
         }
-        let (_, written) = self
-            .ask(bytes, Operation::Set { value, deadline_ms }, Level::Quorum)
-            .await?;
+        let (_, written) =
+            self.ask(bytes, Operation::Set { value, deadline_ms }, Level::Quorum).await?;
         Ok(written)
     }
 
@@ -282,16 +266,8 @@ impl Cache {
         level: Level,
     ) -> Result<(Answer<Bytes>, Option<Written>), CacheError> {
         let bytes = Bytes::copy_from_slice(key);
-        let key = Key {
-            namespace: self.namespace,
-            bytes,
-        };
-        let command = Command::Key {
-            key,
-            operation,
-            level,
-            min: Version::ZERO,
-        };
+        let key = Key { namespace: self.namespace, bytes };
+        let command = Command::Key { key, operation, level, min: Version::ZERO };
         match self.handle.ask(command).await {
             Ok(Reply::Answer { answer, written }) => Ok((answer, written)),
             Ok(Reply::Failed(failure)) => Err(CacheError::Failed(failure)),
@@ -303,9 +279,6 @@ impl Cache {
         if bytes.len() > KEY_BYTES_MAX {
             return Err(CacheError::KeyTooLong(bytes.len()));
         }
-        Ok(KeyRef {
-            namespace: self.namespace,
-            bytes,
-        })
+        Ok(KeyRef { namespace: self.namespace, bytes })
     }
 }

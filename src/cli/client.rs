@@ -91,9 +91,7 @@ impl Client {
             request.extend_from_slice(b"\r\n");
         }
         let sent = self.stream.get_mut().write_all(&request);
-        let reply = sent
-            .map_err(ReplyError::Io)
-            .and_then(|()| reply::read(&mut self.stream));
+        let reply = sent.map_err(ReplyError::Io).and_then(|()| reply::read(&mut self.stream));
         let address = || self.address.clone();
         match reply {
             Ok(Reply::Error(text)) if text.starts_with("NOAUTH") => {
@@ -102,10 +100,7 @@ impl Client {
             Ok(Reply::Error(text)) => Err(ClientError::Refused(address(), text)),
             Ok(reply) => Ok(reply),
             Err(ReplyError::Io(error))
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
-                ) =>
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
             {
                 Err(ClientError::Silent(address()))
             }

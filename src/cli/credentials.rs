@@ -30,22 +30,11 @@ const PASSWORD_VARIABLE: &str = "CHICKADEE_RESP_PASSWORD";
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CredentialError {
     #[error("{origin}: cannot read {}: {source}", path.display())]
-    Read {
-        origin: String,
-        path: PathBuf,
-        source: io::Error,
-    },
+    Read { origin: String, path: PathBuf, source: io::Error },
     #[error("{origin}: {}: {problem}", path.display())]
-    File {
-        origin: String,
-        path: PathBuf,
-        problem: String,
-    },
+    File { origin: String, path: PathBuf, problem: String },
     #[error("{variable}: {problem}")]
-    Variable {
-        variable: &'static str,
-        problem: String,
-    },
+    Variable { variable: &'static str, problem: String },
     #[error(
         "there is no cluster key, and {0} can be reached from other hosts; make a key with \
          `(umask 077; chickadee key new --name prod > cluster.key)` and give it to every node with \
@@ -102,13 +91,8 @@ pub(super) fn cluster_key(
         _ => {}
     }
     if let Some(text) = environment(KEY_VARIABLE) {
-        let problem = |problem| CredentialError::Variable {
-            variable: KEY_VARIABLE,
-            problem,
-        };
-        let text = text
-            .into_string()
-            .map_err(|_| problem("is not UTF-8".to_owned()))?;
+        let problem = |problem| CredentialError::Variable { variable: KEY_VARIABLE, problem };
+        let text = text.into_string().map_err(|_| problem("is not UTF-8".to_owned()))?;
         // An empty one is an error: that a secret was lost on its way must not go unnoticed.
         return ClusterKey::parse(&text).map_err(|error| problem(error.to_string()));
     }
@@ -171,21 +155,14 @@ pub(super) fn client_password(
         _ if password.contains('\n') => "a password is one line, and there are more",
         _ => return Ok(Some(password.to_owned())),
     };
-    Err(CredentialError::File {
-        origin: origin.to_owned(),
-        path,
-        problem: problem.to_owned(),
-    })
+    Err(CredentialError::File { origin: origin.to_owned(), path, problem: problem.to_owned() })
 }
 
 /// This user's development key, made if there is none yet.
 pub(super) fn development_key(environment: Environment<'_>) -> Result<ClusterKey, CredentialError> {
     let directory = configuration_directory(environment).ok_or(CredentialError::NoHome)?;
     let path = directory.join("dev.key");
-    let failed = |source| CredentialError::Development {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| CredentialError::Development { path: path.clone(), source };
     if !path.try_exists().map_err(failed)? {
         make_development_key(&directory, &path)?.map_err(failed)?;
     }
@@ -197,18 +174,11 @@ pub(super) fn development_key(environment: Environment<'_>) -> Result<ClusterKey
 fn make_development_key(directory: &Path, path: &Path) -> Result<io::Result<()>, CredentialError> {
     let key = generate("dev")?;
     let make = || {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let mut unique = [0; 8];
         let _ = SystemRandom::new().fill(&mut unique);
         let own = directory.join(format!(".dev.key.{:016x}", u64::from_le_bytes(unique)));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&own)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&own)?;
         let written = writeln!(file, "{}", key.to_text()).and_then(|()| file.sync_all());
         let linked = written.and_then(|()| fs::hard_link(&own, path));
         let removed = fs::remove_file(&own);
@@ -221,11 +191,8 @@ fn make_development_key(directory: &Path, path: &Path) -> Result<io::Result<()>,
 }
 
 fn configuration_directory(environment: Environment<'_>) -> Option<PathBuf> {
-    let absolute = |name: &str| {
-        environment(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
+    let absolute =
+        |name: &str| environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = absolute("XDG_CONFIG_HOME").or_else(|| Some(absolute("HOME")?.join(".config")))?;
     Some(base.join("chickadee"))
 }
@@ -249,8 +216,7 @@ fn secret_file(path: &Path, origin: &str) -> Result<String, CredentialError> {
         let file = fs::File::open(path)?;
         let mode = file.metadata()?.permissions().mode();
         let mut text = Vec::new();
-        file.take(SECRET_FILE_BYTES_MAX + 1)
-            .read_to_end(&mut text)?;
+        file.take(SECRET_FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
         Ok((mode, text))
     };
     let (mode, text) = read().map_err(|source| CredentialError::Read {
@@ -267,10 +233,7 @@ fn secret_file(path: &Path, origin: &str) -> Result<String, CredentialError> {
         return Err(problem("this is too long for a secret"));
     }
     if mode & 0o077 != 0 {
-        warn!(
-            "{} can be read by others than its owner; `chmod 600` it",
-            path.display()
-        );
+        warn!("{} can be read by others than its owner; `chmod 600` it", path.display());
     }
     String::from_utf8(text).map_err(|_| problem("this is not text"))
 }
@@ -316,41 +279,25 @@ mod tests {
             let starts: Vec<_> = (0..8)
                 .map(|_| scope.spawn(|| key(Flags::default(), &variables).unwrap()))
                 .collect();
-            starts
-                .into_iter()
-                .map(|start| start.join().unwrap())
-                .collect()
+            starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0]));
         let directory = home.0.join(".config/chickadee");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&directory), 0o700);
         assert_eq!(mode(&directory.join("dev.key")), 0o600);
-        assert_eq!(
-            fs::read_dir(&directory).unwrap().count(),
-            1,
-            "nothing left over"
-        );
+        assert_eq!(fs::read_dir(&directory).unwrap().count(), 1, "nothing left over");
     }
 
     #[test]
     fn no_key_and_an_open_address_is_an_error_that_says_how_to_make_one() {
         let open = |flags| key(flags, &[("HOME", "/nowhere")]).unwrap_err();
         let address = |text| super::super::settings::address(text).ok();
-        let listen = Flags {
-            listen: address("0.0.0.0:7379"),
-            ..Flags::default()
-        };
-        let resp = Flags {
-            resp: address("10.1.2.3:6379"),
-            ..Flags::default()
-        };
+        let listen = Flags { listen: address("0.0.0.0:7379"), ..Flags::default() };
+        let resp = Flags { resp: address("10.1.2.3:6379"), ..Flags::default() };
         for (flags, addr) in [(listen, "0.0.0.0:7379"), (resp, "10.1.2.3:6379")] {
             let error = open(flags);
-            assert!(
-                error.contains(addr) && error.contains("chickadee key new --name"),
-                "{error}"
-            );
+            assert!(error.contains(addr) && error.contains("chickadee key new --name"), "{error}");
         }
     }
 
@@ -361,10 +308,7 @@ mod tests {
         let path = home.0.join("cluster.key");
         let broken = &text[..text.len() - 1];
         fs::write(&path, broken).unwrap();
-        let flags = Flags {
-            cluster_key_file: Some(path.clone()),
-            ..Flags::default()
-        };
+        let flags = Flags { cluster_key_file: Some(path.clone()), ..Flags::default() };
         let error = key(flags, &[]).unwrap_err();
         assert!(
             error.starts_with("--cluster-key-file: ") && error.contains("cluster.key: "),
@@ -392,21 +336,11 @@ mod tests {
             ("CHICKADEE_CLUSTER_KEY", text.as_str()),
             ("CREDENTIALS_DIRECTORY", home.0.to_str().unwrap()),
         ];
-        let flags = Flags {
-            cluster_key_file: Some(path.clone()),
-            ..Flags::default()
-        };
+        let flags = Flags { cluster_key_file: Some(path.clone()), ..Flags::default() };
         assert_eq!(key(flags, &variables), Ok(keys[0].clone()));
         assert_eq!(key(Flags::default(), &variables), Ok(keys[1].clone()));
         assert_eq!(key(Flags::default(), &variables[1..]), Ok(keys[2].clone()));
-        let both = [
-            variables[0],
-            ("CHICKADEE_CLUSTER_KEY_FILE", path.to_str().unwrap()),
-        ];
-        assert!(
-            key(Flags::default(), &both)
-                .unwrap_err()
-                .contains("which one")
-        );
+        let both = [variables[0], ("CHICKADEE_CLUSTER_KEY_FILE", path.to_str().unwrap())];
+        assert!(key(Flags::default(), &both).unwrap_err().contains("which one"));
     }
 }

@@ -97,11 +97,7 @@ impl Demo {
             config.listen = loopback(*port);
             config.max_memory = (memory::default_bytes() / ports.len()).max(MEMORY_BYTES_MIN);
             // One address is enough; they learn of each other from there.
-            config.seeds = nodes
-                .first()
-                .map(|node| node.addr().to_string())
-                .into_iter()
-                .collect();
+            config.seeds = nodes.first().map(|node| node.addr().to_string()).into_iter().collect();
             nodes.push(Node::start(config)?);
         }
         Ok(nodes)
@@ -147,10 +143,7 @@ impl Demo {
 
 /// Ends all nodes together: their places will not be taken over by one another.
 async fn restart(nodes: Vec<Node>) {
-    let ends: Vec<_> = nodes
-        .into_iter()
-        .map(|node| tokio::spawn(node.restart()))
-        .collect();
+    let ends: Vec<_> = nodes.into_iter().map(|node| tokio::spawn(node.restart())).collect();
     for end in ends {
         let _ = end.await;
     }
@@ -167,17 +160,9 @@ fn loopback(port: u16) -> SocketAddr {
 
 /// What runs, and what to try with it.
 fn guide(nodes: &[Node], addrs: &[SocketAddr]) -> String {
-    let mut rows = vec![
-        ["node", "Redis clients", "peers"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    let mut rows = vec![["node", "Redis clients", "peers"].map(str::to_owned).to_vec()];
     for (node, addr) in nodes.iter().zip(addrs) {
-        rows.push(vec![
-            node.name().to_owned(),
-            addr.to_string(),
-            node.addr().to_string(),
-        ]);
+        rows.push(vec![node.name().to_owned(), addr.to_string(), node.addr().to_string()]);
     }
     let mut text = output::table(&rows);
     let (first, last) = (addrs[0].port(), addrs[addrs.len() - 1].port());

@@ -40,11 +40,7 @@ impl Door {
             Ok(socket)
         };
         match bind() {
-            Ok(socket) => Ok(Door {
-                socket,
-                wanted: addr,
-                flag,
-            }),
+            Ok(socket) => Ok(Door { socket, wanted: addr, flag }),
             Err(source) => Err(DoorError { addr, flag, source }),
         }
     }
@@ -52,22 +48,14 @@ impl Door {
     /// Begins to listen. The address may have been taken meanwhile, by a process that listened
     /// first.
     pub(super) fn open(self) -> Result<(TcpListener, SocketAddr), DoorError> {
-        let Door {
-            socket,
-            wanted,
-            flag,
-        } = self;
+        let Door { socket, wanted, flag } = self;
         let open = || {
             socket.listen(BACKLOG)?;
             let listener = TcpListener::from(socket);
             let addr = listener.local_addr()?;
             Ok((listener, addr))
         };
-        open().map_err(|source| DoorError {
-            addr: wanted,
-            flag,
-            source,
-        })
+        open().map_err(|source| DoorError { addr: wanted, flag, source })
     }
 }
 
@@ -86,13 +74,7 @@ mod tests {
         let (_listener, open) = door.open().unwrap();
         assert_eq!(open, addr);
         TcpStream::connect(addr).unwrap();
-        let error = Door::bind(addr, "--resp".to_owned())
-            .err()
-            .unwrap()
-            .to_string();
-        assert!(
-            error.contains(&addr.to_string()) && error.contains("--resp"),
-            "{error}"
-        );
+        let error = Door::bind(addr, "--resp".to_owned()).err().unwrap().to_string();
+        assert!(error.contains(&addr.to_string()) && error.contains("--resp"), "{error}");
     }
 }

@@ -29,10 +29,8 @@ impl Explain {
         let mut client = self.connect.client()?;
         let reply = client.ask(&[b"CHICKADEE", b"EXPLAIN", self.key.as_bytes()])?;
         let pairs = reply.pairs()?;
-        let rows: Vec<_> = pairs
-            .iter()
-            .map(|(name, value)| vec![name.clone(), value.text()])
-            .collect();
+        let rows: Vec<_> =
+            pairs.iter().map(|(name, value)| vec![name.clone(), value.text()]).collect();
         output::print(output::table(&rows).as_bytes());
         Ok(ExitCode::SUCCESS)
     }

@@ -26,18 +26,9 @@ pub(super) enum FileError {
     #[error("{}: longer than {FILE_BYTES_MAX} bytes: is it a configuration file?", .0.display())]
     TooLong(PathBuf),
     #[error("{}:{line}: {problem}", path.display())]
-    Syntax {
-        path: PathBuf,
-        line: usize,
-        problem: String,
-    },
+    Syntax { path: PathBuf, line: usize, problem: String },
     #[error("{}:{line}: unknown key `{key}`; {hint}", path.display())]
-    UnknownKey {
-        path: PathBuf,
-        line: usize,
-        key: String,
-        hint: String,
-    },
+    UnknownKey { path: PathBuf, line: usize, key: String, hint: String },
     #[error("{}:{line}: `{key}` is {found}; allowed is {allowed}", path.display())]
     Kind {
         path: PathBuf,
@@ -55,10 +46,7 @@ impl File {
         known: &[&'static str],
         lists: &[&str],
     ) -> Result<File, FileError> {
-        let failed = |source| FileError::Read {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| FileError::Read { path: path.to_owned(), source };
         let size = std::fs::metadata(path).map_err(failed)?.len();
         if size > FILE_BYTES_MAX {
             return Err(FileError::TooLong(path.to_owned()));
@@ -82,11 +70,7 @@ impl File {
                 let line = error.span().map_or(1, line_of);
                 // The library's messages may have several lines.
                 let problem = error.message().lines().collect::<Vec<_>>().join("; ");
-                return Err(FileError::Syntax {
-                    path,
-                    line,
-                    problem,
-                });
+                return Err(FileError::Syntax { path, line, problem });
             }
         };
         // In the order of the file, so that the first mistake is told first.
@@ -98,12 +82,7 @@ impl File {
             let Some(&name) = known.iter().find(|name| *name == key.get_ref()) else {
                 let key = key.get_ref().to_string();
                 let hint = hint(&key, known);
-                return Err(FileError::UnknownKey {
-                    path,
-                    line,
-                    key,
-                    hint,
-                });
+                return Err(FileError::UnknownKey { path, line, key, hint });
             };
             let list = lists.contains(&name);
             let kind = |found| FileError::Kind {
@@ -131,9 +110,7 @@ impl File {
 
     /// The values of a key, and the line it stands in.
     pub(super) fn values(&self, key: &str) -> Option<(usize, &[String])> {
-        self.entries
-            .get(key)
-            .map(|(line, values)| (*line, &values[..]))
+        self.entries.get(key).map(|(line, values)| (*line, &values[..]))
     }
 }
 
@@ -153,10 +130,7 @@ fn scalar(value: &DeValue<'_>) -> Result<String, &'static str> {
 /// What to try instead.
 fn hint(key: &str, known: &[&'static str]) -> String {
     let plain = key.replace('-', "_").to_ascii_lowercase();
-    let nearest = known
-        .iter()
-        .map(|name| (distance(&plain, name), name))
-        .min();
+    let nearest = known.iter().map(|name| (distance(&plain, name), name)).min();
     match nearest {
         Some((distance, name)) if distance <= 2 + name.len() / 5 => {
             format!("did you mean `{name}`?")
@@ -198,49 +172,23 @@ mod tests {
             parse("# a node\nname = \"a\"\nmax_memory = 1_048_576\nseed = [\"x:1\", \"y:2\"]\n")
                 .unwrap();
         assert_eq!(file.values("name"), Some((2, &["a".to_owned()][..])));
-        assert_eq!(
-            file.values("max_memory"),
-            Some((3, &["1048576".to_owned()][..]))
-        );
-        assert_eq!(
-            file.values("seed"),
-            Some((4, &["x:1".to_owned(), "y:2".to_owned()][..]))
-        );
-        assert_eq!(
-            parse("seed = \"x:1\"")
-                .unwrap()
-                .values("seed")
-                .unwrap()
-                .1
-                .len(),
-            1
-        );
+        assert_eq!(file.values("max_memory"), Some((3, &["1048576".to_owned()][..])));
+        assert_eq!(file.values("seed"), Some((4, &["x:1".to_owned(), "y:2".to_owned()][..])));
+        assert_eq!(parse("seed = \"x:1\"").unwrap().values("seed").unwrap().1.len(), 1);
         assert_eq!(parse("").unwrap().values("name"), None);
     }
 
     #[test]
     fn errors_name_file_line_and_key() {
         for (text, message) in [
-            (
-                "\nnmae = 1",
-                "node.toml:2: unknown key `nmae`; did you mean `name`?",
-            ),
-            (
-                "max-memory = 1",
-                "node.toml:1: unknown key `max-memory`; did you mean `max_memory`?",
-            ),
-            (
-                "colour = 1",
-                "node.toml:1: unknown key `colour`; known are name, seed, max_memory",
-            ),
+            ("\nnmae = 1", "node.toml:2: unknown key `nmae`; did you mean `name`?"),
+            ("max-memory = 1", "node.toml:1: unknown key `max-memory`; did you mean `max_memory`?"),
+            ("colour = 1", "node.toml:1: unknown key `colour`; known are name, seed, max_memory"),
             (
                 "name = \"a\"\n[node]\nx = 1",
                 "node.toml:2: unknown key `node`; did you mean `name`?",
             ),
-            (
-                "name = true",
-                "node.toml:1: `name` is a boolean; allowed is a string or a number",
-            ),
+            ("name = true", "node.toml:1: `name` is a boolean; allowed is a string or a number"),
             (
                 "seed = 1\nname = [\"a\"]",
                 "node.toml:2: `name` is a list; allowed is a string or a number",
@@ -249,10 +197,7 @@ mod tests {
             assert_eq!(parse(text).unwrap_err(), message);
         }
         let error = parse("name = \"a\"\nname = \"b\"").unwrap_err();
-        assert!(
-            error.starts_with("node.toml:2: ") && !error.contains('\n'),
-            "{error}"
-        );
+        assert!(error.starts_with("node.toml:2: ") && !error.contains('\n'), "{error}");
         let error = parse("name = ").unwrap_err();
         assert!(error.starts_with("node.toml:1: "), "{error}");
     }

@@ -26,17 +26,13 @@ impl Members {
         let Reply::List(members) = reply else {
             return Err(ReplyError::Malformed.into());
         };
-        let columns = [
-            "NAME", "STATE", "ANSWERS", "RTT", "ADDRESS", "WEIGHT", "ZONE", "ID",
-        ];
+        let columns = ["NAME", "STATE", "ANSWERS", "RTT", "ADDRESS", "WEIGHT", "ZONE", "ID"];
         let mut rows = vec![columns.map(str::to_owned).to_vec()];
         for member in members {
             let fields = member.pairs()?;
             let field = |name: &str| {
                 let found = fields.iter().find(|(known, _)| known == name);
-                found
-                    .map(|(_, value)| value.text())
-                    .filter(|text| !text.is_empty())
+                found.map(|(_, value)| value.text()).filter(|text| !text.is_empty())
             };
             let shown = |name: &str| field(name).unwrap_or_else(|| "-".to_owned());
             let own = field("self").as_deref() == Some("yes");
@@ -44,13 +40,8 @@ impl Members {
             rows.push(vec![
                 shown("name"),
                 shown("state"),
-                if own {
-                    "itself".to_owned()
-                } else {
-                    shown("responsive")
-                },
-                rtt.filter(|us| *us > 0)
-                    .map_or_else(|| "-".to_owned(), milliseconds),
+                if own { "itself".to_owned() } else { shown("responsive") },
+                rtt.filter(|us| *us > 0).map_or_else(|| "-".to_owned(), milliseconds),
                 shown("address"),
                 shown("weight"),
                 shown("zone"),

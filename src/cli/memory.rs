@@ -50,9 +50,7 @@ fn group_limits(root: &Path, line: &str) -> Vec<u64> {
 
 fn machine_bytes(root: &Path) -> Option<u64> {
     let text = fs::read_to_string(root.join("proc/meminfo")).ok()?;
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -91,10 +89,7 @@ mod tests {
             &[
                 MEMINFO,
                 ("proc/self/cgroup", "0::/system.slice/chickadee.service\n"),
-                (
-                    "sys/fs/cgroup/system.slice/chickadee.service/memory.max",
-                    "max\n",
-                ),
+                ("sys/fs/cgroup/system.slice/chickadee.service/memory.max", "max\n"),
                 ("sys/fs/cgroup/system.slice/memory.max", "4194304\n"),
             ],
         );
@@ -107,10 +102,7 @@ mod tests {
             "cgroup1",
             &[
                 MEMINFO,
-                (
-                    "proc/self/cgroup",
-                    "5:cpu,cpuacct:/a\n4:memory:/docker/0123\n",
-                ),
+                ("proc/self/cgroup", "5:cpu,cpuacct:/a\n4:memory:/docker/0123\n"),
                 ("sys/fs/cgroup/memory/memory.limit_in_bytes", "2097152\n"),
             ],
         );
@@ -119,14 +111,9 @@ mod tests {
 
     #[test]
     fn without_a_limit_it_is_the_machine() {
-        let unlimited = (
-            "sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "9223372036854771712\n",
-        );
-        let root = Root::new(
-            "machine",
-            &[MEMINFO, ("proc/self/cgroup", "4:memory:/\n"), unlimited],
-        );
+        let unlimited = ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+        let root =
+            Root::new("machine", &[MEMINFO, ("proc/self/cgroup", "4:memory:/\n"), unlimited]);
         assert_eq!(limit_bytes(&root.0), Some(16 << 20));
         assert_eq!(limit_bytes(&root.0.join("nowhere")), None);
     }

@@ -12,11 +12,7 @@ pub(super) fn size(text: &str) -> Result<usize, String> {
     };
     let (number, unit) = split(text).ok_or_else(wrong)?;
     let unit = unit.to_ascii_lowercase();
-    let shift = match unit
-        .strip_suffix("ib")
-        .or(unit.strip_suffix('b'))
-        .unwrap_or(&unit)
-    {
+    let shift = match unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(&unit) {
         "" => 0,
         "k" => 10,
         "m" => 20,
@@ -45,8 +41,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
         _ => return Err(wrong()),
     };
     let ms = number.checked_mul(ms);
-    ms.map(Duration::from_millis)
-        .ok_or_else(|| format!("`{text}` is longer than can be counted"))
+    ms.map(Duration::from_millis).ok_or_else(|| format!("`{text}` is longer than can be counted"))
 }
 
 /// Reads a length of time that is counted in seconds unless a unit is given.
@@ -58,9 +53,7 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn split(text: &str) -> Option<(u64, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     Some((number.parse().ok()?, unit.trim_start()))
 }

@@ -60,9 +60,7 @@ fn element(from: &mut impl BufRead, depth: usize, left: &mut usize) -> Result<Re
             Ok(length) if length > *left || depth == 0 => return Err(ReplyError::TooLong),
             // Grows as elements come, not as they are announced.
             Ok(length) => Reply::List(
-                (0..length)
-                    .map(|_| element(from, depth - 1, left))
-                    .collect::<Result<_, _>>()?,
+                (0..length).map(|_| element(from, depth - 1, left)).collect::<Result<_, _>>()?,
             ),
         },
         _ => return Err(ReplyError::Malformed),
@@ -141,14 +139,8 @@ mod tests {
         assert_eq!(parse(b"+OK\r\n").unwrap(), Reply::Text(b"OK".to_vec()));
         assert_eq!(parse(b":-7\r\n").unwrap(), Reply::Number(-7));
         assert_eq!(parse(b"$-1\r\n").unwrap(), Reply::Nothing);
-        assert_eq!(
-            parse(b"$4\r\na\r\nb\r\n").unwrap(),
-            Reply::Text(b"a\r\nb".to_vec())
-        );
-        assert_eq!(
-            parse(b"-ERR no\r\n").unwrap(),
-            Reply::Error("ERR no".to_owned())
-        );
+        assert_eq!(parse(b"$4\r\na\r\nb\r\n").unwrap(), Reply::Text(b"a\r\nb".to_vec()));
+        assert_eq!(parse(b"-ERR no\r\n").unwrap(), Reply::Error("ERR no".to_owned()));
         let pairs = parse(b"*4\r\n$1\r\na\r\n:1\r\n$1\r\nb\r\n*2\r\n+x\r\n+y\r\n").unwrap();
         let pairs = pairs.pairs().unwrap();
         assert_eq!(pairs[1].1.text(), "x, y");
@@ -161,21 +153,12 @@ mod tests {
             b"*99999999\r\n",
             b"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n",
         ] {
-            assert!(
-                matches!(parse(bytes), Err(ReplyError::TooLong)),
-                "{bytes:?}"
-            );
+            assert!(matches!(parse(bytes), Err(ReplyError::TooLong)), "{bytes:?}");
         }
-        for bytes in [
-            &b"HTTP/1.1 400 Bad Request\r\n"[..],
-            b":x\r\n",
-            b"$1\r\nabc",
-            b"+no line end",
-        ] {
-            assert!(
-                matches!(parse(bytes), Err(ReplyError::Malformed)),
-                "{bytes:?}"
-            );
+        for bytes in
+            [&b"HTTP/1.1 400 Bad Request\r\n"[..], b":x\r\n", b"$1\r\nabc", b"+no line end"]
+        {
+            assert!(matches!(parse(bytes), Err(ReplyError::Malformed)), "{bytes:?}");
         }
         for bytes in [&b""[..], b"$5\r\nab", b"*2\r\n:1\r\n"] {
             assert!(matches!(parse(bytes), Err(ReplyError::Io(_))), "{bytes:?}");

@@ -51,9 +51,7 @@ impl Serve {
 
 /// The runtime of the Redis connections: as many threads as there are cores.
 pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
@@ -64,10 +62,7 @@ async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
         _ = signals.next() => return Ok(signals.or_at_once(node.restart()).await),
     }
     let (listener, addr) = door.open()?;
-    let options = ListenerOptions {
-        password,
-        ..ListenerOptions::default()
-    };
+    let options = ListenerOptions { password, ..ListenerOptions::default() };
     let clients = Clients::serve(listener, &node, options)?;
     info!(
         "serving Redis clients on {addr}, peers on {} as {} ({})",

@@ -106,11 +106,7 @@ pub(super) struct Settings {
 pub(super) enum Origin {
     Flag(&'static str),
     Environment(&'static str),
-    File {
-        path: PathBuf,
-        line: usize,
-        key: &'static str,
-    },
+    File { path: PathBuf, line: usize, key: &'static str },
 }
 
 /// Why the settings cannot be used.
@@ -136,11 +132,7 @@ impl Settings {
         flags: Flags,
         environment: Environment<'_>,
     ) -> Result<Settings, SettingsError> {
-        let mut layers = Layers {
-            environment,
-            file: None,
-            origins: BTreeMap::new(),
-        };
+        let mut layers = Layers { environment, file: None, origins: BTreeMap::new() };
         if let Some(path) = layers.one("config", flags.config, path)? {
             layers.file = Some(File::read(&path, KEYS, &["seed"])?);
         }
@@ -174,9 +166,7 @@ impl Settings {
             replicas: layers.one("replicas", flags.replicas, replicas)?,
             weight: layers.one("weight", flags.weight, weight)?,
             zone: layers.one("zone", flags.zone, text)?,
-            log: layers
-                .one("log", flags.log, logging::level)?
-                .unwrap_or(LevelFilter::INFO),
+            log: layers.one("log", flags.log, logging::level)?.unwrap_or(LevelFilter::INFO),
             origins: layers.origins,
         };
         Ok(settings)
@@ -199,18 +189,12 @@ impl Settings {
     /// The first address, if any, that other hosts can reach.
     pub(super) fn beyond_loopback(&self) -> Option<SocketAddr> {
         let addrs = [Some(self.listen), self.advertise, Some(self.resp)];
-        addrs
-            .into_iter()
-            .flatten()
-            .find(|addr| !addr.ip().is_loopback())
+        addrs.into_iter().flatten().find(|addr| !addr.ip().is_loopback())
     }
 
     /// Where to change a setting: where it came from, or else its flag.
     pub(super) fn origin(&self, name: &'static str) -> Origin {
-        self.origins
-            .get(name)
-            .cloned()
-            .unwrap_or(Origin::Flag(name))
+        self.origins.get(name).cloned().unwrap_or(Origin::Flag(name))
     }
 
     /// Says of a setting that the library refused where it came from.
@@ -267,24 +251,14 @@ impl Layers<'_> {
             (None, Some(file)) => match file.values(name) {
                 Some((line, texts)) => {
                     let path = file.path.clone();
-                    (
-                        Origin::File {
-                            path,
-                            line,
-                            key: name,
-                        },
-                        texts.to_vec(),
-                    )
+                    (Origin::File { path, line, key: name }, texts.to_vec())
                 }
                 None => return Ok(Vec::new()),
             },
             (None, None) => return Ok(Vec::new()),
         };
         self.origins.insert(name, origin.clone());
-        let parsed = texts
-            .iter()
-            .map(|text| parse(text))
-            .collect::<Result<_, _>>();
+        let parsed = texts.iter().map(|text| parse(text)).collect::<Result<_, _>>();
         parsed.map_err(|problem| SettingsError::Value { origin, problem })
     }
 
@@ -296,19 +270,12 @@ impl Layers<'_> {
         value
             .into_string()
             .map(Some)
-            .map_err(|_| SettingsError::Value {
-                origin,
-                problem: "is not UTF-8".to_owned(),
-            })
+            .map_err(|_| SettingsError::Value { origin, problem: "is not UTF-8".to_owned() })
     }
 
     fn resolve(&self, name: &'static str, address: &Address) -> Result<SocketAddr, SettingsError> {
         address.resolve().map_err(|problem| SettingsError::Value {
-            origin: self
-                .origins
-                .get(name)
-                .cloned()
-                .unwrap_or(Origin::Flag(name)),
+            origin: self.origins.get(name).cloned().unwrap_or(Origin::Flag(name)),
             problem,
         })
     }
@@ -378,9 +345,7 @@ fn advertised(text: &str) -> Result<Address, String> {
         Some((host, port)) if !host.is_empty() => {
             Ok(Address::new(host.to_owned(), port.unwrap_or(0)))
         }
-        _ => Err(format!(
-            "`{text}` is no address; allowed are host, host:port and [ipv6]:port"
-        )),
+        _ => Err(format!("`{text}` is no address; allowed are host, host:port and [ipv6]:port")),
     }
 }
 
@@ -426,8 +391,7 @@ fn replicas(text: &str) -> Result<NonZeroU8, String> {
 }
 
 fn weight(text: &str) -> Result<u16, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is no weight; 0 to 65535 are allowed"))
+    text.parse().map_err(|_| format!("`{text}` is no weight; 0 to 65535 are allowed"))
 }
 
 fn text(text: &str) -> Result<String, String> {
@@ -478,15 +442,9 @@ mod tests {
 
     #[test]
     fn flags_beat_the_environment_which_beats_the_file() {
-        let file = Temporary::new(
-            "layers",
-            "weight = 1\nzone = \"file\"\nreplicas = 1\nseed = [\"f\"]\n",
-        );
-        let flags = Flags {
-            weight: Some(3),
-            config: Some(file.0.clone()),
-            ..Flags::default()
-        };
+        let file =
+            Temporary::new("layers", "weight = 1\nzone = \"file\"\nreplicas = 1\nseed = [\"f\"]\n");
+        let flags = Flags { weight: Some(3), config: Some(file.0.clone()), ..Flags::default() };
         let variables = [
             ("CHICKADEE_WEIGHT", "2"),
             ("CHICKADEE_REPLICAS", "2"),
@@ -499,10 +457,7 @@ mod tests {
         assert_eq!(settings.zone.as_deref(), Some("file"));
         assert_eq!(settings.seeds, ["a:1", "127.0.0.1:2", "[::1]:3"]);
         assert_eq!(settings.origin("weight").to_string(), "--weight");
-        assert_eq!(
-            settings.origin("replicas").to_string(),
-            "CHICKADEE_REPLICAS"
-        );
+        assert_eq!(settings.origin("replicas").to_string(), "CHICKADEE_REPLICAS");
         let origin = settings.origin("zone").to_string();
         assert!(origin.ends_with(".toml:2: `zone`"), "{origin}");
     }
@@ -510,20 +465,11 @@ mod tests {
     #[test]
     fn a_wrong_value_is_told_with_its_origin() {
         let error = load(Flags::default(), &[("CHICKADEE_MAX_MEMORY", "lots")]).unwrap_err();
-        assert!(
-            error.starts_with("CHICKADEE_MAX_MEMORY: `lots` is no size"),
-            "{error}"
-        );
+        assert!(error.starts_with("CHICKADEE_MAX_MEMORY: `lots` is no size"), "{error}");
         let file = Temporary::new("wrong", "\nlisten = \"here\"\n");
-        let flags = Flags {
-            config: Some(file.0.clone()),
-            ..Flags::default()
-        };
+        let flags = Flags { config: Some(file.0.clone()), ..Flags::default() };
         let error = load(flags, &[]).unwrap_err();
-        assert!(
-            error.contains(".toml:2: `listen`: `here` is no address"),
-            "{error}"
-        );
+        assert!(error.contains(".toml:2: `listen`: `here` is no address"), "{error}");
     }
 
     #[test]
@@ -533,17 +479,7 @@ mod tests {
         assert_eq!(shown("0.0.0.0:0").unwrap(), "0.0.0.0:0");
         assert_eq!(shown("[::1]:7379").unwrap(), "[::1]:7379");
         assert_eq!(shown("localhost:1").unwrap(), "localhost:1");
-        for text in [
-            "",
-            "7379",
-            "host",
-            "host:",
-            "host:99999",
-            "::1",
-            "[::1]",
-            "[x]:1",
-            "a b:1",
-        ] {
+        for text in ["", "7379", "host", "host:", "host:99999", "::1", "[::1]", "[x]:1", "a b:1"] {
             assert!(address(text).is_err(), "{text}");
         }
         assert_eq!(seed("cache.internal").unwrap(), "cache.internal:7379");

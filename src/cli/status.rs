@@ -21,10 +21,8 @@ impl Status {
     pub(super) fn run(self) -> Outcome {
         let reply = self.connect.client()?.ask(&[b"CHICKADEE", b"STATUS"])?;
         let pairs = reply.pairs()?;
-        let rows: Vec<_> = pairs
-            .iter()
-            .map(|(name, value)| vec![name.clone(), value.text()])
-            .collect();
+        let rows: Vec<_> =
+            pairs.iter().map(|(name, value)| vec![name.clone(), value.text()]).collect();
         output::print(output::table(&rows).as_bytes());
         Ok(ExitCode::SUCCESS)
     }

@@ -49,14 +49,7 @@ pub(super) async fn dial(hub: Arc<Hub>, addr: SocketAddr, expected: Option<NodeI
     match result {
         Ok((link, accepted)) => serve(&hub, &link, accepted, expected).await,
         Err(Some(error)) => {
-            let _ = hub
-                .events
-                .send(Event::DialFailed {
-                    addr,
-                    expected,
-                    error,
-                })
-                .await;
+            let _ = hub.events.send(Event::DialFailed { addr, expected, error }).await;
         }
         Err(None) => {}
     }
@@ -79,10 +72,7 @@ async fn try_dial(
         _ => None,
     };
     if let Some(error) = wrong {
-        connection.close(
-            close_code(code::WRONG_PEER),
-            b"not the node that was dialed",
-        );
+        connection.close(close_code(code::WRONG_PEER), b"not the node that was dialed");
         return Err(Some(error));
     }
     let link = hub.link(peer, addr, true, connection);
@@ -91,9 +81,9 @@ async fn try_dial(
         Err(Failure::Timeout) => Err(Some(DialError::Timeout)),
         Err(Failure::Lost(error)) => Err(Some(lost(error))),
         Err(Failure::Violation(reason)) => Err(Some(DialError::Other(reason))),
-        Err(Failure::Stale) => Err(Some(DialError::Other(
-            "a newer life of that node is connected".to_owned(),
-        ))),
+        Err(Failure::Stale) => {
+            Err(Some(DialError::Other("a newer life of that node is connected".to_owned())))
+        }
         Err(Failure::Declined | Failure::Gone) => Err(None),
     }
 }
@@ -117,10 +107,7 @@ pub(super) fn refusal(error: &ConnectionError) -> Option<DialError> {
     };
     let code = close.error_code.into_inner().checked_sub(code::REFUSED)?;
     let reason = String::from_utf8_lossy(&close.reason).into_owned();
-    Some(DialError::Refused {
-        code: u32::try_from(code).ok()?,
-        reason,
-    })
+    Some(DialError::Refused { code: u32::try_from(code).ok()?, reason })
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -150,11 +137,7 @@ pub(super) async fn accept_all(hub: Arc<Hub>) {
 async fn accept(hub: Arc<Hub>, incoming: Incoming, handshake: Counted) {
     let addr = canonical(incoming.remote_address());
     let rejected = |another_key: bool, reason: String| {
-        hub.events.offer(Event::Rejected {
-            addr,
-            another_key,
-            reason,
-        });
+        hub.events.offer(Event::Rejected { addr, another_key, reason });
     };
     let connection = match timeout(hub.options.handshake_timeout, incoming.into_future()).await {
         Ok(Ok(connection)) => connection,

@@ -146,10 +146,7 @@ impl Endpoint {
     /// # Panics
     /// If it is larger than [`Options::hello_bytes_max`].
     pub fn set_hello(&self, hello: Bytes) {
-        assert!(
-            hello.len() <= self.hub.options.hello_bytes_max,
-            "the own Hello is too large"
-        );
+        assert!(hello.len() <= self.hub.options.hello_bytes_max, "the own Hello is too large");
         *self.hub.hello.lock() = hello;
     }
 
@@ -182,12 +179,7 @@ impl Endpoint {
         let admission = self.hub.table.lock().admit(link, generation);
         let (verdict, admitted) = match admission {
             Admission::Stale => (Verdict::Stale, false),
-            Admission::Admitted {
-                outbox,
-                announce,
-                replaced,
-                surplus,
-            } => {
+            Admission::Admitted { outbox, announce, replaced, surplus } => {
                 for link in replaced {
                     link.retire(false);
                     link.close(code::REPLACED, "a newer life of this node is connected");
@@ -195,14 +187,7 @@ impl Endpoint {
                 for link in surplus {
                     self.hub.start(close_surplus(self.hub.clone(), link));
                 }
-                (
-                    Verdict::Accepted {
-                        outbox,
-                        announce,
-                        generation,
-                    },
-                    true,
-                )
+                (Verdict::Accepted { outbox, announce, generation }, true)
             }
         };
         // Whoever waits for the answer withdraws the question first, so it is still there.
@@ -247,12 +232,10 @@ impl Endpoint {
         }
         let table = self.hub.table.lock();
         let (link, _) = table.sending(peer).ok_or(SendError::NotConnected)?;
-        link.connection
-            .send_datagram(bytes)
-            .map_err(|error| match error {
-                quinn::SendDatagramError::TooLarge => SendError::TooLarge,
-                _ => SendError::NotConnected,
-            })
+        link.connection.send_datagram(bytes).map_err(|error| match error {
+            quinn::SendDatagramError::TooLarge => SendError::TooLarge,
+            _ => SendError::NotConnected,
+        })
     }
 
     /// Closes all links of a peer, what waits for it is dropped.
@@ -268,9 +251,7 @@ impl Endpoint {
 
     /// Closes every connection and waits, at most `patience`, until the peers know.
     pub async fn shutdown(&self, reason: &str, patience: Duration) {
-        self.hub
-            .quic
-            .close(close_code(code::CLOSED), reason.as_bytes());
+        self.hub.quic.close(close_code(code::CLOSED), reason.as_bytes());
         let _ = timeout(patience, self.hub.quic.wait_idle()).await;
     }
 
@@ -286,20 +267,12 @@ impl Endpoint {
 
     /// Bytes that wait for this peer and were not yet taken by QUIC.
     pub fn queued(&self, peer: NodeId) -> usize {
-        self.hub
-            .table
-            .lock()
-            .sending(peer)
-            .map_or(0, |(_, outbox)| outbox.bytes())
+        self.hub.table.lock().sending(peer).map_or(0, |(_, outbox)| outbox.bytes())
     }
 
     /// QUIC's estimate of the round trip to this peer.
     pub fn round_trip(&self, peer: NodeId) -> Option<Duration> {
-        self.hub
-            .table
-            .lock()
-            .sending(peer)
-            .map(|(link, _)| link.connection.rtt())
+        self.hub.table.lock().sending(peer).map(|(link, _)| link.connection.rtt())
     }
 
     /// Datagrams and [`Event::Rejected`](super::Event::Rejected) that were dropped because the
@@ -315,11 +288,7 @@ impl Endpoint {
 
     #[cfg(test)]
     pub(super) async fn connect_raw(&self, addr: SocketAddr) -> Connection {
-        self.hub
-            .connect(addr)
-            .await
-            .expect("the raw dial of a test")
-            .0
+        self.hub.connect(addr).await.expect("the raw dial of a test").0
     }
 }
 
@@ -381,9 +350,7 @@ impl Hub {
 // ---------------------------------------------------------------------------------------------
 
 fn transport(tasks: &Arc<Tasks>) -> quinn::TransportConfig {
-    let probing = Probing {
-        tasks: tasks.clone(),
-    };
+    let probing = Probing { tasks: tasks.clone() };
     let mut transport = quinn::TransportConfig::default();
     transport
         // Longer than any suspicion, so that a refutation does not pay a handshake. Whether a peer
@@ -420,10 +387,7 @@ fn server_config(
         .transport_config(transport.clone())
         .max_incoming(options.handshakes_max)
         .validation_token_config(tokens)
-        .time_source(Arc::new(Elapsed {
-            start: tasks.runtime.now(),
-            tasks: tasks.clone(),
-        }));
+        .time_source(Arc::new(Elapsed { start: tasks.runtime.now(), tasks: tasks.clone() }));
     server
 }
 
@@ -442,10 +406,7 @@ fn endpoint_config(identity: &Identity) -> quinn::EndpointConfig {
     config.min_reset_interval(Duration::ZERO);
     config.cid_generator(move || match seed {
         None => Box::new(HashedConnectionIdGenerator::from_key(key)),
-        Some(seed) => Box::new(SeededIds {
-            key,
-            rng: ChaCha8Rng::from_seed(seed),
-        }),
+        Some(seed) => Box::new(SeededIds { key, rng: ChaCha8Rng::from_seed(seed) }),
     });
     config
 }
@@ -471,11 +432,7 @@ impl quinn::ConnectionIdGenerator for SeededIds {
 
     fn validate(&self, cid: &quinn::ConnectionId) -> Result<(), InvalidCid> {
         let nonce = cid.first_chunk().ok_or(InvalidCid)?;
-        if *cid == self.id(*nonce) {
-            Ok(())
-        } else {
-            Err(InvalidCid)
-        }
+        if *cid == self.id(*nonce) { Ok(()) } else { Err(InvalidCid) }
     }
 
     fn cid_len(&self) -> usize {
@@ -496,12 +453,7 @@ struct Elapsed {
 
 impl quinn::TimeSource for Elapsed {
     fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH
-            + self
-                .tasks
-                .runtime
-                .now()
-                .saturating_duration_since(self.start)
+        SystemTime::UNIX_EPOCH + self.tasks.runtime.now().saturating_duration_since(self.start)
     }
 }
 

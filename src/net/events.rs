@@ -64,36 +64,17 @@ pub(super) fn channel(events_max: usize, bytes_max: usize) -> (EventSender, Even
         budget_bytes,
         dropped: Arc::default(),
     };
-    (
-        sender,
-        EventReceiver {
-            queue: receiver,
-            batch: Vec::new(),
-        },
-    )
+    (sender, EventReceiver { queue: receiver, batch: Vec::new() })
 }
 
 impl EventSender {
     pub(super) async fn send(&self, event: Event) -> Result<(), Gone> {
-        self.queue
-            .send(Queued {
-                event,
-                _budget: None,
-            })
-            .await
-            .map_err(|_| Gone)
+        self.queue.send(Queued { event, _budget: None }).await.map_err(|_| Gone)
     }
 
     /// For what may be lost; counted if it was.
     pub(super) fn offer(&self, event: Event) {
-        if self
-            .queue
-            .try_send(Queued {
-                event,
-                _budget: None,
-            })
-            .is_err()
-        {
+        if self.queue.try_send(Queued { event, _budget: None }).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -111,32 +92,16 @@ impl EventSender {
         frames: Vec<Bytes>,
     ) -> Result<(), Gone> {
         // Besides its bytes, a frame costs its handle.
-        let cost = frames
-            .iter()
-            .map(|frame| frame.len() + size_of::<Bytes>())
-            .sum::<usize>();
+        let cost = frames.iter().map(|frame| frame.len() + size_of::<Bytes>()).sum::<usize>();
         // What is larger than the whole budget passes alone.
         let cost = cost.min(self.budget_bytes) as u32;
-        let budget = self
-            .budget
-            .clone()
-            .acquire_many_owned(cost)
-            .await
-            .map_err(|_| Gone)?;
+        let budget = self.budget.clone().acquire_many_owned(cost).await.map_err(|_| Gone)?;
         let place = self.queue.reserve().await.map_err(|_| Gone)?;
         if link.is_retired() {
             return Err(Gone);
         }
-        let event = Event::Frames {
-            peer: link.peer,
-            link: link.id,
-            lane,
-            frames,
-        };
-        place.send(Queued {
-            event,
-            _budget: Some(budget),
-        });
+        let event = Event::Frames { peer: link.peer, link: link.id, lane, frames };
+        place.send(Queued { event, _budget: Some(budget) });
         Ok(())
     }
 }

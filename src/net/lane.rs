@@ -53,10 +53,7 @@ impl Queue {
     /// Everything that waits, whole frames, and its size.
     pub(super) fn take(&mut self) -> (Vec<Bytes>, usize) {
         self.close_chunk();
-        (
-            std::mem::take(&mut self.chunks),
-            std::mem::take(&mut self.bytes),
-        )
+        (std::mem::take(&mut self.chunks), std::mem::take(&mut self.bytes))
     }
 }
 
@@ -111,10 +108,7 @@ impl Cutter {
                 }
                 self.missing = u32::from_le_bytes(self.header) as usize;
                 if self.missing > self.limit_now {
-                    return Err(TooLong {
-                        announced: self.missing,
-                        limit: self.limit_now,
-                    });
+                    return Err(TooLong { announced: self.missing, limit: self.limit_now });
                 }
             }
             if chunk.len() < self.missing {
@@ -184,21 +178,12 @@ mod tests {
         let mut cutter = Cutter::new(10, 100);
         let mut out = Vec::new();
         let announce = |n: u32| Bytes::copy_from_slice(&n.to_le_bytes());
-        assert_eq!(
-            cutter.feed(announce(11), &mut out),
-            Err(TooLong {
-                announced: 11,
-                limit: 10
-            })
-        );
+        assert_eq!(cutter.feed(announce(11), &mut out), Err(TooLong { announced: 11, limit: 10 }));
         let mut cutter = Cutter::new(10, 100);
         cutter.feed(announce(0), &mut out).unwrap();
         cutter.feed(announce(100), &mut out).unwrap();
         assert_eq!(out, [Bytes::new()]);
-        assert!(
-            cutter.partial.capacity() < 100,
-            "nothing has arrived of it yet"
-        );
+        assert!(cutter.partial.capacity() < 100, "nothing has arrived of it yet");
         let mut cutter = Cutter::new(10, 100);
         cutter.feed(announce(0), &mut out).unwrap();
         assert!(cutter.feed(announce(u32::MAX), &mut out).is_err());

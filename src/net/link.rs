@@ -162,9 +162,7 @@ impl From<WriteError> for Failure {
 
 impl From<TooLong> for Failure {
     fn from(TooLong { announced, limit }: TooLong) -> Failure {
-        Failure::Violation(format!(
-            "a frame of {announced} bytes, where {limit} are allowed"
-        ))
+        Failure::Violation(format!("a frame of {announced} bytes, where {limit} are allowed"))
     }
 }
 
@@ -176,11 +174,7 @@ impl From<Gone> for Failure {
 
 /// The caller's answer to a Hello.
 pub(super) enum Verdict {
-    Accepted {
-        outbox: Arc<Outbox>,
-        announce: bool,
-        generation: Generation,
-    },
+    Accepted { outbox: Arc<Outbox>, announce: bool, generation: Generation },
     Stale,
     Declined,
 }
@@ -246,17 +240,9 @@ async fn try_greet(hub: &Hub, link: &Arc<Link>) -> Result<Accepted, Failure> {
         given => given,
     };
     match given? {
-        Verdict::Accepted {
-            outbox,
-            announce,
-            generation,
-        } => Ok(Accepted {
-            outbox,
-            announce,
-            generation,
-            control_in,
-            control_out,
-        }),
+        Verdict::Accepted { outbox, announce, generation } => {
+            Ok(Accepted { outbox, announce, generation, control_in, control_out })
+        }
         Verdict::Stale => Err(Failure::Stale),
         Verdict::Declined => Err(Failure::Declined),
     }
@@ -266,9 +252,7 @@ async fn within<T>(
     patience: Duration,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    timeout(patience, work)
-        .await
-        .unwrap_or(Err(Failure::Timeout))
+    timeout(patience, work).await.unwrap_or(Err(Failure::Timeout))
 }
 
 async fn open_control(hub: &Hub, link: &Link) -> Result<SendStream, Failure> {
@@ -276,9 +260,7 @@ async fn open_control(hub: &Hub, link: &Link) -> Result<SendStream, Failure> {
     // Before the operations in the same packets: control is small and others wait for it.
     let _ = stream.set_priority(1);
     let hello = hub.hello();
-    let length = u32::try_from(hello.len())
-        .expect("a Hello is far below 4 GiB")
-        .to_le_bytes();
+    let length = u32::try_from(hello.len()).expect("a Hello is far below 4 GiB").to_le_bytes();
     let head = Bytes::from([&[CONTROL][..], &length].concat());
     stream.write_all_chunks(&mut [head, hello]).await?;
     Ok(stream)
@@ -290,9 +272,7 @@ async fn read_hello(hub: &Hub, link: &Link) -> Result<(LaneIn, Bytes), Failure> 
     while lane.frames.is_empty() {
         lane.read(link).await?;
         if lane.number != Some(CONTROL) {
-            return Err(Failure::Violation(
-                "the first lane is not the control lane".to_owned(),
-            ));
+            return Err(Failure::Violation("the first lane is not the control lane".to_owned()));
         }
     }
     let hello = lane.frames.remove(0);
@@ -306,19 +286,9 @@ pub(super) async fn serve(
     accepted: Accepted,
     expected: Option<NodeId>,
 ) {
-    let Accepted {
-        outbox,
-        announce,
-        generation,
-        control_in,
-        control_out,
-    } = accepted;
+    let Accepted { outbox, announce, generation, control_in, control_out } = accepted;
     if announce {
-        let up = Event::Up {
-            peer: link.peer,
-            link: link.id,
-            generation,
-        };
+        let up = Event::Up { peer: link.peer, link: link.id, generation };
         let _ = hub.events.send(up).await;
     }
     let (reading, mut all_read) = mpsc::channel(1);
@@ -335,11 +305,7 @@ pub(super) async fn serve(
         let _: Option<()> = all_read.recv().await;
     }
     if let Some(error) = refused_late(link, &failure) {
-        let failed = Event::DialFailed {
-            addr: link.addr,
-            expected,
-            error,
-        };
+        let failed = Event::DialFailed { addr: link.addr, expected, error };
         let _ = hub.events.send(failed).await;
     }
     if last || link.tells_down.load(Ordering::Relaxed) {
@@ -348,13 +314,7 @@ pub(super) async fn serve(
             (None, Failure::Lost(error)) => error.to_string(),
             (None, failure) => format!("{failure:?}"),
         };
-        let _ = hub
-            .events
-            .send(Event::Down {
-                peer: link.peer,
-                reason,
-            })
-            .await;
+        let _ = hub.events.send(Event::Down { peer: link.peer, reason }).await;
     }
 }
 
@@ -543,9 +503,7 @@ impl LaneIn {
                 }
                 let bit = 1 << number;
                 if link.lanes_in.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
-                    return Err(Failure::Violation(format!(
-                        "lane {number} was opened twice"
-                    )));
+                    return Err(Failure::Violation(format!("lane {number} was opened twice")));
                 }
                 self.number = Some(number);
             }
@@ -565,10 +523,7 @@ pub(super) async fn close_surplus(hub: Arc<Hub>, link: Arc<Link>) {
             () = tokio::time::sleep(hub.options.surplus_linger) => {}
         }
         let table = hub.table.lock();
-        if table
-            .sending(link.peer)
-            .is_none_or(|(sending, _)| sending.id == link.id)
-        {
+        if table.sending(link.peer).is_none_or(|(sending, _)| sending.id == link.id) {
             return;
         }
         let silent = link.traffic.load(Ordering::Relaxed) == seen;

@@ -30,12 +30,7 @@ impl ControllerFactory for Probing {
     fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
         let cubic = Arc::new(CubicConfig::default()).build(now, mtu);
         let tasks = self.tasks.clone();
-        Box::new(ProbingCubic {
-            cubic,
-            tasks,
-            mtu,
-            unanswered_since: None,
-        })
+        Box::new(ProbingCubic { cubic, tasks, mtu, unanswered_since: None })
     }
 }
 
@@ -72,8 +67,7 @@ impl Controller for ProbingCubic {
         app_limited: bool,
         largest_packet_num_acked: Option<u64>,
     ) {
-        self.cubic
-            .on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
+        self.cubic.on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
     }
 
     fn on_congestion_event(
@@ -83,8 +77,7 @@ impl Controller for ProbingCubic {
         is_persistent_congestion: bool,
         lost_bytes: u64,
     ) {
-        self.cubic
-            .on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
+        self.cubic.on_congestion_event(now, sent, is_persistent_congestion, lost_bytes);
     }
 
     fn on_mtu_update(&mut self, new_mtu: u16) {
@@ -127,9 +120,7 @@ mod tests {
     async fn silence_widens_the_window_and_rest_does_not() {
         let runtime = default_runtime().unwrap();
         let now = runtime.now();
-        let factory = Arc::new(Probing {
-            tasks: Arc::new(Tasks::new(runtime)),
-        });
+        let factory = Arc::new(Probing { tasks: Arc::new(Tasks::new(runtime)) });
         let resting = factory.clone().build(now, 1200);
         let base = resting.initial_window();
         assert_eq!(resting.window(), base);

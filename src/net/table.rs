@@ -53,10 +53,7 @@ pub(super) enum Admission {
 
 impl Table {
     pub(super) fn new(own: NodeId) -> Table {
-        Table {
-            own,
-            peers: BTreeMap::new(),
-        }
+        Table { own, peers: BTreeMap::new() }
     }
 
     pub(super) fn admit(&mut self, link: Arc<Link>, generation: Generation) -> Admission {
@@ -80,17 +77,9 @@ impl Table {
         });
         peer.links.insert(link.id, link);
         peer.choose(self.own);
-        let surplus = peer
-            .links
-            .values()
-            .filter(|link| link.dialed && link.id != peer.sending.id);
+        let surplus = peer.links.values().filter(|link| link.dialed && link.id != peer.sending.id);
         let surplus = surplus.cloned().collect();
-        Admission::Admitted {
-            outbox: peer.outbox.clone(),
-            announce,
-            replaced,
-            surplus,
-        }
+        Admission::Admitted { outbox: peer.outbox.clone(), announce, replaced, surplus }
     }
 
     /// Takes a dead link out. Answers whether it was the peer's last.
@@ -115,15 +104,11 @@ impl Table {
             return Vec::new();
         };
         peer.links.remove(&peer.sending.id);
-        std::iter::once(peer.sending)
-            .chain(peer.links.into_values())
-            .collect()
+        std::iter::once(peer.sending).chain(peer.links.into_values()).collect()
     }
 
     pub(super) fn sending(&self, peer: NodeId) -> Option<(&Arc<Link>, &Arc<Outbox>)> {
-        self.peers
-            .get(&peer)
-            .map(|peer| (&peer.sending, &peer.outbox))
+        self.peers.get(&peer).map(|peer| (&peer.sending, &peer.outbox))
     }
 
     pub(super) fn peers(&self) -> Vec<NodeId> {
@@ -151,9 +136,7 @@ fn preferred(
     peer: NodeId,
     links: impl Iterator<Item = (LinkId, bool)>,
 ) -> Option<LinkId> {
-    links
-        .max_by_key(|&(id, dialed)| (dialed == (own < peer), id))
-        .map(|(id, _)| id)
+    links.max_by_key(|&(id, dialed)| (dialed == (own < peer), id)).map(|(id, _)| id)
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -178,15 +161,8 @@ struct Waiting {
 
 impl Outbox {
     fn new(sender: LinkId) -> Outbox {
-        let state = Waiting {
-            sender,
-            lanes: Default::default(),
-            asleep: [true; LANES],
-            bytes: 0,
-        };
-        Outbox {
-            state: Mutex::new(state),
-        }
+        let state = Waiting { sender, lanes: Default::default(), asleep: [true; LANES], bytes: 0 };
+        Outbox { state: Mutex::new(state) }
     }
 
     /// `link` is the one that the table sends on.
@@ -243,11 +219,7 @@ impl Outbox {
             return None;
         }
         let (chunks, bytes) = state.lanes[lane].take();
-        Some(Batch {
-            chunks,
-            bytes,
-            outbox: self.clone(),
-        })
+        Some(Batch { chunks, bytes, outbox: self.clone() })
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -286,17 +258,10 @@ mod tests {
     fn both_sides_choose_the_same_link() {
         let (small, large) = (NodeId([1; 16]), NodeId([2; 16]));
         // Who dialed each link, in the order of their making.
-        for dialers in [
-            &[small][..],
-            &[large],
-            &[small, large],
-            &[large, small, large, small],
-        ] {
+        for dialers in [&[small][..], &[large], &[small, large], &[large, small, large, small]] {
             let seen_by = |own: NodeId, peer: NodeId| {
-                let links = dialers
-                    .iter()
-                    .enumerate()
-                    .map(|(i, &by)| (LinkId(i as u64), by == own));
+                let links =
+                    dialers.iter().enumerate().map(|(i, &by)| (LinkId(i as u64), by == own));
                 preferred(own, peer, links)
             };
             let chosen = seen_by(small, large);

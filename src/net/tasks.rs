@@ -35,11 +35,7 @@ struct Registry {
 impl Tasks {
     pub(super) fn new(runtime: Arc<dyn Runtime>) -> Tasks {
         let context = tokio::runtime::Handle::try_current().ok();
-        Tasks {
-            runtime,
-            context,
-            registry: Arc::default(),
-        }
+        Tasks { runtime, context, registry: Arc::default() }
     }
 
     pub(super) fn start(&self, job: Job) {
@@ -55,11 +51,7 @@ impl Tasks {
             id
         };
         let _inside = self.context.as_ref().map(|context| context.enter());
-        self.runtime.spawn(Box::pin(Task {
-            id,
-            slot,
-            registry: self.registry.clone(),
-        }));
+        self.runtime.spawn(Box::pin(Task { id, slot, registry: self.registry.clone() }));
     }
 
     /// Drops every task where it stands; later ones do not start. Must not be called by one of

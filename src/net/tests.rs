@@ -36,11 +36,7 @@ fn node_with(identity: Identity, at: SocketAddr, generation: u64, options: Optio
     let id = NodeId(identity.id());
     let (endpoint, events) = Endpoint::bind(at, &identity, options).unwrap();
     endpoint.set_hello(Bytes::copy_from_slice(&generation.to_le_bytes()));
-    Node {
-        id,
-        endpoint,
-        events,
-    }
+    Node { id, endpoint, events }
 }
 
 /// Two nodes, the one with the smaller id first.
@@ -56,10 +52,7 @@ impl Node {
     }
 
     async fn event(&mut self) -> Event {
-        timeout(DEADLINE, self.events.recv())
-            .await
-            .expect("no event")
-            .expect("endpoint is gone")
+        timeout(DEADLINE, self.events.recv()).await.expect("no event").expect("endpoint is gone")
     }
 
     /// Accepts every Hello until an event comes that `wanted` takes.
@@ -78,9 +71,7 @@ impl Node {
 
     async fn up(&mut self) -> (NodeId, Generation) {
         self.settle(|event| match event {
-            Event::Up {
-                peer, generation, ..
-            } => Some((*peer, *generation)),
+            Event::Up { peer, generation, .. } => Some((*peer, *generation)),
             _ => None,
         })
         .await
@@ -104,11 +95,7 @@ impl Node {
 
     async fn rejected(&mut self) -> (bool, String) {
         self.settle(|event| match event {
-            Event::Rejected {
-                another_key,
-                reason,
-                ..
-            } => Some((*another_key, reason.clone())),
+            Event::Rejected { another_key, reason, .. } => Some((*another_key, reason.clone())),
             _ => None,
         })
         .await
@@ -150,10 +137,7 @@ async fn frames_arrive_in_order_on_every_lane_both_ways() {
     connect(&mut a, &mut b).await;
     every_lane(&mut a, &mut b).await;
     every_lane(&mut b, &mut a).await;
-    assert_eq!(
-        (a.endpoint.peers(), a.endpoint.connected(b.id)),
-        (vec![b.id], true)
-    );
+    assert_eq!((a.endpoint.peers(), a.endpoint.connected(b.id)), (vec![b.id], true));
 }
 
 async fn every_lane(from: &mut Node, to: &mut Node) {
@@ -167,20 +151,10 @@ async fn every_lane(from: &mut Node, to: &mut Node) {
     from.endpoint.send(to.id, 0, Bytes::new()).unwrap();
     let frames = to.frames(20 * LANES + 1).await;
     for lane in 0..LANES as u8 {
-        let of_lane = frames
-            .iter()
-            .filter(|(l, frame)| *l == lane && !frame.is_empty());
+        let of_lane = frames.iter().filter(|(l, frame)| *l == lane && !frame.is_empty());
         let of_lane: Vec<&Bytes> = of_lane.map(|(_, frame)| frame).collect();
-        assert!(
-            of_lane.iter().map(|frame| number(frame)).eq(0..20),
-            "lane {lane}"
-        );
-        assert!(
-            of_lane
-                .iter()
-                .zip(sizes.iter().cycle())
-                .all(|(f, size)| f.len() == *size)
-        );
+        assert!(of_lane.iter().map(|frame| number(frame)).eq(0..20), "lane {lane}");
+        assert!(of_lane.iter().zip(sizes.iter().cycle()).all(|(f, size)| f.len() == *size));
     }
     assert_eq!(from.endpoint.queued(to.id), 0);
 }
@@ -189,10 +163,7 @@ async fn every_lane(from: &mut Node, to: &mut Node) {
 async fn datagrams_arrive_and_have_a_limit() {
     let (mut a, mut b) = pair(&Options::default());
     let bytes = Bytes::from(vec![7; 1150]);
-    assert_eq!(
-        a.endpoint.datagram(b.id, bytes.clone()),
-        Err(SendError::NotConnected)
-    );
+    assert_eq!(a.endpoint.datagram(b.id, bytes.clone()), Err(SendError::NotConnected));
     connect(&mut a, &mut b).await;
     a.endpoint.datagram(b.id, bytes.clone()).unwrap();
     let arrived = b.settle(|event| match event {
@@ -209,38 +180,15 @@ async fn datagrams_arrive_and_have_a_limit() {
 async fn nothing_is_read_before_it_is_accepted() {
     let (mut a, mut b) = pair(&Options::default());
     a.endpoint.dial(b.addr(), None);
-    let Event::Hello {
-        link,
-        peer,
-        dialed: true,
-        addr,
-        ..
-    } = a.event().await
-    else {
-        panic!()
-    };
+    let Event::Hello { link, peer, dialed: true, addr, .. } = a.event().await else { panic!() };
     assert_eq!((peer, addr), (b.id, b.addr()));
-    assert_eq!(
-        a.endpoint.send(b.id, 0, Bytes::new()),
-        Err(SendError::NotConnected)
-    );
+    assert_eq!(a.endpoint.send(b.id, 0, Bytes::new()), Err(SendError::NotConnected));
     assert!(a.endpoint.accept(link, Generation(1)));
-    assert!(
-        !a.endpoint.accept(link, Generation(1)),
-        "an answer is given once"
-    );
+    assert!(!a.endpoint.accept(link, Generation(1)), "an answer is given once");
     for i in 0..10 {
         a.endpoint.send(b.id, 2, numbered(i, 64)).unwrap();
     }
-    let Event::Hello {
-        link,
-        peer,
-        dialed: false,
-        ..
-    } = b.event().await
-    else {
-        panic!()
-    };
+    let Event::Hello { link, peer, dialed: false, .. } = b.event().await else { panic!() };
     assert_eq!(peer, a.id);
     let silence = timeout(Duration::from_millis(50), b.events.recv()).await;
     assert!(silence.is_err(), "{silence:?} before it was accepted");
@@ -253,10 +201,7 @@ async fn nothing_is_read_before_it_is_accepted() {
 /// smaller id dialed, and its twin goes away without a word to the callers.
 #[tokio::test]
 async fn a_simultaneous_dial_ends_in_one_link() {
-    let options = Options {
-        surplus_linger: Duration::from_millis(100),
-        ..Options::default()
-    };
+    let options = Options { surplus_linger: Duration::from_millis(100), ..Options::default() };
     for _ in 0..5 {
         let (mut a, mut b) = pair(&options);
         a.endpoint.dial(b.addr(), Some(b.id));
@@ -276,10 +221,7 @@ async fn a_simultaneous_dial_ends_in_one_link() {
             }
             let mut numbers: Vec<u32> = got.iter().map(|(_, frame)| number(frame)).collect();
             numbers.sort();
-            assert!(
-                numbers.into_iter().eq(0..200),
-                "a frame was lost or doubled"
-            );
+            assert!(numbers.into_iter().eq(0..200), "a frame was lost or doubled");
         };
         let (a_id, b_id) = (a.id, b.id);
         tokio::join!(run(&mut a, b_id), run(&mut b, a_id));
@@ -310,16 +252,10 @@ async fn another_cluster_key_is_named_on_both_sides() {
 #[tokio::test]
 async fn a_frame_above_the_limit_ends_the_link_with_a_reason() {
     let mut a = node("a");
-    let options = Options {
-        frame_bytes_max: 1024,
-        ..Options::default()
-    };
+    let options = Options { frame_bytes_max: 1024, ..Options::default() };
     let mut b = node_with(identity(1, "b"), ANYWHERE, 1, options);
     connect(&mut a, &mut b).await;
-    assert_eq!(
-        b.endpoint.send(a.id, 0, vec![0; 1025].into()),
-        Err(SendError::TooLarge)
-    );
+    assert_eq!(b.endpoint.send(a.id, 0, vec![0; 1025].into()), Err(SendError::TooLarge));
     a.endpoint.send(b.id, 0, vec![0; 1024].into()).unwrap();
     b.frames(1).await;
     a.endpoint.send(b.id, 0, vec![0; 2000].into()).unwrap();
@@ -333,28 +269,16 @@ async fn a_frame_above_the_limit_ends_the_link_with_a_reason() {
 async fn a_silent_address_fails_after_the_dial_timeout() {
     let mut a = node("a");
     let silent = std::net::UdpSocket::bind(ANYWHERE).unwrap();
-    let closed = std::net::UdpSocket::bind(ANYWHERE)
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = std::net::UdpSocket::bind(ANYWHERE).unwrap().local_addr().unwrap();
     let begun = Instant::now();
     assert!(a.endpoint.dial(silent.local_addr().unwrap(), None));
-    assert!(
-        !a.endpoint.dial(silent.local_addr().unwrap(), None),
-        "one dial per address"
-    );
+    assert!(!a.endpoint.dial(silent.local_addr().unwrap(), None), "one dial per address");
     assert!(a.endpoint.dial(closed, None));
     assert_eq!(a.dial_failed().await, DialError::Timeout);
     assert_eq!(a.dial_failed().await, DialError::Timeout);
     let took = begun.elapsed();
-    assert!(
-        took > Duration::from_millis(1900) && took < Duration::from_millis(2500),
-        "{took:?}"
-    );
-    assert!(
-        a.endpoint.dial(closed, None),
-        "the address may be dialed again"
-    );
+    assert!(took > Duration::from_millis(1900) && took < Duration::from_millis(2500), "{took:?}");
+    assert!(a.endpoint.dial(closed, None), "the address may be dialed again");
 }
 
 /// The harm: without stable keys for resets and connection ids, the survivor's probes vanish in the
@@ -367,15 +291,8 @@ async fn a_restart_on_the_same_address_is_noticed_at_once() {
     b.frames(1).await;
     // Acknowledgements and MTU probes settle: a packet of theirs would already bring the reset.
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let (id, addr, name) = (
-        b.id,
-        b.addr(),
-        if identity(1, "a").id() == b.id.0 {
-            "a"
-        } else {
-            "b"
-        },
-    );
+    let (id, addr, name) =
+        (b.id, b.addr(), if identity(1, "a").id() == b.id.0 { "a" } else { "b" });
     drop(b);
     let mut b = node_with(identity(1, name), addr, 2, Options::default());
     assert_eq!((b.id, b.addr()), (id, addr));
@@ -413,11 +330,7 @@ async fn every_peer_notices_a_restart_at_once() {
     for peer in &mut peers {
         peer.down().await;
     }
-    assert!(
-        begun.elapsed() < Duration::from_millis(100),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_millis(100), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]
@@ -442,11 +355,8 @@ async fn a_newer_life_replaces_the_older_at_once() {
 /// B takes no events. What A may queue for it is bounded, and nothing of it is lost.
 #[tokio::test]
 async fn a_slow_peer_fills_its_queue_and_no_more() {
-    let options = Options {
-        lane_bytes_max: 1 << 20,
-        event_bytes_max: 1 << 20,
-        ..Options::default()
-    };
+    let options =
+        Options { lane_bytes_max: 1 << 20, event_bytes_max: 1 << 20, ..Options::default() };
     let (mut a, mut b) = pair(&options);
     connect(&mut a, &mut b).await;
     let (mut sent, mut full) = (0u32, 0);
@@ -473,10 +383,7 @@ async fn a_slow_peer_fills_its_queue_and_no_more() {
 
 #[tokio::test]
 async fn a_dialer_without_a_hello_is_rejected_in_time() {
-    let options = Options {
-        hello_timeout: Duration::from_millis(200),
-        ..Options::default()
-    };
+    let options = Options { hello_timeout: Duration::from_millis(200), ..Options::default() };
     let (mut a, b) = pair(&options);
     let begun = Instant::now();
     let raw = b.endpoint.connect_raw(a.addr()).await;
@@ -488,15 +395,10 @@ async fn a_dialer_without_a_hello_is_rejected_in_time() {
 
 #[tokio::test]
 async fn an_unanswered_hello_fails_the_dial() {
-    let options = Options {
-        hello_timeout: Duration::from_millis(200),
-        ..Options::default()
-    };
+    let options = Options { hello_timeout: Duration::from_millis(200), ..Options::default() };
     let (mut a, b) = pair(&options);
     a.endpoint.dial(b.addr(), None);
-    let Event::Hello { link, .. } = a.event().await else {
-        panic!()
-    };
+    let Event::Hello { link, .. } = a.event().await else { panic!() };
     // Whichever side's patience ends first.
     a.dial_failed().await;
     assert!(!a.endpoint.accept(link, Generation(1)), "too late");
@@ -508,22 +410,15 @@ async fn a_refusal_reaches_the_other_side() {
     let (mut a, mut b) = pair(&Options::default());
     // The dialer refuses the acceptor's Hello.
     a.endpoint.dial(b.addr(), None);
-    let Event::Hello { link, .. } = a.event().await else {
-        panic!()
-    };
+    let Event::Hello { link, .. } = a.event().await else { panic!() };
     a.endpoint.refuse(link, 7, "not you");
     assert!(b.rejected().await.1.contains("not you"));
     // The acceptor refuses the dialer's, which believes it is connected.
     a.endpoint.dial(b.addr(), None);
     a.up().await;
-    let Event::Hello { link, .. } = b.event().await else {
-        panic!()
-    };
+    let Event::Hello { link, .. } = b.event().await else { panic!() };
     b.endpoint.refuse(link, 8, "nor you");
-    let refused = DialError::Refused {
-        code: 8,
-        reason: "nor you".to_owned(),
-    };
+    let refused = DialError::Refused { code: 8, reason: "nor you".to_owned() };
     assert_eq!(a.dial_failed().await, refused);
     assert!(a.down().await.contains("nor you"));
     assert!(!a.endpoint.connected(b.id));
@@ -536,10 +431,7 @@ async fn a_dial_that_finds_the_wrong_node_says_so() {
     a.endpoint.dial(b.addr(), Some(NodeId([9; 16])));
     assert_eq!(a.dial_failed().await, DialError::AnotherNode(b.id));
     a.endpoint.dial(a.addr(), None);
-    assert_eq!(
-        a.dial_failed().await,
-        DialError::Other("that address is this node".to_owned())
-    );
+    assert_eq!(a.dial_failed().await, DialError::Other("that address is this node".to_owned()));
 }
 
 #[tokio::test]
@@ -547,10 +439,7 @@ async fn close_and_shutdown_tell_the_peer() {
     let (mut a, mut b) = pair(&Options::default());
     connect(&mut a, &mut b).await;
     a.endpoint.close(b.id, "declared down");
-    assert_eq!(
-        a.endpoint.send(b.id, 0, Bytes::new()),
-        Err(SendError::NotConnected)
-    );
+    assert_eq!(a.endpoint.send(b.id, 0, Bytes::new()), Err(SendError::NotConnected));
     assert_eq!(a.down().await, "declared down");
     assert!(b.down().await.contains("declared down"));
     connect(&mut b, &mut a).await;
@@ -562,10 +451,7 @@ async fn close_and_shutdown_tell_the_peer() {
 #[tokio::test]
 async fn a_crowded_acceptor_asks_for_a_proof_of_address() {
     let mut a = node("a");
-    let options = Options {
-        retry_above: 0,
-        ..Options::default()
-    };
+    let options = Options { retry_above: 0, ..Options::default() };
     let mut b = node_with(identity(1, "b"), ANYWHERE, 1, options);
     connect(&mut a, &mut b).await;
 }
@@ -573,17 +459,12 @@ async fn a_crowded_acceptor_asks_for_a_proof_of_address() {
 #[tokio::test]
 async fn a_full_acceptor_refuses() {
     let mut a = node("a");
-    let options = Options {
-        accepted_max: 1,
-        ..Options::default()
-    };
+    let options = Options { accepted_max: 1, ..Options::default() };
     let mut b = node_with(identity(1, "b"), ANYWHERE, 1, options);
     connect(&mut a, &mut b).await;
     let mut c = node("c");
     c.endpoint.dial(b.addr(), None);
-    let DialError::Other(reason) = c.dial_failed().await else {
-        panic!()
-    };
+    let DialError::Other(reason) = c.dial_failed().await else { panic!() };
     assert!(reason.contains("refused"), "{reason}");
     // A place is free again when a link has ended.
     a.endpoint.close(b.id, "enough");
@@ -612,11 +493,7 @@ async fn broken_lanes_end_the_link() {
             stream.write_all(bytes).await.unwrap();
             open.push(stream);
         }
-        let reason = if end == before {
-            a.rejected().await.1
-        } else {
-            a.down().await
-        };
+        let reason = if end == before { a.rejected().await.1 } else { a.down().await };
         assert!(reason.contains(wanted), "{reason} instead of {wanted}");
         assert!(raw.closed().await.to_string().contains(wanted));
     }
@@ -663,10 +540,5 @@ async fn cost_of_a_small_frame() {
 /// Processor time of this thread (Linux).
 fn thread_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    Duration::from_nanos(
-        stat.split(' ')
-            .next()
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0),
-    )
+    Duration::from_nanos(stat.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(0))
 }

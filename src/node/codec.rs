@@ -101,15 +101,8 @@ pub fn open(mut frame: Bytes) -> Result<(Kind, Header, Bytes), CodecError> {
         return Err(CodecError::Short(frame.len()));
     }
     let word = |at: usize| u64::from_le_bytes(frame[at..at + 8].try_into().expect("eight bytes"));
-    let header = Header {
-        hlc: Hlc(word(2)),
-        ring: word(10),
-        flushes: word(18),
-    };
-    let unknown = CodecError::Unknown {
-        kind: frame[0],
-        version: frame[1],
-    };
+    let header = Header { hlc: Hlc(word(2)), ring: word(10), flushes: word(18) };
+    let unknown = CodecError::Unknown { kind: frame[0], version: frame[1] };
     let kind = match (frame[0], frame[1]) {
         (1, VERSION) => Kind::Hello,
         (2, VERSION) => Kind::Swim,
@@ -178,17 +171,11 @@ mod tests {
     use crate::store::{Entry, Key, Namespace, Stamp, Version, Writer};
 
     fn key() -> Key {
-        Key {
-            namespace: Namespace(3),
-            bytes: Bytes::from_static(b"key"),
-        }
+        Key { namespace: Namespace(3), bytes: Bytes::from_static(b"key") }
     }
 
     fn stamp() -> Stamp {
-        Stamp {
-            hlc: Hlc(0x0102_0304_0506_0708),
-            writer: Writer(9),
-        }
+        Stamp { hlc: Hlc(0x0102_0304_0506_0708), writer: Writer(9) }
     }
 
     fn hex(bytes: &[u8]) -> String {
@@ -202,21 +189,8 @@ mod tests {
         let mut frame = begin(Kind::Requests);
         let entry = Entry::value(stamp(), Bytes::from_static(b"v"), Some(300));
         put(&mut frame, &(7u64, Request::Write { key: key(), entry }));
-        put(
-            &mut frame,
-            &(
-                8u64,
-                Request::Read {
-                    key: key(),
-                    min: Version::ZERO,
-                },
-            ),
-        );
-        let header = Header {
-            hlc: Hlc(1),
-            ring: 2,
-            flushes: 3,
-        };
+        put(&mut frame, &(8u64, Request::Read { key: key(), min: Version::ZERO }));
+        let header = Header { hlc: Hlc(1), ring: 2, flushes: 3 };
         assert_eq!(
             hex(&seal(frame, header)),
             "0401010000000000000002000000000000000300000000000000\
@@ -226,16 +200,7 @@ mod tests {
              080103036b657900000000"
         );
         let mut frame = begin(Kind::Responses);
-        put(
-            &mut frame,
-            &(
-                7u64,
-                Response::Ack {
-                    existed: true,
-                    epoch: 5,
-                },
-            ),
-        );
+        put(&mut frame, &(7u64, Response::Ack { existed: true, epoch: 5 }));
         assert_eq!(&hex(&frame)[HEADER_BYTES * 2..], "07000105");
     }
 
@@ -245,10 +210,7 @@ mod tests {
         frame[0] = 200;
         assert!(matches!(
             open(frame.freeze()),
-            Err(CodecError::Unknown {
-                kind: 200,
-                version: VERSION
-            })
+            Err(CodecError::Unknown { kind: 200, version: VERSION })
         ));
     }
 

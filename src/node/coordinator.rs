@@ -226,10 +226,7 @@ impl Coordinator {
             deadline,
             wake: deadline,
             waiting: Vec::new(),
-            phase: Phase::Scatter(Scatter {
-                total: 0,
-                flush: false,
-            }),
+            phase: Phase::Scatter(Scatter { total: 0, flush: false }),
         };
         let number = self.next;
         self.next += 1;
@@ -253,13 +250,7 @@ impl Coordinator {
                 let min = min.max(self.own_writes.version(&op.key));
                 let passed_over = false;
                 let declined = Vec::new();
-                op.phase = Phase::Forward(Forward {
-                    update,
-                    level,
-                    min,
-                    passed_over,
-                    declined,
-                });
+                op.phase = Phase::Forward(Forward { update, level, min, passed_over, declined });
                 self.advance_update(number, &mut op, turn)
             }
         };
@@ -268,20 +259,12 @@ impl Coordinator {
 
     /// Decides an update for another node.
     pub fn begin_decision(&mut self, asker: Asker, request: Request, turn: &mut Turn<'_>) {
-        let Request::Decide {
-            key,
-            update,
-            min,
-            level,
-            passed_over,
-        } = request
-        else {
+        let Request::Decide { key, update, min, level, passed_over } = request else {
             return;
         };
         let partition = turn.partition_of(key_ref(&key));
         let refuse = |response: Response, turn: &mut Turn<'_>| {
-            turn.outbox
-                .response(asker.peer, asker.lane, asker.number, &response);
+            turn.outbox.response(asker.peer, asker.lane, asker.number, &response);
         };
         if self.pending.len() >= OPERATIONS_MAX {
             self.stats.busy += 1;
@@ -301,10 +284,7 @@ impl Coordinator {
             deadline: turn.now.mono.plus_ms(DEADLINE_MS),
             wake: turn.now.mono,
             waiting: Vec::new(),
-            phase: Phase::Scatter(Scatter {
-                total: 0,
-                flush: false,
-            }),
+            phase: Phase::Scatter(Scatter { total: 0, flush: false }),
         };
         let live = self.decide_here(number, &mut op, update, level, min, passed_over, turn);
         self.keep(number, op, live, turn);
@@ -315,29 +295,13 @@ impl Coordinator {
         let stamp = turn.clock.stamp(turn.now.mono, Stamp::ZERO);
         turn.store.flush_up_to(namespace, stamp);
         let request = Request::Flush(turn.store.flushes());
-        self.scatter(
-            id,
-            request,
-            Scatter {
-                total: 0,
-                flush: true,
-            },
-            turn,
-        );
+        self.scatter(id, request, Scatter { total: 0, flush: true }, turn);
     }
 
     /// Counts the keys of a namespace.
     pub fn begin_count(&mut self, id: OpId, namespace: Namespace, turn: &mut Turn<'_>) {
         let total = super::replica::count(turn, namespace);
-        self.scatter(
-            id,
-            Request::Count { namespace },
-            Scatter {
-                total,
-                flush: false,
-            },
-            turn,
-        );
+        self.scatter(id, Request::Count { namespace }, Scatter { total, flush: false }, turn);
     }
 
     fn scatter(&mut self, id: OpId, request: Request, phase: Scatter, turn: &mut Turn<'_>) {
@@ -345,10 +309,7 @@ impl Coordinator {
         self.next += 1;
         let mut op = Pending {
             origin: Origin::Client(id),
-            key: Key {
-                namespace: Namespace(0),
-                bytes: Bytes::new(),
-            },
+            key: Key { namespace: Namespace(0), bytes: Bytes::new() },
             partition: Partition(0),
             deadline: turn.now.mono.plus_ms(DEADLINE_MS),
             wake: turn.now.mono,
@@ -410,8 +371,7 @@ impl Coordinator {
             })
         } else {
             let above = self.own_writes.version(&op.key);
-            turn.clock
-                .stamp(turn.now.mono, above.value.max(above.deadline))
+            turn.clock.stamp(turn.now.mono, above.value.max(above.deadline))
         };
         let (entry, answer) = match content {
             Content::Mark => (Entry::mark(stamp), Answer::Existed(existed)),
@@ -441,11 +401,7 @@ impl Coordinator {
             level,
             acks: u8::from(held),
             wanted: owners.len() as u8,
-            unasked: owners
-                .iter()
-                .copied()
-                .filter(|owner| *owner != turn.own)
-                .collect(),
+            unasked: owners.iter().copied().filter(|owner| *owner != turn.own).collect(),
             answered: false,
             restampable,
         });
@@ -458,34 +414,23 @@ impl Coordinator {
             return false;
         };
         if !write.unasked.is_empty() {
-            let request = Request::Write {
-                key: op.key.clone(),
-                entry: write.entry.clone(),
-            };
+            let request = Request::Write { key: op.key.clone(), entry: write.entry.clone() };
             write.unasked.retain(|peer| {
                 if !turn.reachable.contains(peer) {
                     return true;
                 }
-                turn.outbox
-                    .request(*peer, lane(op.partition), number, &request);
+                turn.outbox.request(*peer, lane(op.partition), number, &request);
                 op.waiting.push((*peer, turn.now.mono));
                 false
             });
         }
-        let reachable = op
-            .waiting
-            .iter()
-            .filter(|(p, _)| turn.reachable.contains(p))
-            .count();
+        let reachable = op.waiting.iter().filter(|(p, _)| turn.reachable.contains(p)).count();
         let possible = usize::from(write.acks) + reachable;
         if !write.answered && usize::from(write.acks) >= needed(write.level, write.wanted, possible)
         {
             write.answered = true;
-            let written = Written {
-                version: write.entry.version(),
-                acks: write.acks,
-                wanted: write.wanted,
-            };
+            let written =
+                Written { version: write.entry.version(), acks: write.acks, wanted: write.wanted };
             if write.acks < write.wanted {
                 self.own_writes.remember(&op.key, written.version, number);
             }
@@ -503,10 +448,7 @@ impl Coordinator {
         let Phase::Write(write) = &op.phase else {
             return;
         };
-        let behind = write
-            .unasked
-            .iter()
-            .chain(op.waiting.iter().map(|(peer, _)| peer));
+        let behind = write.unasked.iter().chain(op.waiting.iter().map(|(peer, _)| peer));
         for peer in behind {
             turn.outbox.missed.push((*peer, op.partition));
         }
@@ -660,13 +602,9 @@ impl Coordinator {
                 for (peer, version) in &read.answers {
                     if *version < entry.version() && turn.reachable.contains(peer) {
                         // Read repair: an ordinary write of the version that is newest anyway.
-                        let request = Request::Write {
-                            key: op.key.clone(),
-                            entry: entry.clone(),
-                        };
+                        let request = Request::Write { key: op.key.clone(), entry: entry.clone() };
                         let number = u64::MAX;
-                        turn.outbox
-                            .request(*peer, lane(op.partition), number, &request);
+                        turn.outbox.request(*peer, lane(op.partition), number, &request);
                         turn.outbox.given_up.push(*peer);
                     }
                 }
@@ -702,26 +640,16 @@ impl Coordinator {
                 if version.value <= read.bar.value.max(read.floor) {
                     self.stats.barred += 1;
                     read.misses += 1;
-                } else if read
-                    .best
-                    .as_ref()
-                    .is_none_or(|best| best.version() < version)
-                {
+                } else if read.best.as_ref().is_none_or(|best| best.version() < version) {
                     read.best = Some(entry);
                 }
             }
-            Response::Miss {
-                bar, floor, doubt, ..
-            } => {
+            Response::Miss { bar, floor, doubt, .. } => {
                 read.answers.push((from, bar));
                 read.misses += 1;
                 read.bar = read.bar.max(bar);
                 read.floor = read.floor.max(floor);
-                if read
-                    .best
-                    .as_ref()
-                    .is_some_and(|b| b.version().value <= read.bar.value)
-                {
+                if read.best.as_ref().is_some_and(|b| b.version().value <= read.bar.value) {
                     read.best = None;
                 }
                 read.doubted |= doubt;
@@ -794,10 +722,7 @@ impl Coordinator {
     /// still lie in its socket, so reads are asked again, under new numbers that no such answer
     /// matches. Their deadline starts anew, because nobody could work on them.
     pub fn stalled(&mut self, turn: &mut Turn<'_>) {
-        let reads = self
-            .pending
-            .iter()
-            .filter(|(_, op)| matches!(op.phase, Phase::Read(_)));
+        let reads = self.pending.iter().filter(|(_, op)| matches!(op.phase, Phase::Read(_)));
         let numbers: Vec<u64> = reads.map(|(number, _)| *number).collect();
         for old in numbers {
             let Some(mut op) = self.pending.remove(&old) else {
@@ -821,12 +746,8 @@ impl Coordinator {
     /// A peer does not answer, or has no link any more: nobody waits for it.
     pub fn on_unreachable(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let waits = |op: &Pending| op.waiting.iter().any(|(p, _)| *p == peer);
-        let numbers: Vec<u64> = self
-            .pending
-            .iter()
-            .filter(|(_, op)| waits(op))
-            .map(|(n, _)| *n)
-            .collect();
+        let numbers: Vec<u64> =
+            self.pending.iter().filter(|(_, op)| waits(op)).map(|(n, _)| *n).collect();
         for number in numbers {
             self.step(number, turn, |this, op, turn| match &mut op.phase {
                 // The write is on its way and may still be acknowledged; its level counts only
@@ -844,11 +765,7 @@ impl Coordinator {
                 }
                 Phase::Gather(_) => {
                     drop_waiting(op, peer, turn);
-                    if op.waiting.is_empty() {
-                        this.decide_now(number, op, turn)
-                    } else {
-                        true
-                    }
+                    if op.waiting.is_empty() { this.decide_now(number, op, turn) } else { true }
                 }
                 Phase::Scatter(_) => {
                     drop_waiting(op, peer, turn);
@@ -924,8 +841,7 @@ impl Coordinator {
                 if !write.answered {
                     self.stats.unknown += 1;
                     let acks = write.acks;
-                    self.own_writes
-                        .remember(&op.key, write.entry.version(), number);
+                    self.own_writes.remember(&op.key, write.entry.version(), number);
                     reply(op.origin, Err(Failure::Unknown { acks }), turn);
                 }
                 return self.end_write(number, op, turn);
@@ -1006,10 +922,7 @@ fn needed(level: Level, owners: u8, possible: usize) -> usize {
 fn found(entry: Entry) -> Answer<Bytes> {
     let deadline_ms = entry.deadline_ms();
     match entry.content() {
-        Content::Value(value) => Answer::Found {
-            value: value.clone(),
-            deadline_ms,
-        },
+        Content::Value(value) => Answer::Found { value: value.clone(), deadline_ms },
         Content::Mark => Answer::Missing,
     }
 }
@@ -1062,10 +975,7 @@ fn ask_read(
     peer: NodeId,
     turn: &mut Turn<'_>,
 ) {
-    let request = Request::Read {
-        key: key.clone(),
-        min,
-    };
+    let request = Request::Read { key: key.clone(), min };
     turn.outbox.request(peer, lane(partition), number, &request);
 }
 
@@ -1082,11 +992,7 @@ fn finish_scatter(op: &Pending, turn: &mut Turn<'_>) {
     let (Origin::Client(id), Phase::Scatter(scatter)) = (op.origin, &op.phase) else {
         return;
     };
-    let reply = if scatter.flush {
-        Reply::Flushed
-    } else {
-        Reply::Count(scatter.total)
-    };
+    let reply = if scatter.flush { Reply::Flushed } else { Reply::Count(scatter.total) };
     turn.outbox.reply(id, reply);
 }
 
@@ -1111,8 +1017,7 @@ pub(super) fn reply(
                 Err(Failure::Unknown { acks }) => Response::Undecided { acks },
                 Err(_) => Response::Busy,
             };
-            turn.outbox
-                .response(asker.peer, asker.lane, asker.number, &response);
+            turn.outbox.response(asker.peer, asker.lane, asker.number, &response);
         }
     }
 }

@@ -37,13 +37,7 @@ impl Coordinator {
                 if turn.role(op.partition) != Role::Ready || turn.store.is_late() {
                     continue;
                 }
-                let Forward {
-                    update,
-                    level,
-                    min,
-                    passed_over,
-                    ..
-                } = forward;
+                let Forward { update, level, min, passed_over, .. } = forward;
                 let (update, level, min) = (update.clone(), *level, *min);
                 let passed_over = *passed_over;
                 return self.decide_here(number, op, update, level, min, passed_over, turn);
@@ -62,8 +56,7 @@ impl Coordinator {
                 level: forward.level,
                 passed_over: forward.passed_over,
             };
-            turn.outbox
-                .request(*owner, lane(op.partition), number, &request);
+            turn.outbox.request(*owner, lane(op.partition), number, &request);
             op.waiting.push((*owner, turn.now.mono));
             return true;
         }
@@ -124,31 +117,18 @@ impl Coordinator {
             let unsettled = kept.doubts(key, context.now);
             passed_over || absent || unsettled || !kept.covers(key, min, context)
         });
-        op.phase = Phase::Gather(Gather {
-            update,
-            level,
-            newest: None,
-            bar: Stamp::ZERO,
-        });
+        op.phase = Phase::Gather(Gather { update, level, newest: None, bar: Stamp::ZERO });
         op.waiting.clear();
         if ask {
-            let request = Request::Read {
-                key: op.key.clone(),
-                min: Version::ZERO,
-            };
+            let request = Request::Read { key: op.key.clone(), min: Version::ZERO };
             for peer in turn.ring.owners(op.partition) {
                 if *peer != turn.own && turn.reachable.contains(peer) {
-                    turn.outbox
-                        .request(*peer, lane(op.partition), number, &request);
+                    turn.outbox.request(*peer, lane(op.partition), number, &request);
                     op.waiting.push((*peer, turn.now.mono));
                 }
             }
         }
-        if op.waiting.is_empty() {
-            self.decide_now(number, op, turn)
-        } else {
-            true
-        }
+        if op.waiting.is_empty() { self.decide_now(number, op, turn) } else { true }
     }
 
     /// Another owner's answer to the decider.
@@ -172,11 +152,7 @@ impl Coordinator {
             Response::Miss { bar, floor, .. } => gather.bar = gather.bar.max(bar.value).max(floor),
             _ => {}
         }
-        if op.waiting.is_empty() {
-            self.decide_now(number, op, turn)
-        } else {
-            true
-        }
+        if op.waiting.is_empty() { self.decide_now(number, op, turn) } else { true }
     }
 
     /// Decides on the newest version known, and replicates what was written.
@@ -190,22 +166,17 @@ impl Coordinator {
             return false;
         };
         let bar = gather.bar;
-        let newest = gather
-            .newest
-            .take()
-            .filter(|entry| entry.version().value > bar);
+        let newest = gather.newest.take().filter(|entry| entry.version().value > bar);
         let (update, level) = (gather.update.clone(), gather.level);
         let (decided, entry) = turn.with(op.partition, |kept, context| {
             let key = key_ref(&op.key);
             let newest = newest.as_ref().map(Parts::of);
             let decided = kept.decide(key, &update, newest, context);
-            let entry = decided
-                .written
-                .map(|version| match kept.look(key, context) {
-                    Held::Value(parts) => parts.to_entry(),
-                    // A removal by the only owner leaves nothing behind.
-                    _ => crate::store::Entry::mark(version.value),
-                });
+            let entry = decided.written.map(|version| match kept.look(key, context) {
+                Held::Value(parts) => parts.to_entry(),
+                // A removal by the only owner leaves nothing behind.
+                _ => crate::store::Entry::mark(version.value),
+            });
             (decided, entry)
         });
         let answer = decided.answer.map(Bytes::from);

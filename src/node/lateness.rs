@@ -67,9 +67,7 @@ impl Lateness {
     pub fn stalled(&mut self, gap_ns: u64, turn: &mut Turn<'_>) {
         self.stalls += 1;
         if gap_ns >= 1_000_000_000 {
-            turn.outbox.notice(Notice::Stalled {
-                ms: gap_ns / 1_000_000,
-            });
+            turn.outbox.notice(Notice::Stalled { ms: gap_ns / 1_000_000 });
         }
         if turn.members.is_empty() {
             return;
@@ -92,11 +90,7 @@ impl Lateness {
 
     /// A write did not reach an owner.
     pub fn note_missed(&mut self, peer: NodeId, partition: Partition) {
-        self.missed
-            .entry(peer)
-            .or_default()
-            .partitions
-            .insert(partition);
+        self.missed.entry(peer).or_default().partitions.insert(partition);
     }
 
     /// A peer is gone, or in a new life: it boots all that it owns anyway.
@@ -127,11 +121,7 @@ impl Lateness {
         match message {
             Message::Ping { nonce } => {
                 self.owed.retain(|owed| owed.peer != from);
-                self.owed.push(Owed {
-                    peer: from,
-                    nonce,
-                    before: next_operation,
-                });
+                self.owed.push(Owed { peer: from, nonce, before: next_operation });
                 self.responsive(from, turn.now.mono);
             }
             Message::Pong { nonce, level } => {
@@ -148,10 +138,7 @@ impl Lateness {
             }
             Message::BehindAck { number } => {
                 if let Some(missed) = self.missed.get_mut(&from)
-                    && missed
-                        .told
-                        .as_ref()
-                        .is_some_and(|(told, _)| *told == number)
+                    && missed.told.as_ref().is_some_and(|(told, _)| *told == number)
                 {
                     missed.told = None;
                     if missed.partitions.is_empty() {
@@ -181,26 +168,17 @@ impl Lateness {
             self.numbers += 1;
             let partitions = std::mem::take(&mut missed.partitions);
             let list = partitions.iter().copied().collect();
-            let message = Message::Behind {
-                number: self.numbers,
-                partitions: list,
-            };
+            let message = Message::Behind { number: self.numbers, partitions: list };
             turn.outbox.lateness(*peer, &message);
             missed.told = Some((self.numbers, partitions));
             missed.next = now.plus_ms(BEHIND_MS);
         }
         self.owed.retain(|owed| {
-            let told = self
-                .missed
-                .get(&owed.peer)
-                .is_none_or(|m| m.partitions.is_empty());
+            let told = self.missed.get(&owed.peer).is_none_or(|m| m.partitions.is_empty());
             if !told || outstanding(owed.peer, owed.before) {
                 return true;
             }
-            let pong = Message::Pong {
-                nonce: owed.nonce,
-                level: true,
-            };
+            let pong = Message::Pong { nonce: owed.nonce, level: true };
             turn.outbox.lateness(owed.peer, &pong);
             false
         });
@@ -209,18 +187,14 @@ impl Lateness {
             late.next_ping = now.plus_ms(PING_MS);
             for peer in &late.waiting {
                 if turn.reachable.contains(peer) {
-                    turn.outbox
-                        .lateness(*peer, &Message::Ping { nonce: late.nonce });
+                    turn.outbox.lateness(*peer, &Message::Ping { nonce: late.nonce });
                 }
             }
         }
         // For the first 200 ms also peers without a link or an answer are waited for: links of a
         // node that was stopped for long have to be made anew.
         let patient = now < late.until && now.plus_ms(LATE_MS_MAX - 200) < late.until;
-        let pending = late
-            .waiting
-            .iter()
-            .any(|peer| patient || turn.reachable.contains(peer));
+        let pending = late.waiting.iter().any(|peer| patient || turn.reachable.contains(peer));
         if !pending || now >= late.until {
             self.own = None;
             turn.store.set_late(false);
@@ -232,11 +206,7 @@ impl Lateness {
         let soon = now.plus_ms(10);
         let own = self.own.as_ref().map(|_| soon);
         let owed = (!self.owed.is_empty()).then_some(soon);
-        let missed = self
-            .missed
-            .values()
-            .map(|m| m.next.max(now.plus_ms(20)))
-            .min();
+        let missed = self.missed.values().map(|m| m.next.max(now.plus_ms(20))).min();
         [own, owed, missed].into_iter().flatten().min()
     }
 

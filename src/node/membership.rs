@@ -82,10 +82,7 @@ impl foca::Identity for Identity {
 
     /// Without reading a clock, so that a run can be replayed.
     fn renew(&self) -> Option<Identity> {
-        Some(Identity {
-            generation: Generation(self.generation.0 + 1),
-            ..self.clone()
-        })
+        Some(Identity { generation: Generation(self.generation.0 + 1), ..self.clone() })
     }
 
     fn addr(&self) -> NodeId {
@@ -224,11 +221,7 @@ impl Membership {
     /// A node that knows nobody yet.
     pub fn new(options: MembershipOptions, mut rng: ChaCha12Rng, now: Now) -> Membership {
         let swim_rng = rand::SeedableRng::from_rng(&mut rng);
-        let MembershipOptions {
-            identity,
-            name,
-            seeded,
-        } = options;
+        let MembershipOptions { identity, name, seeded } = options;
         let names = BTreeMap::from([(identity.id, name)]);
         Membership {
             foca: Foca::new(identity, config(3), swim_rng, Bincode),
@@ -272,10 +265,7 @@ impl Membership {
 
     /// Members that are alive or suspect, without this node.
     pub fn present(&self) -> BTreeSet<NodeId> {
-        let present = self
-            .known
-            .iter()
-            .filter(|(_, k)| k.state != MemberState::Down);
+        let present = self.known.iter().filter(|(_, k)| k.state != MemberState::Down);
         present.map(|(id, _)| *id).collect()
     }
 
@@ -288,22 +278,13 @@ impl Membership {
     pub fn roster(&self) -> Vec<Seat> {
         let present = self.known.values().filter(|k| k.state != MemberState::Down);
         let identities = present.map(|k| &k.identity).chain([self.foca.identity()]);
-        identities
-            .map(|i| Seat {
-                id: i.id,
-                weight: i.weight,
-                zone: i.zone.clone(),
-            })
-            .collect()
+        identities.map(|i| Seat { id: i.id, weight: i.weight, zone: i.zone.clone() }).collect()
     }
 
     /// All members, this node first.
     pub fn views(&self) -> Vec<MemberView> {
         let own = self.view(self.foca.identity(), MemberState::Alive, true);
-        let others = self
-            .known
-            .values()
-            .map(|k| self.view(&k.identity, k.state, false));
+        let others = self.known.values().map(|k| self.view(&k.identity, k.state, false));
         std::iter::once(own).chain(others).collect()
     }
 
@@ -340,11 +321,7 @@ impl Membership {
         self.seeds = seeds.into_iter().filter(|seed| *seed != own).collect();
         self.seeded = self.seeded && !self.seeds.is_empty();
         for seed in &self.seeds {
-            self.dials.entry(*seed).or_insert(Dial {
-                next: now.mono,
-                failures: 0,
-                tried: false,
-            });
+            self.dials.entry(*seed).or_insert(Dial { next: now.mono, failures: 0, tried: false });
         }
         self.next_dials = now.mono;
     }
@@ -373,8 +350,8 @@ impl Membership {
         }
     }
 
-    /// A dial came to nothing.
-    pub fn dial_failed(&mut self, addr: SocketAddr, now: Now) {
+    /// A dial came to nothing. Returns whether it went to a seed.
+    pub fn dial_failed(&mut self, addr: SocketAddr, now: Now) -> bool {
         let jitter = self.rng.random_range(0..200);
         let down_since = self
             .known
@@ -393,6 +370,7 @@ impl Membership {
             };
             dial.next = now.mono.plus_ms(wait + jitter);
         }
+        self.seeds.contains(&addr)
     }
 
     /// A SWIM packet, from a datagram or, with `reliable`, from the stream.
@@ -467,9 +445,7 @@ impl Membership {
             return;
         };
         let down = foca::Member::new(known.identity.clone(), u16::MAX, Swim::Down);
-        let _ = self
-            .foca
-            .apply_many(std::iter::once(down), true, &mut self.runtime);
+        let _ = self.foca.apply_many(std::iter::once(down), true, &mut self.runtime);
         self.settle(now, outbox, header);
     }
 
@@ -516,11 +492,7 @@ impl Membership {
         match &timer {
             // foca 2.0.0 sends TurnUndead even if the suspicion was refuted meanwhile, and the live
             // member then takes a new identity, which moves the ring for nothing.
-            Timer::ChangeSuspectToDown {
-                member_id,
-                incarnation,
-                ..
-            } => {
+            Timer::ChangeSuspectToDown { member_id, incarnation, .. } => {
                 let refuted = self.foca.iter_membership_state().any(|m| {
                     m.id().id == member_id.id
                         && (m.id() != member_id || m.incarnation() != *incarnation)
@@ -569,8 +541,7 @@ impl Membership {
         }
         while let Some((after, timer)) = self.runtime.to_schedule() {
             let after = after.min(Duration::from_secs(7 * 24 * 3600));
-            self.timers
-                .set(Mono(now.mono.0 + after.as_nanos() as u64), timer);
+            self.timers.set(Mono(now.mono.0 + after.as_nanos() as u64), timer);
         }
         while let Some(notification) = self.runtime.to_notify() {
             if let OwnedNotification::Rejoin(identity) = notification {
@@ -613,19 +584,11 @@ impl Membership {
                 Some(known) if known.state == state => known.since,
                 _ => now.mono,
             };
-            let renamed = before
-                .as_ref()
-                .is_some_and(|k| k.identity.generation != identity.generation);
+            let renamed =
+                before.as_ref().is_some_and(|k| k.identity.generation != identity.generation);
             let was = before.map(|k| k.state);
             let view = self.view(&identity, state, false);
-            self.known.insert(
-                id,
-                Known {
-                    identity,
-                    state,
-                    since,
-                },
-            );
+            self.known.insert(id, Known { identity, state, since });
             match (was, state) {
                 (None | Some(MemberState::Down), MemberState::Alive | MemberState::Suspect) => {
                     outbox.notice(Notice::MemberUp(view));
@@ -648,12 +611,7 @@ impl Membership {
                 _ => {}
             }
         }
-        let gone: Vec<_> = self
-            .known
-            .keys()
-            .filter(|id| !listed.contains(id))
-            .copied()
-            .collect();
+        let gone: Vec<_> = self.known.keys().filter(|id| !listed.contains(id)).copied().collect();
         for id in gone {
             // foca forgets members that have been down for long.
             self.known.remove(&id);
@@ -674,18 +632,13 @@ impl Membership {
         }
         let waited_ms = now.mono.since(self.started) / 1_000_000;
         let member = self.known.values().any(|k| k.state == MemberState::Alive);
-        let tried = self
-            .seeds
-            .iter()
-            .all(|seed| self.dials.get(seed).is_none_or(|d| d.tried));
+        let tried = self.seeds.iter().all(|seed| self.dials.get(seed).is_none_or(|d| d.tried));
         let alone = match self.seeded {
             false => waited_ms >= ALONE_WITHOUT_SEEDS_MS,
             true => waited_ms >= ALONE_WITH_SEEDS_MS && tried,
         };
         if !member && alone && self.seeded {
-            outbox.notice(Notice::Alone {
-                seeds: self.seeds.clone(),
-            });
+            outbox.notice(Notice::Alone { seeds: self.seeds.clone() });
         }
         if member || alone {
             self.open = true;
@@ -705,11 +658,7 @@ impl Membership {
         match self.linked_at(seed) {
             Some(peer) => outbox.control(peer, Kind::State, &self.state(flushes.clone(), true)),
             None => {
-                let dial = Dial {
-                    next: now.mono,
-                    failures: 0,
-                    tried: false,
-                };
+                let dial = Dial { next: now.mono, failures: 0, tried: false };
                 self.dials.entry(seed).or_insert(dial);
             }
         }
@@ -719,11 +668,8 @@ impl Membership {
     /// the seeds.
     fn dial(&mut self, now: Now, outbox: &mut Outbox) {
         let own = self.identity().clone();
-        let linked: BTreeSet<SocketAddr> = self
-            .links
-            .iter()
-            .filter_map(|id| Some(self.known.get(id)?.identity.addr))
-            .collect();
+        let linked: BTreeSet<SocketAddr> =
+            self.links.iter().filter_map(|id| Some(self.known.get(id)?.identity.addr)).collect();
         let mut wanted: BTreeMap<SocketAddr, Option<NodeId>> = BTreeMap::new();
         for known in self.known.values() {
             if !self.links.contains(&known.identity.id) {
@@ -737,8 +683,7 @@ impl Membership {
             }
         }
         wanted.remove(&own.addr);
-        self.dials
-            .retain(|addr, _| wanted.contains_key(addr) || self.seeds.contains(addr));
+        self.dials.retain(|addr, _| wanted.contains_key(addr) || self.seeds.contains(addr));
         for (addr, expected) in wanted {
             let dial = self.dials.entry(addr).or_insert(Dial {
                 next: now.mono,
@@ -755,9 +700,7 @@ impl Membership {
 
     fn linked_at(&self, addr: SocketAddr) -> Option<NodeId> {
         let known = self.known.values().find(|k| k.identity.addr == addr)?;
-        self.links
-            .contains(&known.identity.id)
-            .then_some(known.identity.id)
+        self.links.contains(&known.identity.id).then_some(known.identity.id)
     }
 
     fn random_link(&mut self) -> Option<NodeId> {
@@ -765,10 +708,7 @@ impl Membership {
         if count == 0 {
             return None;
         }
-        self.links
-            .iter()
-            .nth(self.rng.random_range(0..count))
-            .copied()
+        self.links.iter().nth(self.rng.random_range(0..count)).copied()
     }
 
     /// This node's view of the members, itself included.
@@ -786,11 +726,7 @@ impl Membership {
                     (m.id().clone(), m.incarnation(), state)
                 })
                 .collect(),
-            names: self
-                .names
-                .iter()
-                .map(|(id, name)| (id.0, name.clone()))
-                .collect(),
+            names: self.names.iter().map(|(id, name)| (id.0, name.clone())).collect(),
             flushes,
             answer,
         }

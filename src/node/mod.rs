@@ -224,17 +224,11 @@ impl Node {
         }
         let ours = self.store.options().partitions.get();
         if hello.partitions != ours {
-            return Err(Refused::Partitions {
-                theirs: hello.partitions,
-                ours,
-            });
+            return Err(Refused::Partitions { theirs: hello.partitions, ours });
         }
         let ours = self.options.replicas.get();
         if hello.replicas != ours {
-            return Err(Refused::Replicas {
-                theirs: hello.replicas,
-                ours,
-            });
+            return Err(Refused::Replicas { theirs: hello.replicas, ours });
         }
         self.membership.learn_name(peer, &hello.name);
         if self.store.flush(&hello.flushes) {
@@ -266,9 +260,7 @@ impl Node {
                 self.responsiveness.down(peer);
                 self.membership.down(peer, now);
                 self.refresh_reachable();
-                self.roles(now, |node, turn| {
-                    node.coordinator.on_unreachable(peer, turn)
-                });
+                self.roles(now, |node, turn| node.coordinator.on_unreachable(peer, turn));
             }
             Input::Frame { from, bytes } => self.on_frame(from, bytes, now),
             Input::Datagram { from, bytes } => {
@@ -284,8 +276,9 @@ impl Node {
                 }
             }
             Input::DialFailed { addr, reason, .. } => {
-                self.membership.dial_failed(addr, now);
-                self.outbox.notice(Notice::SeedFailed { addr, reason });
+                if self.membership.dial_failed(addr, now) {
+                    self.outbox.notice(Notice::SeedFailed { addr, reason });
+                }
             }
             Input::Seeds(seeds) => self.membership.set_seeds(seeds, now),
             Input::Tick => {}
@@ -321,30 +314,18 @@ impl Node {
 
     fn on_command(&mut self, id: event::OpId, command: Command, now: Now) {
         if self.stopping {
-            return self
-                .outbox
-                .reply(id, Reply::Failed(event::Failure::Stopping));
+            return self.outbox.reply(id, Reply::Failed(event::Failure::Stopping));
         }
         match command {
-            Command::Key {
-                key,
-                operation,
-                level,
-                min,
-            } => self.roles(now, |node, turn| {
-                node.coordinator
-                    .begin(Origin::Client(id), key, operation, level, min, turn);
+            Command::Key { key, operation, level, min } => self.roles(now, |node, turn| {
+                node.coordinator.begin(Origin::Client(id), key, operation, level, min, turn);
             }),
             Command::Flush { namespace } => {
-                self.roles(now, |node, turn| {
-                    node.coordinator.begin_flush(id, namespace, turn)
-                });
+                self.roles(now, |node, turn| node.coordinator.begin_flush(id, namespace, turn));
                 self.rehash_flushes();
             }
             Command::Count { namespace } => {
-                self.roles(now, |node, turn| {
-                    node.coordinator.begin_count(id, namespace, turn)
-                });
+                self.roles(now, |node, turn| node.coordinator.begin_count(id, namespace, turn));
             }
             Command::Members => {
                 let views = self.members_view();
@@ -387,8 +368,7 @@ impl Node {
                     self.rehash_flushes();
                     let (header, flushes) = (self.header(), self.store.flushes());
                     let outbox = &mut self.outbox;
-                    self.membership
-                        .merge(from, state, flushes, now, outbox, header);
+                    self.membership.merge(from, state, flushes, now, outbox, header);
                 }
                 Err(error) => self.on_bad_bytes(from, error),
             },
@@ -396,9 +376,7 @@ impl Node {
             Kind::Responses => self.batch::<(u64, Response)>(from, &body, now, Node::on_response),
             Kind::Exchange => self.batch::<Exchange>(from, &body, now, |node, from, item, now| {
                 let generation = node.membership.generation(from).unwrap_or_default();
-                node.roles(now, |node, turn| {
-                    node.sessions.receive(from, generation, item, turn)
-                });
+                node.roles(now, |node, turn| node.sessions.receive(from, generation, item, turn));
             }),
             Kind::Lateness => {
                 self.batch::<message::Lateness>(from, &body, now, |node, from, item, now| {
@@ -438,17 +416,11 @@ impl Node {
             | Request::Decide { key, .. } => outbox::lane(self.store.partition_of(&key.bytes)),
             Request::Flush(_) | Request::Count { .. } => 0,
         };
-        let asker = Asker {
-            peer: from,
-            lane,
-            number,
-        };
+        let asker = Asker { peer: from, lane, number };
         let flush = matches!(request, Request::Flush(_));
-        self.roles(now, |node, turn| {
-            match replica::answer(&request, turn, node.replica_stats) {
-                Some(response) => turn.outbox.response(from, lane, number, &response),
-                None => node.coordinator.begin_decision(asker, request, turn),
-            }
+        self.roles(now, |node, turn| match replica::answer(&request, turn, node.replica_stats) {
+            Some(response) => turn.outbox.response(from, lane, number, &response),
+            None => node.coordinator.begin_decision(asker, request, turn),
         });
         if flush {
             self.rehash_flushes();
@@ -465,8 +437,7 @@ impl Node {
 
     fn on_swim(&mut self, from: NodeId, body: &[u8], reliable: bool, now: Now) {
         let header = self.header();
-        self.membership
-            .packet(from, body, reliable, now, &mut self.outbox, header);
+        self.membership.packet(from, body, reliable, now, &mut self.outbox, header);
     }
 
     fn on_bad_bytes(&mut self, from: NodeId, error: CodecError) {
@@ -474,10 +445,7 @@ impl Node {
             CodecError::Unknown { .. } => self.stats.unknown_frames += 1,
             _ => self.stats.malformed_frames += 1,
         }
-        self.outbox.notice(Notice::Dropped {
-            peer: from,
-            reason: error.to_string(),
-        });
+        self.outbox.notice(Notice::Dropped { peer: from, reason: error.to_string() });
     }
 
     fn stop(&mut self, now: Now) {
@@ -492,8 +460,7 @@ impl Node {
     /// What every frame tells besides its body: the sender's clock, and whether its flushes differ.
     fn observe(&mut self, from: NodeId, header: Header, now: Now) {
         let late = self.lateness.is_late();
-        self.timekeeping
-            .observe(from, header.hlc, late, &self.clock, now);
+        self.timekeeping.observe(from, header.hlc, late, &self.clock, now);
         if header.flushes > self.flush_hash
             && self.links.contains(&from)
             && now.mono >= self.next_flush_question
@@ -598,33 +565,25 @@ impl Node {
     fn tick(&mut self, now: Now) {
         let (header, flushes) = (self.header(), self.store.flushes());
         if !self.stopping && self.membership.next_deadline() <= now.mono {
-            self.membership
-                .tick(&flushes, now, &mut self.outbox, header);
+            self.membership.tick(&flushes, now, &mut self.outbox, header);
         }
         for peer in self.responsiveness.judge(now.mono) {
             self.refresh_reachable();
-            self.roles(now, |node, turn| {
-                node.coordinator.on_unreachable(peer, turn)
-            });
+            self.roles(now, |node, turn| node.coordinator.on_unreachable(peer, turn));
         }
         for peer in self.responsiveness.probes(now.mono) {
-            self.outbox
-                .lateness(peer, &message::Lateness::Ping { nonce: 0 });
+            self.outbox.lateness(peer, &message::Lateness::Ping { nonce: 0 });
         }
         self.roles(now, |node, turn| {
             node.coordinator.tick(turn);
             let coordinator = &node.coordinator;
-            node.lateness
-                .tick(turn, |peer, before| coordinator.outstanding(peer, before));
+            node.lateness.tick(turn, |peer, before| coordinator.outstanding(peer, before));
             let membership = &node.membership;
             let generation = |peer| membership.generation(peer).unwrap_or_default();
             node.sessions.tick(generation, turn);
         });
         self.sweeper.tick(&self.store, &self.clock, now);
-        if let Some(lead_ms) = self
-            .timekeeping
-            .steer(self.lateness.is_late(), &self.clock, now)
-        {
+        if let Some(lead_ms) = self.timekeeping.steer(self.lateness.is_late(), &self.clock, now) {
             self.outbox.notice(Notice::ClockOff { lead_ms });
         }
         let ready = self.is_ready();
@@ -638,12 +597,8 @@ impl Node {
 
     fn refresh_reachable(&mut self) {
         let responsive = |peer: &&NodeId| self.responsiveness.is_responsive(**peer);
-        self.reachable = self
-            .members
-            .intersection(&self.links)
-            .filter(responsive)
-            .copied()
-            .collect();
+        self.reachable =
+            self.members.intersection(&self.links).filter(responsive).copied().collect();
     }
 
     fn rehash_flushes(&mut self) {
@@ -654,11 +609,7 @@ impl Node {
 
     fn header(&self) -> Header {
         let hlc = self.clock.read(self.last_turn);
-        Header {
-            hlc,
-            ring: self.ring.id(),
-            flushes: self.flush_hash,
-        }
+        Header { hlc, ring: self.ring.id(), flushes: self.flush_hash }
     }
 
     /// Lends a role its surroundings for the length of a call.

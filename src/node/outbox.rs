@@ -106,10 +106,7 @@ impl Outbox {
     }
 
     fn batch<T: serde::Serialize>(&mut self, to: NodeId, lane: u8, kind: Kind, item: &T) {
-        let batch = self
-            .batches
-            .entry((to, lane, kind))
-            .or_insert_with(|| codec::begin(kind));
+        let batch = self.batches.entry((to, lane, kind)).or_insert_with(|| codec::begin(kind));
         codec::put(batch, item);
         if batch.len() >= BATCH_BYTES {
             let frame = self.batches.remove(&(to, lane, kind)).expect("just filled");

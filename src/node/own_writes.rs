@@ -23,9 +23,7 @@ pub struct OwnWrites {
 impl OwnWrites {
     /// The version that a read of this key must know; zero if all owners have it.
     pub fn version(&self, key: &Key) -> Version {
-        self.versions
-            .get(key)
-            .map_or(Version::ZERO, |(version, _)| *version)
+        self.versions.get(key).map_or(Version::ZERO, |(version, _)| *version)
     }
 
     /// A write, by that operation, was acknowledged, but not by all.
@@ -49,11 +47,7 @@ impl OwnWrites {
             self.order.pop_front();
         }
         while let Some((key, operation)) = self.order.front() {
-            if self
-                .versions
-                .get(key)
-                .is_some_and(|(_, op)| op == operation)
-            {
+            if self.versions.get(key).is_some_and(|(_, op)| op == operation) {
                 break;
             }
             self.order.pop_front();
@@ -62,10 +56,7 @@ impl OwnWrites {
 
     /// All owners have what that operation wrote. Returns whether it was remembered.
     pub fn forget(&mut self, key: &Key, operation: u64) -> bool {
-        let same = self
-            .versions
-            .get(key)
-            .is_some_and(|(_, op)| *op == operation);
+        let same = self.versions.get(key).is_some_and(|(_, op)| *op == operation);
         if same {
             self.versions.remove(key);
         }
@@ -86,17 +77,11 @@ mod tests {
     use crate::store::{Hlc, Namespace, Stamp, Writer};
 
     fn key(n: usize) -> Key {
-        Key {
-            namespace: Namespace(0),
-            bytes: Bytes::from(n.to_string()),
-        }
+        Key { namespace: Namespace(0), bytes: Bytes::from(n.to_string()) }
     }
 
     fn version(n: u64) -> Version {
-        Version::of(Stamp {
-            hlc: Hlc(n),
-            writer: Writer(1),
-        })
+        Version::of(Stamp { hlc: Hlc(n), writer: Writer(1) })
     }
 
     #[test]

@@ -8,10 +8,7 @@ use crate::store::{Held, Key, KeyRef, Merged, Parts, Role};
 
 /// A key, borrowed.
 pub fn key_ref(key: &Key) -> KeyRef<'_> {
-    KeyRef {
-        namespace: key.namespace,
-        bytes: &key.bytes,
-    }
+    KeyRef { namespace: key.namespace, bytes: &key.bytes }
 }
 
 /// Answers a request about this node's own store; `None` for what is not a replica's business.
@@ -41,10 +38,7 @@ pub fn answer(
                 let epoch = kept.sessions().epoch();
                 match kept.merge(key, parts, context) {
                     Merged::Taken { .. } => Response::Ack { existed, epoch },
-                    Merged::Covered => Response::Ack {
-                        existed: false,
-                        epoch,
-                    },
+                    Merged::Covered => Response::Ack { existed: false, epoch },
                     Merged::Below(floor) => {
                         stats.refused_below += 1;
                         kept.note_ghost(key);
@@ -72,18 +66,10 @@ pub fn answer(
                 let doubt = kept.role() == Role::Old || kept.doubts(key, context.now);
                 match kept.read(key, context) {
                     Held::Value(parts) => Response::Hit(parts.to_entry()),
-                    Held::Dead(bar) => Response::Miss {
-                        bar,
-                        floor,
-                        epoch,
-                        doubt: true,
-                    },
-                    Held::Nothing => Response::Miss {
-                        bar: Default::default(),
-                        floor,
-                        epoch,
-                        doubt,
-                    },
+                    Held::Dead(bar) => Response::Miss { bar, floor, epoch, doubt: true },
+                    Held::Nothing => {
+                        Response::Miss { bar: Default::default(), floor, epoch, doubt }
+                    }
                 }
             })
         }

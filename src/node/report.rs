@@ -22,12 +22,11 @@ impl Node {
         let mut roles = [0u64; 4];
         let (mut keys, mut marks) = (0, 0);
         for partition in self.store.options().partitions.iter() {
-            self.store
-                .with(partition, &self.clock, now.mono, |kept, _| {
-                    roles[kept.role() as usize] += 1;
-                    keys += kept.values(None);
-                    marks += kept.marks();
-                });
+            self.store.with(partition, &self.clock, now.mono, |kept, _| {
+                roles[kept.role() as usize] += 1;
+                keys += kept.values(None);
+                marks += kept.marks();
+            });
         }
         let load = |counter: &std::sync::atomic::AtomicU64| {
             Number(counter.load(std::sync::atomic::Ordering::Relaxed))
@@ -51,18 +50,12 @@ impl Node {
             ("keys", Number(keys)),
             ("marks", Number(marks)),
             ("memory_bytes", Number(self.store.footprint() as u64)),
-            (
-                "memory_bytes_max",
-                Number(self.store.options().memory_bytes_max as u64),
-            ),
+            ("memory_bytes_max", Number(self.store.options().memory_bytes_max as u64)),
             ("evicted", load(&counters.evicted)),
             ("marks_evicted", load(&counters.marks_evicted)),
             ("local_hits", load(&counters.hits)),
             ("local_misses", load(&counters.misses)),
-            (
-                "operations_in_flight",
-                Number(self.coordinator.in_flight() as u64),
-            ),
+            ("operations_in_flight", Number(self.coordinator.in_flight() as u64)),
             ("writes", Number(coordinator.writes)),
             ("remote_reads", Number(coordinator.reads)),
             ("updates", Number(coordinator.updates)),
@@ -74,10 +67,7 @@ impl Node {
             ("reads_unanswered", Number(coordinator.unanswered)),
             ("operations_refused", Number(coordinator.busy)),
             ("deciders_passed_over", Number(coordinator.passed_over)),
-            (
-                "own_writes_dropped",
-                Number(self.coordinator.own_writes.dropped),
-            ),
+            ("own_writes_dropped", Number(self.coordinator.own_writes.dropped)),
             ("stalls", Number(self.lateness.stalls)),
             ("partitions_missed", Number(self.lateness.missed())),
             ("boots", Number(sessions.boots)),
@@ -88,10 +78,7 @@ impl Node {
             ("values_repaired", Number(sessions.repaired)),
             ("values_condemned", Number(sessions.condemned)),
             ("stamps_refused", Number(self.replica_stats.refused_ahead)),
-            (
-                "writes_below_floor",
-                Number(self.replica_stats.refused_below),
-            ),
+            ("writes_below_floor", Number(self.replica_stats.refused_below)),
             ("frames_in", Number(self.stats.frames_in)),
             ("datagrams_in", Number(self.stats.datagrams_in)),
             ("frames_unknown", Number(self.stats.unknown_frames)),
@@ -104,28 +91,25 @@ impl Node {
     pub(super) fn explain(&self, key: &Key, now: Now) -> Explanation {
         let partition = self.store.partition_of(&key.bytes);
         let owners = self.ring.owners(partition).iter();
-        let owners = owners
-            .map(|id| (*id, self.membership.name(*id).to_owned()))
-            .collect();
-        self.store
-            .with(partition, &self.clock, now.mono, |kept, context| {
-                let key_ref = key_ref(key);
-                let (held, version, deadline_ms) = match kept.look(key_ref, context) {
-                    Held::Value(parts) => ("value", parts.version, parts.deadline_ms),
-                    Held::Dead(version) => ("mark", version, None),
-                    Held::Nothing => ("nothing", Version::ZERO, None),
-                };
-                Explanation {
-                    slot: slot(&key.bytes),
-                    partition,
-                    owners,
-                    role: kept.role(),
-                    held,
-                    version,
-                    deadline_ms,
-                    floor: kept.floor(key_ref, context),
-                    doubted: kept.doubts(key_ref, context.now),
-                }
-            })
+        let owners = owners.map(|id| (*id, self.membership.name(*id).to_owned())).collect();
+        self.store.with(partition, &self.clock, now.mono, |kept, context| {
+            let key_ref = key_ref(key);
+            let (held, version, deadline_ms) = match kept.look(key_ref, context) {
+                Held::Value(parts) => ("value", parts.version, parts.deadline_ms),
+                Held::Dead(version) => ("mark", version, None),
+                Held::Nothing => ("nothing", Version::ZERO, None),
+            };
+            Explanation {
+                slot: slot(&key.bytes),
+                partition,
+                owners,
+                role: kept.role(),
+                held,
+                version,
+                deadline_ms,
+                floor: kept.floor(key_ref, context),
+                doubted: kept.doubts(key_ref, context.now),
+            }
+        })
     }
 }

@@ -136,16 +136,12 @@ impl Responsiveness {
 
     /// Whether there is a link to that peer and it answers.
     pub fn is_responsive(&self, peer: NodeId) -> bool {
-        self.peers
-            .get(&peer)
-            .is_some_and(|pulse| !pulse.unresponsive)
+        self.peers.get(&peer).is_some_and(|pulse| !pulse.unresponsive)
     }
 
     /// Smoothed round trip, in microseconds; 0 while unknown.
     pub fn rtt_us(&self, peer: NodeId) -> u64 {
-        self.peers
-            .get(&peer)
-            .map_or(0, |pulse| pulse.rtt_ns / 1_000)
+        self.peers.get(&peer).map_or(0, |pulse| pulse.rtt_ns / 1_000)
     }
 
     /// When [`Responsiveness::judge`] or [`Responsiveness::probes`] has something to do.
@@ -200,9 +196,7 @@ mod tests {
         pulses.up(PEER, ms(0));
         pulses.sent(PEER, ms(0));
         pulses.judge(ms(60));
-        let probes = (60..1_060)
-            .filter(|t| !pulses.probes(ms(*t)).is_empty())
-            .count();
+        let probes = (60..1_060).filter(|t| !pulses.probes(ms(*t)).is_empty()).count();
         assert_eq!(probes, 5);
     }
 

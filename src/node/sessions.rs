@@ -132,10 +132,7 @@ pub struct Sessions {
 impl Sessions {
     /// `seed` must be random: numbers of a former life must not be taken for this one's.
     pub fn new(seed: u64) -> Sessions {
-        Sessions {
-            numbers: seed >> 1,
-            ..Sessions::default()
-        }
+        Sessions { numbers: seed >> 1, ..Sessions::default() }
     }
 
     /// Whether this node has all of what it owns.
@@ -191,14 +188,7 @@ impl Sessions {
                     self.numbers += 1;
                     let number = self.numbers;
                     let (taken, next) = (BTreeSet::new(), turn.now.mono);
-                    self.handoffs.insert(
-                        partition,
-                        Handoff {
-                            number,
-                            taken,
-                            next,
-                        },
-                    );
+                    self.handoffs.insert(partition, Handoff { number, taken, next });
                 }
                 Role::None => {
                     self.abandon_boot(partition);
@@ -277,11 +267,7 @@ impl Sessions {
         self.stats.boots += 1;
         self.pulls.retain(|(_, p), _| *p != partition);
         let since = turn.now.mono;
-        let boot = Boot {
-            since,
-            done: BTreeMap::new(),
-            everybody: false,
-        };
+        let boot = Boot { since, done: BTreeMap::new(), everybody: false };
         self.boots.insert(partition, boot);
         self.pull_owners(partition, turn);
     }
@@ -300,10 +286,7 @@ impl Sessions {
 
     /// Wants to pull a partition from a peer, unless that is under way or done.
     fn pull(&mut self, peer: NodeId, partition: Partition, handoff: Option<u64>, turn: &Turn<'_>) {
-        let done = self
-            .boots
-            .get(&partition)
-            .is_some_and(|b| b.done.contains_key(&peer));
+        let done = self.boots.get(&partition).is_some_and(|b| b.done.contains_key(&peer));
         if done && handoff.is_none() {
             return;
         }
@@ -351,33 +334,14 @@ impl Sessions {
             Exchange::Pull { number, cursor, .. } => {
                 self.offer(from, partition, number, cursor, turn);
             }
-            Exchange::Offer {
-                number,
-                ready,
-                you_own,
-                headers,
-                cursor,
-                floors,
-                ..
-            } => {
-                let part = Part {
-                    ready,
-                    you_own,
-                    headers,
-                    cursor,
-                    floors,
-                };
+            Exchange::Offer { number, ready, you_own, headers, cursor, floors, .. } => {
+                let part = Part { ready, you_own, headers, cursor, floors };
                 self.on_offer(from, generation, partition, number, part, turn);
             }
             Exchange::Want { number, keys, .. } => {
                 self.send_values(from, partition, number, keys, turn);
             }
-            Exchange::Values {
-                number,
-                entries,
-                last,
-                ..
-            } => {
+            Exchange::Values { number, entries, last, .. } => {
                 let Some(pull) = self.pulls.get_mut(&(from, partition)) else {
                     return;
                 };
@@ -503,21 +467,15 @@ impl Sessions {
         let mut entries = Vec::new();
         let mut bytes = 0;
         let send = |entries: Vec<_>, last: bool, turn: &mut Turn<'_>| {
-            let message = Exchange::Values {
-                partition,
-                number,
-                entries,
-                last,
-            };
+            let message = Exchange::Values { partition, number, entries, last };
             turn.outbox.exchange(to, partition, &message);
         };
         for key in keys {
-            let found = turn.with(partition, |kept, context| {
-                match kept.look(key_ref(&key), context) {
+            let found =
+                turn.with(partition, |kept, context| match kept.look(key_ref(&key), context) {
                     Held::Value(parts) => Some(parts.to_entry()),
                     Held::Dead(_) | Held::Nothing => None,
-                }
-            });
+                });
             let Some(entry) = found else { continue };
             if let Content::Value(value) = entry.content() {
                 bytes += value.len() + key.bytes.len() + 40;
@@ -560,11 +518,7 @@ impl Sessions {
         let mut disbelieved = false;
         turn.with(partition, |kept, context| {
             if first {
-                let session = Session {
-                    peer: from,
-                    generation,
-                    number,
-                };
+                let session = Session { peer: from, generation, number };
                 bit = kept.open_session(session);
             }
             for (key, version, live) in part.headers {
@@ -577,11 +531,7 @@ impl Sessions {
                     continue;
                 }
                 if !live {
-                    let mark = Parts {
-                        version,
-                        value: None,
-                        deadline_ms: None,
-                    };
+                    let mark = Parts { version, value: None, deadline_ms: None };
                     kept.merge(key_ref(&key), mark, context);
                 }
                 if let Some(bit) = bit {
@@ -603,15 +553,7 @@ impl Sessions {
             self.go_on(from, partition, turn);
         } else {
             pull.wanting = true;
-            turn.outbox.exchange(
-                from,
-                partition,
-                &Exchange::Want {
-                    partition,
-                    number,
-                    keys,
-                },
-            );
+            turn.outbox.exchange(from, partition, &Exchange::Want { partition, number, keys });
         }
     }
 
@@ -629,16 +571,11 @@ impl Sessions {
             return;
         };
         let floors = pull.floors.map_or([Stamp::ZERO; FLOORS], |floors| *floors);
-        let pulled = Pulled {
-            ready: pull.ready,
-            floors,
-            bit: pull.bit,
-        };
+        let pulled = Pulled { ready: pull.ready, floors, bit: pull.bit };
         if let Some(number) = pull.handoff {
             self.taken.insert((from, partition), number);
             if turn.role(partition) == Role::Ready {
-                turn.outbox
-                    .exchange(from, partition, &Exchange::Taken { partition, number });
+                turn.outbox.exchange(from, partition, &Exchange::Taken { partition, number });
             }
         }
         if let Some(boot) = self.boots.get_mut(&partition) {
@@ -692,10 +629,7 @@ impl Sessions {
             return;
         };
         let everybody = boot.everybody
-            && self
-                .pulls
-                .keys()
-                .any(|(peer, p)| *p == partition && turn.reachable.contains(peer));
+            && self.pulls.keys().any(|(peer, p)| *p == partition && turn.reachable.contains(peer));
         if everybody && patient {
             return;
         }
@@ -717,14 +651,10 @@ impl Sessions {
         self.stats.condemned += condemned as u64;
         let sole = turn.ring.owners(partition).len() == 1;
         turn.store.set_role(partition, Role::Ready, sole);
-        turn.store
-            .unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
+        turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
         for ((peer, p), number) in &self.taken {
             if *p == partition && turn.reachable.contains(peer) {
-                let taken = Exchange::Taken {
-                    partition,
-                    number: *number,
-                };
+                let taken = Exchange::Taken { partition, number: *number };
                 turn.outbox.exchange(*peer, partition, &taken);
             }
         }

@@ -32,9 +32,7 @@ impl Sweeper {
         }
         // After a flush, or when many deadlines meet, a quarter of what is looked at is dead.
         let much = 4 * removed > SHARDS * BUCKETS;
-        self.next = now
-            .mono
-            .plus_ms(if much { SWEEP_SOON_MS } else { SWEEP_MS });
+        self.next = now.mono.plus_ms(if much { SWEEP_SOON_MS } else { SWEEP_MS });
     }
 
     /// When [`Sweeper::tick`] wants to be called.

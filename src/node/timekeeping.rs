@@ -52,11 +52,7 @@ impl Timekeeping {
             return;
         }
         let shown = hlc.ms() as i64 - clock.physical_ms(now.mono) as i64;
-        let fresh = Lead {
-            since: now.mono,
-            current: shown,
-            previous: i64::MIN,
-        };
+        let fresh = Lead { since: now.mono, current: shown, previous: i64::MIN };
         let lead = self.leads.entry(from).or_insert(fresh);
         if now.mono.since(lead.since) > WINDOW_MS * 1_000_000 {
             let stale = now.mono.since(lead.since) > 2 * WINDOW_MS * 1_000_000;
@@ -96,10 +92,7 @@ impl Timekeeping {
         }
         let bound = AHEAD_MS_MAX as i64;
         let peers = |this: &Self| -> Vec<i64> {
-            this.leads
-                .values()
-                .map(|lead| lead.current.max(lead.previous))
-                .collect()
+            this.leads.values().map(|lead| lead.current.max(lead.previous)).collect()
         };
         // The lower median, this node included: of two that differ, the one that is ahead, whose
         // stamps the other would refuse, gives in.
@@ -116,10 +109,7 @@ impl Timekeeping {
         }
         let peers = peers(self);
         let wall = clock.wall_lead_ms(now);
-        let agree = peers
-            .iter()
-            .filter(|peer| (wall - **peer).abs() <= bound)
-            .count();
+        let agree = peers.iter().filter(|peer| (wall - **peer).abs() <= bound).count();
         let confirmed = peers.is_empty() || 2 * agree > peers.len();
         clock.steer(now, confirmed);
         let complain = wall.abs() > bound && !confirmed && now.mono >= self.next_complaint;
@@ -136,10 +126,7 @@ mod tests {
     use crate::store::Writer;
 
     fn now(ms: u64, wall_ms: u64) -> Now {
-        Now {
-            mono: Mono(0).plus_ms(ms),
-            wall_ms,
-        }
+        Now { mono: Mono(0).plus_ms(ms), wall_ms }
     }
 
     fn peer(n: u8) -> NodeId {
@@ -159,10 +146,7 @@ mod tests {
         heard(&mut keeping, 3, 160_010, &clock, at);
         keeping.steer(false, &clock, at);
         assert_eq!(clock.physical_ms(at.mono), 160_000);
-        assert_eq!(
-            keeping.refused, 2,
-            "believed only after the clock was corrected"
-        );
+        assert_eq!(keeping.refused, 2, "believed only after the clock was corrected");
     }
 
     #[test]

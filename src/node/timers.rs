@@ -17,10 +17,7 @@ pub struct Timers<T> {
 
 impl<T: Ord> Default for Timers<T> {
     fn default() -> Timers<T> {
-        Timers {
-            heap: BinaryHeap::new(),
-            count: 0,
-        }
+        Timers { heap: BinaryHeap::new(), count: 0 }
     }
 }
 

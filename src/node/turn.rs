@@ -40,11 +40,7 @@ impl Turn<'_> {
     /// The owners of a partition besides this node.
     pub fn other_owners(&self, id: Partition) -> impl Iterator<Item = NodeId> {
         let own = self.own;
-        self.ring
-            .owners(id)
-            .iter()
-            .copied()
-            .filter(move |owner| *owner != own)
+        self.ring.owners(id).iter().copied().filter(move |owner| *owner != own)
     }
 
     /// The partition of a key.

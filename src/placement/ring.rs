@@ -98,21 +98,10 @@ impl Ring {
         draft.walk(&owning);
         draft.fill_gaps();
         draft.even_out_first_places(&owning);
-        let owners = draft
-            .owners
-            .iter()
-            .flatten()
-            .map(|&node| owning[node].id)
-            .collect();
+        let owners = draft.owners.iter().flatten().map(|&node| owning[node].id).collect();
 
         let id = roster_hash(&roster);
-        Self {
-            seats: roster,
-            partitions,
-            copies,
-            owners,
-            id,
-        }
+        Self { seats: roster, partitions, copies, owners, id }
     }
 
     /// A partition's owners in order of preference; the first is the decider. Empty if no member
@@ -200,11 +189,7 @@ impl Draft {
         let zone = self.zones[node];
         owners.len() < self.copies
             && !owners.contains(&node)
-            && owners
-                .iter()
-                .filter(|&&owner| self.zones[owner] == zone)
-                .count()
-                < self.zone_limit
+            && owners.iter().filter(|&&owner| self.zones[owner] == zone).count() < self.zone_limit
     }
 
     fn grant(&mut self, node: usize, partition: usize) {
@@ -219,9 +204,8 @@ impl Draft {
             .zip(&self.shares)
             .map(|(seat, &share)| Circle::new(seat.id, self.owners.len(), share))
             .collect();
-        let mut arrivals: BinaryHeap<_> = (0..circles.len())
-            .map(|node| Reverse((circles[node].time(0), node, 0)))
-            .collect();
+        let mut arrivals: BinaryHeap<_> =
+            (0..circles.len()).map(|node| Reverse((circles[node].time(0), node, 0))).collect();
         let mut missing = self.copies * self.owners.len();
         while missing > 0
             && let Some(Reverse((_, node, step))) = arrivals.pop()
@@ -314,10 +298,7 @@ impl Draft {
         while let Some(partition) = via[node] {
             let owners = &mut self.owners[partition];
             let before = owners[0];
-            let at = owners
-                .iter()
-                .position(|&owner| owner == node)
-                .expect("reached as an owner");
+            let at = owners.iter().position(|&owner| owner == node).expect("reached as an owner");
             owners[..=at].rotate_right(1);
             decides[node].push(partition);
             if partition == start {
@@ -368,10 +349,7 @@ impl Circle {
         // infinitely fast; one part in 64 short of it is fast enough.
         let all = share::of_copies(partitions as u64);
         let left = all.saturating_sub(share).max(all / 64);
-        Self {
-            rate: (log2(all) - log2(left)).max(1),
-            stops,
-        }
+        Self { rate: (log2(all) - log2(left)).max(1), stops }
     }
 
     /// When the node makes a stop: with `n` stops, at the `(step + jitter) / n` quantile of the

@@ -41,11 +41,7 @@ pub struct BadPartitionCount(pub u16);
 impl PartitionCount {
     /// The count, if it is a power of two that divides the slots.
     pub const fn new(count: u16) -> Option<Self> {
-        if count.is_power_of_two() && count <= SLOTS {
-            Some(Self(count))
-        } else {
-            None
-        }
+        if count.is_power_of_two() && count <= SLOTS { Some(Self(count)) } else { None }
     }
 
     /// The number itself.
@@ -100,11 +96,7 @@ impl From<PartitionCount> for u16 {
 /// the first `{` to the first `}` after it and counts only if it is not empty.
 #[inline]
 pub fn slot(key: &[u8]) -> u16 {
-    let hashed = if has_brace(key) {
-        tag(key).unwrap_or(key)
-    } else {
-        key
-    };
+    let hashed = if has_brace(key) { tag(key).unwrap_or(key) } else { key };
     crc16(hashed) % SLOTS
 }
 
@@ -201,11 +193,7 @@ mod tests {
             if key[open] == b'{' {
                 for close in open + 1..key.len() {
                     if key[close] == b'}' {
-                        return if close == open + 1 {
-                            key
-                        } else {
-                            &key[open + 1..close]
-                        };
+                        return if close == open + 1 { key } else { &key[open + 1..close] };
                     }
                 }
                 return key;
@@ -232,14 +220,7 @@ mod tests {
     #[test]
     fn an_empty_or_open_tag_is_no_tag() {
         let whole = |key: &[u8]| crc16_by_definition(key) % SLOTS;
-        for key in [
-            &b"foo{}{bar}"[..],
-            b"foo{bar",
-            b"foo}bar{",
-            b"{",
-            b"{}",
-            b"}{",
-        ] {
+        for key in [&b"foo{}{bar}"[..], b"foo{bar", b"foo}bar{", b"{", b"{}", b"}{"] {
             assert_eq!(slot(key), whole(key));
         }
         assert_eq!(slot(b"foo{{bar}}zap"), whole(b"{bar"));

@@ -52,27 +52,19 @@ impl<'a> Args<'a> {
 
     /// The first `count` of them, or all if there are not so many.
     pub fn take(&self, count: usize) -> Self {
-        Self {
-            bytes: self.bytes,
-            spans: &self.spans[..count.min(self.spans.len())],
-        }
+        Self { bytes: self.bytes, spans: &self.spans[..count.min(self.spans.len())] }
     }
 
     /// Those from `index` on; none if there are not so many.
     #[inline]
     pub fn skip(&self, index: usize) -> Self {
-        Self {
-            bytes: self.bytes,
-            spans: self.spans.get(index..).unwrap_or_default(),
-        }
+        Self { bytes: self.bytes, spans: self.spans.get(index..).unwrap_or_default() }
     }
 
     /// One after another.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
         let bytes = self.bytes;
-        self.spans
-            .iter()
-            .map(move |span| &bytes[span.start as usize..span.end as usize])
+        self.spans.iter().map(move |span| &bytes[span.start as usize..span.end as usize])
     }
 
     /// A copy that outlives the connection's buffer, for a command that has to wait.
@@ -83,9 +75,7 @@ impl<'a> Args<'a> {
 
 impl std::fmt::Debug for Args<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list()
-            .entries(self.iter().map(<[u8]>::escape_ascii))
-            .finish()
+        f.debug_list().entries(self.iter().map(<[u8]>::escape_ascii)).finish()
     }
 }
 
@@ -118,19 +108,13 @@ impl OwnedArgs {
         for arg in args {
             owned.bytes.extend_from_slice(arg);
             let end = u32::try_from(owned.bytes.len()).expect("a command has less than 4 GiB");
-            owned.spans.push(Span {
-                start: end - arg.len() as u32,
-                end,
-            });
+            owned.spans.push(Span { start: end - arg.len() as u32, end });
         }
         owned
     }
 
     /// The arguments.
     pub fn as_args(&self) -> Args<'_> {
-        Args {
-            bytes: &self.bytes,
-            spans: &self.spans,
-        }
+        Args { bytes: &self.bytes, spans: &self.spans }
     }
 }

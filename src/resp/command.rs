@@ -137,10 +137,7 @@ impl<'a> Command<'a> {
     /// Whether a client may send it that has not authenticated yet. Unknown and malformed commands
     /// are refused as such even then, as in Redis.
     pub fn is_allowed_before_auth(&self) -> bool {
-        matches!(
-            self,
-            Self::Hello(_) | Self::Auth(_) | Self::Quit | Self::Reset
-        )
+        matches!(self, Self::Hello(_) | Self::Auth(_) | Self::Quit | Self::Reset)
     }
 }
 
@@ -168,9 +165,7 @@ impl std::fmt::Debug for Credentials<'_> {
     /// Without the password: this is logged.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let user = self.user.map(|user| user.escape_ascii().to_string());
-        f.debug_struct("Credentials")
-            .field("user", &user)
-            .finish_non_exhaustive()
+        f.debug_struct("Credentials").field("user", &user).finish_non_exhaustive()
     }
 }
 
@@ -355,27 +350,16 @@ pub struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     fn none() -> Self {
-        Self {
-            one: None,
-            rest: Args::default(),
-            step: 1,
-        }
+        Self { one: None, rest: Args::default(), step: 1 }
     }
 
     fn one(key: &'a [u8]) -> Self {
-        Self {
-            one: Some(key),
-            ..Self::none()
-        }
+        Self { one: Some(key), ..Self::none() }
     }
 
     /// The first of `args`, and every one `step` behind.
     pub(super) fn every(step: usize, args: Args<'a>) -> Self {
-        Self {
-            one: None,
-            rest: args,
-            step,
-        }
+        Self { one: None, rest: args, step }
     }
 }
 
@@ -442,22 +426,10 @@ mod tests {
 
     #[test]
     fn no_deadline_counts_as_the_latest() {
-        let later = ExpireCondition {
-            later: true,
-            ..Default::default()
-        };
-        let earlier = ExpireCondition {
-            earlier: true,
-            ..Default::default()
-        };
-        let present = ExpireCondition {
-            present: true,
-            ..Default::default()
-        };
-        let absent = ExpireCondition {
-            absent: true,
-            ..Default::default()
-        };
+        let later = ExpireCondition { later: true, ..Default::default() };
+        let earlier = ExpireCondition { earlier: true, ..Default::default() };
+        let present = ExpireCondition { present: true, ..Default::default() };
+        let absent = ExpireCondition { absent: true, ..Default::default() };
         let always = ExpireCondition::default();
         for (condition, current, expected) in [
             (always, None, true),
@@ -472,29 +444,16 @@ mod tests {
             (present, Some(5), true),
             (absent, None, true),
             (absent, Some(5), false),
-            (
-                ExpireCondition {
-                    present: true,
-                    ..earlier
-                },
-                None,
-                false,
-            ),
+            (ExpireCondition { present: true, ..earlier }, None, false),
         ] {
-            assert_eq!(
-                condition.allows(current, 5),
-                expected,
-                "{condition:?} {current:?}"
-            );
+            assert_eq!(condition.allows(current, 5), expected, "{condition:?} {current:?}");
         }
     }
 
     #[test]
     fn a_password_does_not_get_into_a_log() {
-        let command = Command::Auth(Credentials {
-            user: Some(b"default"),
-            password: b"open sesame",
-        });
+        let command =
+            Command::Auth(Credentials { user: Some(b"default"), password: b"open sesame" });
         assert!(!format!("{command:?}").contains("sesame"));
     }
 }

@@ -88,10 +88,7 @@ impl Window {
 
     /// Puts a part in its place.
     fn arrive(&mut self, token: u64, reply: Reply) {
-        let (number, part) = (
-            token >> PART_BITS,
-            (token & ((1 << PART_BITS) - 1)) as usize,
-        );
+        let (number, part) = (token >> PART_BITS, (token & ((1 << PART_BITS) - 1)) as usize);
         let Some(slot) = self.slots.get_mut((number - self.first) as usize) else {
             return;
         };
@@ -244,10 +241,7 @@ impl Connection {
                 }
                 Ok(Decoded::TooLarge { consumed }) => {
                     let error = CommandError::TooLong;
-                    (
-                        consumed,
-                        self.session.refuse(&error, &mut self.window, &mut self.out),
-                    )
+                    (consumed, self.session.refuse(&error, &mut self.window, &mut self.out))
                 }
                 Ok(Decoded::Incomplete { consumed, wanted }) => {
                     self.received.advance(done + consumed);

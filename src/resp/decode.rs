@@ -155,10 +155,7 @@ impl Decoder {
     pub fn new(limits: Limits) -> Self {
         let command_bytes_kept = limits.command_bytes_kept.min(u32::MAX as usize);
         Self {
-            limits: Limits {
-                command_bytes_kept,
-                ..limits
-            },
+            limits: Limits { command_bytes_kept, ..limits },
             restricted: false,
             spans: Vec::new(),
             unquoted: Vec::new(),
@@ -183,32 +180,19 @@ impl Decoder {
         while self.missing == 0 {
             let rest = &buf[skipped..];
             let Some(&first) = rest.first() else {
-                return Ok(Decoded::Incomplete {
-                    consumed: skipped,
-                    wanted: 1,
-                });
+                return Ok(Decoded::Incomplete { consumed: skipped, wanted: 1 });
             };
             self.forget();
-            let taken = if first == b'*' {
-                self.begin(rest)?
-            } else {
-                self.inline(rest)?
-            };
+            let taken = if first == b'*' { self.begin(rest)? } else { self.inline(rest)? };
             match taken {
                 None => {
-                    return Ok(Decoded::Incomplete {
-                        consumed: skipped,
-                        wanted: 1,
-                    });
+                    return Ok(Decoded::Incomplete { consumed: skipped, wanted: 1 });
                 }
                 // Blank lines and commands without arguments are passed over, as in Redis.
                 Some(taken) if self.missing == 0 && self.spans.is_empty() => skipped += taken,
                 Some(taken) if self.missing == 0 => {
                     let args = Args::new(&self.unquoted, &self.spans);
-                    return Ok(Decoded::Command {
-                        args,
-                        consumed: skipped + taken,
-                    });
+                    return Ok(Decoded::Command { args, consumed: skipped + taken });
                 }
                 Some(taken) => self.at = taken,
             }
@@ -217,28 +201,17 @@ impl Decoder {
         match self.arguments(rest)? {
             0 if self.dropping => {
                 self.dropping = false;
-                Ok(Decoded::TooLarge {
-                    consumed: skipped + self.at,
-                })
+                Ok(Decoded::TooLarge { consumed: skipped + self.at })
             }
             0 => {
                 let args = Args::new(rest, &self.spans);
-                Ok(Decoded::Command {
-                    args,
-                    consumed: skipped + self.at,
-                })
+                Ok(Decoded::Command { args, consumed: skipped + self.at })
             }
             wanted if self.dropping => {
                 let consumed = skipped + std::mem::take(&mut self.at);
-                Ok(Decoded::Incomplete {
-                    consumed,
-                    wanted: wanted.min(DROPPED_AT_ONCE),
-                })
+                Ok(Decoded::Incomplete { consumed, wanted: wanted.min(DROPPED_AT_ONCE) })
             }
-            wanted => Ok(Decoded::Incomplete {
-                consumed: skipped,
-                wanted,
-            }),
+            wanted => Ok(Decoded::Incomplete { consumed: skipped, wanted }),
         }
     }
 
@@ -262,10 +235,7 @@ impl Decoder {
             Length::Incomplete => Ok(None),
             Length::TooLong => Err(ProtocolError::TooBigMultibulkCount),
             Length::Is { value: None, .. } => Err(ProtocolError::InvalidMultibulkLength),
-            Length::Is {
-                value: Some(count),
-                end,
-            } => {
+            Length::Is { value: Some(count), end } => {
                 if count > 0 {
                     if count as u64 > self.limits.arguments_max as u64 {
                         return Err(ProtocolError::InvalidMultibulkLength);
@@ -301,10 +271,7 @@ impl Decoder {
             if !self.dropping {
                 // Fits: `begin_bulk` has checked the end against the limit.
                 let start = self.at as u32;
-                self.spans.push(Span {
-                    start,
-                    end: start + (self.bulk - 2) as u32,
-                });
+                self.spans.push(Span { start, end: start + (self.bulk - 2) as u32 });
             }
             self.at += self.bulk;
             self.bulk = 0;
@@ -335,10 +302,7 @@ impl Decoder {
             if rest[at] != b'$' || length > length_max || end + 2 > end_max {
                 break;
             }
-            self.spans.push(Span {
-                start: start as u32,
-                end: end as u32,
-            });
+            self.spans.push(Span { start: start as u32, end: end as u32 });
             at = end + 2;
             missing -= 1;
         }
@@ -383,10 +347,7 @@ impl Decoder {
     fn length(&mut self, rest: &[u8], at: usize) -> Length {
         if let Some((value, end)) = usual_length(rest, at) {
             self.searched = 0;
-            return Length::Is {
-                value: Some(value as i64),
-                end,
-            };
+            return Length::Is { value: Some(value as i64), end };
         }
         self.unusual_length(rest, at)
     }
@@ -401,10 +362,7 @@ impl Decoder {
                 self.searched = 0;
                 // A line that ends at once is not even the marker; the caller sees to that.
                 let digits = rest.get(at + 1..at + end).unwrap_or_default();
-                Length::Is {
-                    value: parse_i64(digits),
-                    end: at + end + 2,
-                }
+                Length::Is { value: parse_i64(digits), end: at + end + 2 }
             }
             Ok(_) => Length::Incomplete,
         }
@@ -414,10 +372,7 @@ impl Decoder {
     fn line_end(&mut self, line: &[u8], mark: u8) -> Result<Option<usize>, TooLong> {
         // The limit holds even for a line that has arrived whole, or else the pieces would show.
         let window = &line[..line.len().min(self.limits.line_bytes_max + 1)];
-        match window[self.searched..]
-            .iter()
-            .position(|byte| *byte == mark)
-        {
+        match window[self.searched..].iter().position(|byte| *byte == mark) {
             Some(found) => {
                 // Not beyond the mark: it may have to be found again.
                 self.searched += found;
@@ -434,9 +389,8 @@ impl Decoder {
     /// Reads an inline command, and answers how long it was.
     #[cold]
     fn inline(&mut self, rest: &[u8]) -> Result<Option<usize>, ProtocolError> {
-        let Some(end) = self
-            .line_end(rest, b'\n')
-            .map_err(|TooLong| ProtocolError::TooBigInline)?
+        let Some(end) =
+            self.line_end(rest, b'\n').map_err(|TooLong| ProtocolError::TooBigInline)?
         else {
             return Ok(None);
         };

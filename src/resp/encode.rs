@@ -29,10 +29,7 @@ pub struct Encoder {
 impl Encoder {
     /// An empty encoder.
     pub fn new(protocol: Protocol) -> Self {
-        Self {
-            bytes: Vec::new(),
-            protocol,
-        }
+        Self { bytes: Vec::new(), protocol }
     }
 
     /// What the next reply will be written in.
@@ -102,11 +99,7 @@ impl Encoder {
         self.bytes.reserve(message.len() + 3);
         self.bytes.push(b'-');
         let one_line = |byte: &u8| {
-            if matches!(byte, b'\r' | b'\n') {
-                b' '
-            } else {
-                *byte
-            }
+            if matches!(byte, b'\r' | b'\n') { b' ' } else { *byte }
         };
         self.bytes.extend(message.iter().map(one_line));
         self.bytes.extend_from_slice(b"\r\n");
@@ -187,11 +180,7 @@ impl Encoder {
     /// A number with a fraction, in the shortest decimal that reads back as the same number.
     pub fn double(&mut self, value: f64) {
         // Formatting may allocate; nothing sends doubles often. Rust writes `NaN`, RESP3 `nan`.
-        let text = if value.is_nan() {
-            "nan".to_owned()
-        } else {
-            value.to_string()
-        };
+        let text = if value.is_nan() { "nan".to_owned() } else { value.to_string() };
         match self.protocol {
             Protocol::Resp2 => self.bulk(text.as_bytes()),
             Protocol::Resp3 => {
@@ -248,23 +237,11 @@ mod tests {
         let cases: [(Write, &str, &str); 20] = [
             (|out| out.ok(), "+OK\r\n", "+OK\r\n"),
             (|out| out.simple("PONG"), "+PONG\r\n", "+PONG\r\n"),
-            (
-                |out| out.error(b"ERR a\r\nb"),
-                "-ERR a  b\r\n",
-                "-ERR a  b\r\n",
-            ),
+            (|out| out.error(b"ERR a\r\nb"), "-ERR a  b\r\n", "-ERR a  b\r\n"),
             (|out| out.integer(0), ":0\r\n", ":0\r\n"),
-            (
-                |out| out.integer(i64::MIN),
-                ":-9223372036854775808\r\n",
-                ":-9223372036854775808\r\n",
-            ),
+            (|out| out.integer(i64::MIN), ":-9223372036854775808\r\n", ":-9223372036854775808\r\n"),
             (|out| out.bulk(b""), "$0\r\n\r\n", "$0\r\n\r\n"),
-            (
-                |out| out.bulk(b"hello worlds"),
-                "$12\r\nhello worlds\r\n",
-                "$12\r\nhello worlds\r\n",
-            ),
+            (|out| out.bulk(b"hello worlds"), "$12\r\nhello worlds\r\n", "$12\r\nhello worlds\r\n"),
             (|out| out.null(), "$-1\r\n", "_\r\n"),
             (|out| out.null_array(), "*-1\r\n", "_\r\n"),
             (|out| out.array(3), "*3\r\n", "*3\r\n"),
@@ -274,17 +251,9 @@ mod tests {
             (|out| out.boolean(true), ":1\r\n", "#t\r\n"),
             (|out| out.boolean(false), ":0\r\n", "#f\r\n"),
             (|out| out.double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n"),
-            (
-                |out| out.double(f64::NEG_INFINITY),
-                "$4\r\n-inf\r\n",
-                ",-inf\r\n",
-            ),
+            (|out| out.double(f64::NEG_INFINITY), "$4\r\n-inf\r\n", ",-inf\r\n"),
             (|out| out.double(f64::NAN), "$3\r\nnan\r\n", ",nan\r\n"),
-            (
-                |out| out.verbatim(b"# CPU"),
-                "$5\r\n# CPU\r\n",
-                "=9\r\ntxt:# CPU\r\n",
-            ),
+            (|out| out.verbatim(b"# CPU"), "$5\r\n# CPU\r\n", "=9\r\ntxt:# CPU\r\n"),
             (|out| out.raw(b":1\r\n"), ":1\r\n", ":1\r\n"),
         ];
         for (write, resp2, resp3) in cases {

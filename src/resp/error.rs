@@ -91,12 +91,7 @@ impl CommandError<'_> {
     /// The error with its code, as it stands in the reply (line ends not yet replaced).
     pub fn message(&self) -> Vec<u8> {
         let quoted = |before: &str, text: &[u8], after: &str| {
-            [
-                before.as_bytes(),
-                echoed(text, ECHOED_MAX),
-                after.as_bytes(),
-            ]
-            .concat()
+            [before.as_bytes(), echoed(text, ECHOED_MAX), after.as_bytes()].concat()
         };
         let plain = match *self {
             Self::UnknownCommand(args) => return unknown_command(args),
@@ -175,12 +170,7 @@ impl ProtocolError {
             // Not through text: the byte is repeated as it came.
             Self::ExpectedBulk(byte) => {
                 out.error(
-                    &[
-                        b"ERR Protocol error: expected '$', got '",
-                        &[*byte][..],
-                        b"'",
-                    ]
-                    .concat(),
+                    &[b"ERR Protocol error: expected '$', got '", &[*byte][..], b"'"].concat(),
                 );
             }
             other => out.error(format!("ERR {other}").as_bytes()),
@@ -201,20 +191,11 @@ fn unknown_command(args: Args<'_>) -> Vec<u8> {
         given.extend_from_slice(b"' ");
     }
     let name = echoed(args.get(0).unwrap_or_default(), ECHOED_MAX);
-    [
-        b"ERR unknown command '",
-        name,
-        b"', with args beginning with: ",
-        &given,
-    ]
-    .concat()
+    [b"ERR unknown command '", name, b"', with args beginning with: ", &given].concat()
 }
 
 /// What C's `%.128s` would print: it stops at a NUL.
 fn echoed(text: &[u8], room: usize) -> &[u8] {
     let text = &text[..text.len().min(room)];
-    &text[..text
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(text.len())]
+    &text[..text.iter().position(|byte| *byte == 0).unwrap_or(text.len())]
 }

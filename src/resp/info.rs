@@ -56,10 +56,7 @@ pub(super) fn info(clients: &Clients, wanted: Args<'_>) -> String {
         ),
         (
             "Persistence",
-            vec![
-                ("loading", "0".to_owned()),
-                ("rdb_changes_since_last_save", "0".to_owned()),
-            ],
+            vec![("loading", "0".to_owned()), ("rdb_changes_since_last_save", "0".to_owned())],
         ),
         (
             "Stats",
@@ -68,27 +65,12 @@ pub(super) fn info(clients: &Clients, wanted: Args<'_>) -> String {
                     "total_connections_received",
                     clients.accepted.load(Ordering::Relaxed).to_string(),
                 ),
-                (
-                    "keyspace_hits",
-                    counters.hits.load(Ordering::Relaxed).to_string(),
-                ),
-                (
-                    "keyspace_misses",
-                    counters.misses.load(Ordering::Relaxed).to_string(),
-                ),
-                (
-                    "evicted_keys",
-                    counters.evicted.load(Ordering::Relaxed).to_string(),
-                ),
+                ("keyspace_hits", counters.hits.load(Ordering::Relaxed).to_string()),
+                ("keyspace_misses", counters.misses.load(Ordering::Relaxed).to_string()),
+                ("evicted_keys", counters.evicted.load(Ordering::Relaxed).to_string()),
             ],
         ),
-        (
-            "Replication",
-            vec![
-                ("role", "master".to_owned()),
-                ("connected_slaves", "0".to_owned()),
-            ],
-        ),
+        ("Replication", vec![("role", "master".to_owned()), ("connected_slaves", "0".to_owned())]),
         ("Cluster", vec![("cluster_enabled", "0".to_owned())]),
     ];
     let mut text = String::new();
@@ -120,12 +102,7 @@ pub(super) fn config(clients: &Clients, patterns: Args<'_>) -> Vec<(&'static str
         ("timeout", "0".to_owned()),
     ];
     let wanted = |name: &str| {
-        patterns
-            .iter()
-            .any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
+        patterns.iter().any(|pattern| glob::matches(&pattern.to_ascii_lowercase(), name.as_bytes()))
     };
-    settings
-        .into_iter()
-        .filter(|(name, _)| wanted(name))
-        .collect()
+    settings.into_iter().filter(|(name, _)| wanted(name)).collect()
 }

@@ -11,10 +11,7 @@ pub(super) fn unquote(mut line: &[u8], words: &mut Vec<u8>, spans: &mut Vec<Span
     let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c);
     spans.clear();
     loop {
-        line = &line[line
-            .iter()
-            .position(|byte| !blank(byte))
-            .unwrap_or(line.len())..];
+        line = &line[line.iter().position(|byte| !blank(byte)).unwrap_or(line.len())..];
         if line.is_empty() {
             return true;
         }
@@ -59,10 +56,7 @@ pub(super) fn unquote(mut line: &[u8], words: &mut Vec<u8>, spans: &mut Vec<Span
             words.push(byte);
             line = &line[taken..];
         }
-        spans.push(Span {
-            start,
-            end: words.len() as u32,
-        });
+        spans.push(Span { start, end: words.len() as u32 });
     }
 }
 

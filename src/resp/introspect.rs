@@ -57,15 +57,9 @@ impl Entry {
     pub fn encode_help(&self, out: &mut Encoder) {
         let name = self.name.to_ascii_uppercase();
         out.array(1 + 2 * self.members.len());
-        out.simple(&format!(
-            "{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
-        ));
+        out.simple(&format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
         for member in self.members {
-            let call = format!(
-                "{} {}",
-                member.short_name().to_ascii_uppercase(),
-                member.syntax
-            );
+            let call = format!("{} {}", member.short_name().to_ascii_uppercase(), member.syntax);
             out.simple(call.trim_end());
             out.simple(&format!("    {}.", member.summary));
         }
@@ -84,10 +78,7 @@ impl Entry {
             ("@fast", flag("fast")),
             ("@slow", !flag("fast")),
             ("@dangerous", flag("admin") || own("@dangerous")),
-            (
-                "@connection",
-                self.group == "connection" || own("@connection"),
-            ),
+            ("@connection", self.group == "connection" || own("@connection")),
         ]
         .into_iter()
         .filter_map(|(category, member)| member.then_some(category))
@@ -98,10 +89,8 @@ impl Entry {
         out.bulk(self.name.as_bytes());
         out.integer(i64::from(self.arity));
         simple_set(self.flags.iter().copied(), out);
-        let (first, last, step) = self
-            .keys
-            .as_ref()
-            .map_or((0, 0, 0), |keys| (keys.first, keys.last, keys.step));
+        let (first, last, step) =
+            self.keys.as_ref().map_or((0, 0, 0), |keys| (keys.first, keys.last, keys.step));
         for position in [first, last, step] {
             out.integer(i64::from(position));
         }
@@ -119,9 +108,7 @@ impl Entry {
             out.set(0);
         } else {
             out.array(self.members.len());
-            self.members
-                .iter()
-                .for_each(|member| member.encode_info(out));
+            self.members.iter().for_each(|member| member.encode_info(out));
         }
     }
 
@@ -130,20 +117,14 @@ impl Entry {
     fn encode_docs(&self, out: &mut Encoder) {
         out.bulk(self.name.as_bytes());
         out.map(if self.members.is_empty() { 3 } else { 4 });
-        for (name, text) in [
-            ("summary", self.summary),
-            ("since", SINCE),
-            ("group", self.group),
-        ] {
+        for (name, text) in [("summary", self.summary), ("since", SINCE), ("group", self.group)] {
             out.bulk(name.as_bytes());
             out.bulk(text.as_bytes());
         }
         if !self.members.is_empty() {
             out.bulk(b"subcommands");
             out.map(self.members.len());
-            self.members
-                .iter()
-                .for_each(|member| member.encode_docs(out));
+            self.members.iter().for_each(|member| member.encode_docs(out));
         }
     }
 }
@@ -152,11 +133,7 @@ impl KeyPositions {
     /// Writes the positions as a key specification, which says the same in more words.
     fn encode(&self, out: &mut Encoder) {
         // From the first key, unless counted from the end.
-        let last = if self.last < 0 {
-            self.last
-        } else {
-            self.last - self.first
-        };
+        let last = if self.last < 0 { self.last } else { self.last - self.first };
         out.map(3);
         out.bulk(b"flags");
         simple_set(self.access.iter().copied(), out);
@@ -207,26 +184,21 @@ fn docs(names: Args<'_>, out: &mut Encoder) {
     }
     // Unknown names are left out.
     out.map(names.iter().filter_map(table::find).count());
-    names
-        .iter()
-        .filter_map(table::find)
-        .for_each(|entry| entry.encode_docs(out));
+    names.iter().filter_map(table::find).for_each(|entry| entry.encode_docs(out));
 }
 
 fn list(filter: ListFilter<'_>, out: &mut Encoder) {
     let listed = |entry: &&Entry| match filter {
         ListFilter::All => true,
         ListFilter::Module => false,
-        ListFilter::Category(wanted) => entry
-            .categories()
-            .any(|category| category.as_bytes()[1..].eq_ignore_ascii_case(wanted)),
+        ListFilter::Category(wanted) => {
+            entry.categories().any(|category| category.as_bytes()[1..].eq_ignore_ascii_case(wanted))
+        }
         ListFilter::Pattern(pattern) => {
             glob::matches(&pattern.to_ascii_lowercase(), entry.name.as_bytes())
         }
     };
-    let names = COMMANDS
-        .iter()
-        .flat_map(|entry| std::iter::once(entry).chain(entry.members));
+    let names = COMMANDS.iter().flat_map(|entry| std::iter::once(entry).chain(entry.members));
     let names = names.filter(listed);
     out.array(names.clone().count());
     names.for_each(|entry| out.bulk(entry.name.as_bytes()));

@@ -26,10 +26,7 @@ pub struct ListenerOptions {
 
 impl Default for ListenerOptions {
     fn default() -> ListenerOptions {
-        ListenerOptions {
-            password: None,
-            connections_max: 10_000,
-        }
+        ListenerOptions { password: None, connections_max: 10_000 }
     }
 }
 
@@ -103,10 +100,7 @@ fn admit(stream: TcpStream, peer: SocketAddr, clients: &Arc<Clients>, tasks: &mu
     clients.lines.lock().insert(id, String::new());
     tasks.spawn(async move {
         // Also when the task is aborted.
-        let _registered = Registered {
-            id,
-            clients: clients.clone(),
-        };
+        let _registered = Registered { id, clients: clients.clone() };
         if let Err(error) = Connection::new(id, peer, stream, clients).run().await {
             debug!(%peer, "client gone: {error}");
         }

@@ -24,11 +24,7 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
         }
         magnitude = magnitude * 10 + u64::from(digit);
     }
-    if negative {
-        0i64.checked_sub_unsigned(magnitude)
-    } else {
-        i64::try_from(magnitude).ok()
-    }
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
 /// A number in decimal, in a fixed array: what [`crate::resp::Encoder`] puts behind `:`, `$`, `*`.
@@ -53,10 +49,7 @@ impl Decimal {
     /// Writes an unsigned number.
     #[inline]
     pub(crate) fn unsigned(mut value: u64) -> Self {
-        let mut decimal = Self {
-            text: [0; 20],
-            start: 20,
-        };
+        let mut decimal = Self { text: [0; 20], start: 20 };
         loop {
             decimal.start -= 1;
             decimal.text[decimal.start] = b'0' + (value % 10) as u8;
@@ -82,16 +75,10 @@ mod tests {
 
     #[test]
     fn only_the_canonical_text_of_a_number_is_read() {
-        for text in [
-            "", "-", "+1", " 1", "1 ", "01", "-01", "00", "-0", "1x", "0x1", "1e3",
-        ] {
+        for text in ["", "-", "+1", " 1", "1 ", "01", "-01", "00", "-0", "1x", "0x1", "1e3"] {
             assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");
         }
-        for text in [
-            "9223372036854775808",
-            "-9223372036854775809",
-            "99999999999999999999",
-        ] {
+        for text in ["9223372036854775808", "-9223372036854775809", "99999999999999999999"] {
             assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");
         }
         assert_eq!(parse_i64(b"9223372036854775807"), Some(i64::MAX));

@@ -89,36 +89,21 @@ fn parse_named(name: u128, args: Args<'_>) -> Parsed<'_> {
         TTL => Command::Ttl(key("ttl")?),
         PTTL => Command::Pttl(key("pttl")?),
         PERSIST => Command::Persist(key("persist")?),
-        INCR => Command::Add {
-            key: key("incr")?,
-            delta: 1,
-        },
-        DECR => Command::Add {
-            key: key("decr")?,
-            delta: -1,
-        },
+        INCR => Command::Add { key: key("incr")?, delta: 1 },
+        DECR => Command::Add { key: key("decr")?, delta: -1 },
         INCRBY => {
             exactly(3, args, "incrby")?;
-            Command::Add {
-                key: args.at(1),
-                delta: integer(args.at(2))?,
-            }
+            Command::Add { key: args.at(1), delta: integer(args.at(2))? }
         }
         DECRBY => {
             exactly(3, args, "decrby")?;
             let by = integer(args.at(2))?;
             let delta = by.checked_neg().ok_or(CommandError::DecrementOverflow)?;
-            Command::Add {
-                key: args.at(1),
-                delta,
-            }
+            Command::Add { key: args.at(1), delta }
         }
         APPEND => {
             exactly(3, args, "append")?;
-            Command::Append {
-                key: args.at(1),
-                tail: args.at(2),
-            }
+            Command::Append { key: args.at(1), tail: args.at(2) }
         }
         STRLEN => Command::Strlen(key("strlen")?),
         TYPE => Command::Type(key("type")?),
@@ -146,21 +131,13 @@ fn parse_named(name: u128, args: Args<'_>) -> Parsed<'_> {
 /// Whether there are `count` arguments, the name included.
 #[inline]
 fn exactly<'a>(count: usize, args: Args<'a>, name: &'static str) -> Result<(), CommandError<'a>> {
-    if args.len() == count {
-        Ok(())
-    } else {
-        Err(CommandError::WrongArity(name))
-    }
+    if args.len() == count { Ok(()) } else { Err(CommandError::WrongArity(name)) }
 }
 
 /// Whether there are at least `count` arguments, the name included.
 #[inline]
 fn at_least<'a>(count: usize, args: Args<'a>, name: &'static str) -> Result<(), CommandError<'a>> {
-    if args.len() >= count {
-        Ok(())
-    } else {
-        Err(CommandError::WrongArity(name))
-    }
+    if args.len() >= count { Ok(()) } else { Err(CommandError::WrongArity(name)) }
 }
 
 fn integer<'a>(text: &[u8]) -> Result<i64, CommandError<'a>> {
@@ -209,13 +186,7 @@ fn set(args: Args<'_>) -> Parsed<'_> {
         }
     };
     let (key, value) = (args.at(1), args.at(2));
-    Ok(Command::Set(Set {
-        key,
-        value,
-        expiry,
-        condition,
-        answer_old,
-    }))
+    Ok(Command::Set(Set { key, value, expiry, condition, answer_old }))
 }
 
 fn mset(args: Args<'_>) -> Parsed<'_> {
@@ -245,15 +216,8 @@ fn expire<'a>(args: Args<'a>, name: &'static str, scale: i64) -> Parsed<'a> {
         return Err(CommandError::ExpireGtLt);
     }
     let time = integer(args.at(2))?;
-    let time = time
-        .checked_mul(scale)
-        .ok_or(CommandError::InvalidExpire(name))?;
-    Ok(Command::Expire(Expire {
-        key: args.at(1),
-        expiry: Expiry::In(time),
-        condition,
-        name,
-    }))
+    let time = time.checked_mul(scale).ok_or(CommandError::InvalidExpire(name))?;
+    Ok(Command::Expire(Expire { key: args.at(1), expiry: Expiry::In(time), condition, name }))
 }
 
 fn flush(args: Args<'_>) -> Result<Flush, CommandError<'_>> {
@@ -273,19 +237,12 @@ fn hello(args: Args<'_>) -> Parsed<'_> {
         Some(Some(3)) => Some(Protocol::Resp3),
         Some(Some(_)) => return Err(CommandError::NoProtocol),
     };
-    let mut hello = Hello {
-        protocol,
-        auth: None,
-        name: None,
-    };
+    let mut hello = Hello { protocol, auth: None, name: None };
     let mut rest = args.skip(2);
     while let Some(option) = rest.get(0) {
         match (word(option), rest.get(1), rest.get(2)) {
             (AUTH, Some(user), Some(password)) => {
-                hello.auth = Some(Credentials {
-                    user: Some(user),
-                    password,
-                });
+                hello.auth = Some(Credentials { user: Some(user), password });
                 rest = rest.skip(3);
             }
             (SETNAME, Some(name), _) => {
@@ -301,14 +258,8 @@ fn hello(args: Args<'_>) -> Parsed<'_> {
 fn auth(args: Args<'_>) -> Parsed<'_> {
     at_least(2, args, "auth")?;
     match (args.len(), args.at(1)) {
-        (2, password) => Ok(Command::Auth(Credentials {
-            user: None,
-            password,
-        })),
-        (3, user) => Ok(Command::Auth(Credentials {
-            user: Some(user),
-            password: args.at(2),
-        })),
+        (2, password) => Ok(Command::Auth(Credentials { user: None, password })),
+        (3, user) => Ok(Command::Auth(Credentials { user: Some(user), password: args.at(2) })),
         _ => Err(CommandError::Syntax),
     }
 }
@@ -316,18 +267,12 @@ fn auth(args: Args<'_>) -> Parsed<'_> {
 fn select(args: Args<'_>) -> Parsed<'_> {
     exactly(2, args, "select")?;
     let number = i32::try_from(integer(args.at(1))?).map_err(|_| CommandError::NotAnInt32)?;
-    Ok(Command::Select(
-        u32::try_from(number).map_err(|_| CommandError::DbIndex)?,
-    ))
+    Ok(Command::Select(u32::try_from(number).map_err(|_| CommandError::DbIndex)?))
 }
 
 /// A name without anything that would break the lines of CLIENT LIST.
 fn client_name(name: &[u8]) -> Result<&[u8], CommandError<'_>> {
-    if is_printable(name) {
-        Ok(name)
-    } else {
-        Err(CommandError::ClientName)
-    }
+    if is_printable(name) { Ok(name) } else { Err(CommandError::ClientName) }
 }
 
 fn is_printable(text: &[u8]) -> bool {
@@ -469,10 +414,7 @@ fn chickadee(args: Args<'_>) -> Parsed<'_> {
 }
 
 fn unknown_subcommand<'a>(container: &'static str, args: Args<'a>) -> Parsed<'a> {
-    Err(CommandError::UnknownSubcommand {
-        container,
-        name: args.at(1),
-    })
+    Err(CommandError::UnknownSubcommand { container, name: args.at(1) })
 }
 
 #[cfg(test)]

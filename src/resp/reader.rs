@@ -40,10 +40,7 @@ impl Reply {
 
 /// Reads one reply and the rest.
 pub(crate) fn read(bytes: &[u8]) -> (Reply, &[u8]) {
-    let end = bytes
-        .windows(2)
-        .position(|pair| pair == b"\r\n")
-        .expect("a whole line");
+    let end = bytes.windows(2).position(|pair| pair == b"\r\n").expect("a whole line");
     let head = std::str::from_utf8(&bytes[1..end]).unwrap();
     let mut rest = &bytes[end + 2..];
     let mut many = |count: usize| -> Vec<Reply> {
@@ -66,11 +63,7 @@ pub(crate) fn read(bytes: &[u8]) -> (Reply, &[u8]) {
         (b'~', count) => Reply::Set(many(count.parse().unwrap())),
         (b'%', count) => {
             let flat = many(2 * count.parse::<usize>().unwrap());
-            Reply::Map(
-                flat.chunks(2)
-                    .map(|pair| (pair[0].clone(), pair[1].clone()))
-                    .collect(),
-            )
+            Reply::Map(flat.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect())
         }
         (kind @ (b'$' | b'='), length) => {
             let length: usize = length.parse().unwrap();

@@ -131,10 +131,8 @@ impl Session {
             && self.replies == ReplyMode::On
         {
             let key_ref = self.key_ref(key);
-            let answered = self
-                .clients
-                .handle
-                .local(batch, key_ref, &Operation::Get, |answer| match answer {
+            let answered =
+                self.clients.handle.local(batch, key_ref, &Operation::Get, |answer| match answer {
                     Answer::Found { value, .. } => out.bulk(value),
                     _ => out.null(),
                 });
@@ -155,12 +153,7 @@ impl Session {
             return Verdict::Done;
         }
         let now_ms = self.clients.handle.expiry_ms(batch);
-        let mut call = Call {
-            batch,
-            window,
-            out,
-            submissions,
-        };
+        let mut call = Call { batch, window, out, submissions };
         match command {
             Command::Get(key) => self.one(&mut call, Finish::Get, key, Operation::Get),
             Command::Mget(keys) => self.each(&mut call, Finish::Mget, keys.map(read)),
@@ -175,23 +168,12 @@ impl Session {
                 if longest > self.clients.handle.value_bytes_max() {
                     return self.refuse(&CommandError::TooLong, call.window, call.out);
                 }
-                let sets = pairs.map(|(key, value)| {
-                    (
-                        key,
-                        Operation::Set {
-                            value,
-                            deadline_ms: None,
-                        },
-                    )
-                });
+                let sets =
+                    pairs.map(|(key, value)| (key, Operation::Set { value, deadline_ms: None }));
                 self.each(&mut call, Finish::Ok, sets);
             }
             Command::Del(keys) | Command::Unlink(keys) => {
-                self.each(
-                    &mut call,
-                    Finish::Count,
-                    keys.map(|key| (key, Operation::Delete)),
-                );
+                self.each(&mut call, Finish::Count, keys.map(|key| (key, Operation::Delete)));
             }
             Command::Expire(expire) => {
                 let Some(at) = expire.expiry.deadline(now_ms as i64) else {
@@ -204,43 +186,20 @@ impl Session {
                     later: expire.condition.later,
                     earlier: expire.condition.earlier,
                 };
-                let update = Update::Expire {
-                    at_ms: at.max(0) as u64,
-                    only,
-                };
-                self.one(
-                    &mut call,
-                    Finish::Number,
-                    expire.key,
-                    Operation::Update(update),
-                );
+                let update = Update::Expire { at_ms: at.max(0) as u64, only };
+                self.one(&mut call, Finish::Number, expire.key, Operation::Update(update));
             }
             Command::Persist(key) => {
-                self.one(
-                    &mut call,
-                    Finish::Number,
-                    key,
-                    Operation::Update(Update::Persist),
-                );
+                self.one(&mut call, Finish::Number, key, Operation::Update(Update::Persist));
             }
             Command::Add { key, delta } => {
-                self.one(
-                    &mut call,
-                    Finish::Sum,
-                    key,
-                    Operation::Update(Update::Add(delta)),
-                );
+                self.one(&mut call, Finish::Sum, key, Operation::Update(Update::Add(delta)));
             }
             Command::Append { key, tail } => {
                 if tail.len() > self.clients.handle.value_bytes_max() {
                     return self.refuse(&CommandError::TooLong, call.window, call.out);
                 }
-                self.one(
-                    &mut call,
-                    Finish::Sum,
-                    key,
-                    Operation::Update(Update::Append(tail)),
-                );
+                self.one(&mut call, Finish::Sum, key, Operation::Update(Update::Append(tail)));
             }
             Command::DbSize => {
                 let namespace = self.namespace();
@@ -251,11 +210,7 @@ impl Session {
                 self.ask(&mut call, Finish::Ok, NodeCommand::Flush { namespace });
             }
             Command::FlushAll(_) => {
-                self.ask(
-                    &mut call,
-                    Finish::Ok,
-                    NodeCommand::Flush { namespace: None },
-                );
+                self.ask(&mut call, Finish::Ok, NodeCommand::Flush { namespace: None });
             }
             Command::Status => self.ask(&mut call, Finish::View, NodeCommand::Status),
             Command::Members => self.ask(&mut call, Finish::View, NodeCommand::Members),
@@ -355,11 +310,7 @@ impl Session {
         self.register();
         let id = self.id as i64;
         self.answer(window, out, |out| {
-            let version = if out.protocol() == Protocol::Resp3 {
-                3
-            } else {
-                2
-            };
+            let version = if out.protocol() == Protocol::Resp3 { 3 } else { 2 };
             out.map(7);
             for (name, value) in [("server", "redis"), ("version", info::REDIS_VERSION)] {
                 out.bulk(name.as_bytes());
@@ -432,15 +383,11 @@ impl Session {
                 let wanted: Vec<&String> = match filter {
                     ClientFilter::All | ClientFilter::Normal => lines.values().collect(),
                     ClientFilter::Nobody => Vec::new(),
-                    ClientFilter::Ids(ids) => ids
-                        .iter()
-                        .filter_map(|id| lines.get(&(id as u64)))
-                        .collect(),
+                    ClientFilter::Ids(ids) => {
+                        ids.iter().filter_map(|id| lines.get(&(id as u64))).collect()
+                    }
                 };
-                let text: String = wanted
-                    .iter()
-                    .flat_map(|line| [line.as_str(), "\n"])
-                    .collect();
+                let text: String = wanted.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
                 drop(lines);
                 self.answer(window, out, |out| out.verbatim(text.as_bytes()));
             }
@@ -455,20 +402,13 @@ impl Session {
     }
 
     fn set(&mut self, call: &mut Call<'_>, set: Set<'_>, now_ms: u64) -> Verdict {
-        let Set {
-            key,
-            value,
-            expiry,
-            condition,
-            answer_old,
-        } = set;
+        let Set { key, value, expiry, condition, answer_old } = set;
         if value.len() > self.clients.handle.value_bytes_max() {
             return self.refuse(&CommandError::TooLong, call.window, call.out);
         }
         let deadline = |expiry: Expiry| {
             let at = expiry.deadline(now_ms as i64);
-            at.map(|at| at.max(0) as u64)
-                .ok_or(CommandError::InvalidExpire("set"))
+            at.map(|at| at.max(0) as u64).ok_or(CommandError::InvalidExpire("set"))
         };
         let ttl = match expiry {
             SetExpiry::Never => Ttl::Never,
@@ -480,33 +420,18 @@ impl Session {
         };
         let plain = condition == SetCondition::Always && !answer_old;
         let operation = match ttl {
-            Ttl::Never if plain => Operation::Set {
-                value,
-                deadline_ms: None,
-            },
-            Ttl::At(at) if plain => Operation::Set {
-                value,
-                deadline_ms: Some(at),
-            },
+            Ttl::Never if plain => Operation::Set { value, deadline_ms: None },
+            Ttl::At(at) if plain => Operation::Set { value, deadline_ms: Some(at) },
             ttl => {
                 let only = match condition {
                     SetCondition::Always => Only::Always,
                     SetCondition::IfAbsent => Only::IfAbsent,
                     SetCondition::IfPresent => Only::IfPresent,
                 };
-                Operation::Update(Update::Write {
-                    value,
-                    ttl,
-                    only,
-                    previous: answer_old,
-                })
+                Operation::Update(Update::Write { value, ttl, only, previous: answer_old })
             }
         };
-        let finish = if plain {
-            Finish::Ok
-        } else {
-            Finish::SetIf { answer_old }
-        };
+        let finish = if plain { Finish::Ok } else { Finish::SetIf { answer_old } };
         self.one(call, finish, key, operation);
         Verdict::Done
     }
@@ -547,12 +472,7 @@ impl Session {
         let reply_to = ReplyTo::Mailbox(self.mailbox.clone(), token);
         call.submissions.push(Submission { command, reply_to });
         let keys = vec![self.key_hash(key)];
-        call.window.push(Slot::Waiting {
-            finish,
-            parts: vec![None],
-            missing: 1,
-            keys,
-        });
+        call.window.push(Slot::Waiting { finish, parts: vec![None], missing: 1, keys });
     }
 
     /// The same on several keys; the parts are not atomic.
@@ -592,12 +512,7 @@ impl Session {
             }
             parts.push(answered);
         }
-        let slot = Slot::Waiting {
-            finish,
-            parts,
-            missing,
-            keys,
-        };
+        let slot = Slot::Waiting { finish, parts, missing, keys };
         if missing == 0 && call.window.is_empty() {
             return self.finish(slot, call.out);
         }
@@ -609,12 +524,7 @@ impl Session {
         let reply_to = ReplyTo::Mailbox(self.mailbox.clone(), call.window.token(0));
         call.submissions.push(Submission { command, reply_to });
         let (parts, keys) = (vec![None], Vec::new());
-        call.window.push(Slot::Waiting {
-            finish,
-            parts,
-            missing: 1,
-            keys,
-        });
+        call.window.push(Slot::Waiting { finish, parts, missing: 1, keys });
     }
 
     /// Writes the reply of a command that is complete.
@@ -665,17 +575,11 @@ impl Session {
     }
 
     fn key_ref<'k>(&self, bytes: &'k [u8]) -> KeyRef<'k> {
-        KeyRef {
-            namespace: self.namespace(),
-            bytes,
-        }
+        KeyRef { namespace: self.namespace(), bytes }
     }
 
     fn key(&self, bytes: &[u8]) -> Key {
-        Key {
-            namespace: self.namespace(),
-            bytes: Bytes::copy_from_slice(bytes),
-        }
+        Key { namespace: self.namespace(), bytes: Bytes::copy_from_slice(bytes) }
     }
 
     fn node_command(&self, key: &[u8], operation: Operation<&[u8]>) -> NodeCommand {
@@ -685,12 +589,7 @@ impl Session {
             Operation::Get => Level::One,
             _ => Level::Quorum,
         };
-        NodeCommand::Key {
-            key: self.key(key),
-            operation,
-            level,
-            min: Version::ZERO,
-        }
+        NodeCommand::Key { key: self.key(key), operation, level, min: Version::ZERO }
     }
 
     /// Keeps this connection's line for CLIENT LIST up to date.
@@ -727,10 +626,7 @@ fn read(key: &[u8]) -> (&[u8], Operation<&[u8]>) {
 
 /// Compares without telling by its duration where the first difference is.
 fn same_secret(secret: &[u8], given: &[u8]) -> bool {
-    let differences = secret
-        .iter()
-        .zip(given)
-        .fold(0, |all, (a, b)| all | (a ^ b));
+    let differences = secret.iter().zip(given).fold(0, |all, (a, b)| all | (a ^ b));
     secret.len() == given.len() && differences == 0
 }
 
@@ -785,28 +681,11 @@ fn encode(finish: Finish, answer: Option<Answer<&[u8]>>, now_ms: u64, out: &mut 
             None => out.null(),
         },
         (Finish::SetIf { .. }, Answer::Written { applied: true, .. }) => out.ok(),
-        (
-            Finish::Ttl | Finish::Pttl,
-            Answer::Found {
-                deadline_ms: None, ..
-            },
-        ) => out.integer(-1),
-        (
-            Finish::Ttl,
-            Answer::Found {
-                deadline_ms: Some(at),
-                ..
-            },
-        ) => {
+        (Finish::Ttl | Finish::Pttl, Answer::Found { deadline_ms: None, .. }) => out.integer(-1),
+        (Finish::Ttl, Answer::Found { deadline_ms: Some(at), .. }) => {
             out.integer((at.saturating_sub(now_ms) as i64 + 500) / 1000);
         }
-        (
-            Finish::Pttl,
-            Answer::Found {
-                deadline_ms: Some(at),
-                ..
-            },
-        ) => {
+        (Finish::Pttl, Answer::Found { deadline_ms: Some(at), .. }) => {
             out.integer(at.saturating_sub(now_ms) as i64);
         }
         (Finish::Ttl | Finish::Pttl, _) => out.integer(-2),

@@ -68,17 +68,7 @@ impl Entry {
         summary: &'static str,
     ) -> Self {
         let (categories, keys, members) = (&[], None, &[]);
-        Self {
-            name,
-            arity,
-            flags,
-            categories,
-            keys,
-            group,
-            summary,
-            syntax,
-            members,
-        }
+        Self { name, arity, flags, categories, keys, group, summary, syntax, members }
     }
 
     const fn keys(
@@ -86,12 +76,7 @@ impl Entry {
         (first, last, step): (i32, i32, i32),
         access: &'static [&'static str],
     ) -> Self {
-        self.keys = Some(KeyPositions {
-            first,
-            last,
-            step,
-            access,
-        });
+        self.keys = Some(KeyPositions { first, last, step, access });
         self
     }
 
@@ -113,19 +98,12 @@ impl Entry {
     /// Whether it can be called with so many arguments.
     pub fn takes(&self, arguments: usize) -> bool {
         let least = self.arity.unsigned_abs() as usize;
-        if self.arity < 0 {
-            arguments >= least
-        } else {
-            arguments == least
-        }
+        if self.arity < 0 { arguments >= least } else { arguments == least }
     }
 
     /// The keys of a call, as far as it has them.
     pub fn keys_of<'a>(&self, args: Args<'a>) -> Keys<'a> {
-        let Some(KeyPositions {
-            first, last, step, ..
-        }) = self.keys
-        else {
+        let Some(KeyPositions { first, last, step, .. }) = self.keys else {
             return Keys::every(1, Args::default());
         };
         let end = match usize::try_from(last) {
@@ -151,10 +129,9 @@ pub fn find(name: &[u8]) -> Option<&'static Entry> {
 pub fn find_call(args: Args<'_>) -> Option<&'static Entry> {
     let entry = COMMANDS.iter().find(|entry| is_named(entry, args.get(0)))?;
     match args.get(1) {
-        Some(member) if !entry.members.is_empty() => entry
-            .members
-            .iter()
-            .find(|entry| is_named(entry, Some(member))),
+        Some(member) if !entry.members.is_empty() => {
+            entry.members.iter().find(|entry| is_named(entry, Some(member)))
+        }
         _ => Some(entry),
     }
 }

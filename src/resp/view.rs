@@ -50,11 +50,7 @@ fn encode_member(member: &MemberView, out: &mut Encoder) {
     text(out, "address", &member.addr.to_string());
     text(out, "state", member.state.word());
     text(out, "self", if member.own { "yes" } else { "no" });
-    text(
-        out,
-        "responsive",
-        if member.responsive { "yes" } else { "no" },
-    );
+    text(out, "responsive", if member.responsive { "yes" } else { "no" });
     number(out, "rtt_us", member.rtt_us);
     number(out, "generation", member.generation.0);
     number(out, "weight", u64::from(member.weight));
@@ -68,11 +64,7 @@ fn encode_explanation(explanation: &Explanation, out: &mut Encoder) {
     out.bulk(b"owners");
     out.array(explanation.owners.len());
     for (id, name) in &explanation.owners {
-        let owner = if name.is_empty() {
-            id.to_string()
-        } else {
-            name.clone()
-        };
+        let owner = if name.is_empty() { id.to_string() } else { name.clone() };
         out.bulk(owner.as_bytes());
     }
     let role = match explanation.role {
@@ -90,9 +82,5 @@ fn encode_explanation(explanation: &Explanation, out: &mut Encoder) {
         None => out.null(),
     }
     text(out, "floor", &explanation.floor.to_string());
-    text(
-        out,
-        "miss_in_doubt",
-        if explanation.doubted { "yes" } else { "no" },
-    );
+    text(out, "miss_in_doubt", if explanation.doubted { "yes" } else { "no" });
 }

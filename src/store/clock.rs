@@ -86,22 +86,13 @@ pub struct Stamp {
 
 impl Stamp {
     /// Below every stamp a clock gives out.
-    pub const ZERO: Stamp = Stamp {
-        hlc: Hlc(0),
-        writer: Writer(0),
-    };
+    pub const ZERO: Stamp = Stamp { hlc: Hlc(0), writer: Writer(0) };
 }
 
 impl fmt::Display for Stamp {
     /// `milliseconds.counter@writer`, the writer in hexadecimal.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}.{}@{:016x}",
-            self.hlc.ms(),
-            self.hlc.0 & 0xffff,
-            self.writer.0
-        )
+        write!(f, "{}.{}@{:016x}", self.hlc.ms(), self.hlc.0 & 0xffff, self.writer.0)
     }
 }
 
@@ -166,10 +157,7 @@ impl Clock {
                 Ordering::Relaxed,
             ) {
                 Ok(_) => {
-                    return Stamp {
-                        hlc: Hlc(next),
-                        writer: self.writer,
-                    };
+                    return Stamp { hlc: Hlc(next), writer: self.writer };
                 }
                 Err(other) => latest = other,
             }
@@ -198,8 +186,7 @@ impl Clock {
 
     /// Moves physical time, because the cluster as a whole believes another one.
     pub fn shift_ms(&self, ms: i64) {
-        self.offset_ns
-            .fetch_add(ms.saturating_mul(1_000_000), Ordering::Relaxed);
+        self.offset_ns.fetch_add(ms.saturating_mul(1_000_000), Ordering::Relaxed);
     }
 
     /// Slews physical time towards the wall clock, at most 5 ms a call. A lead beyond
@@ -227,10 +214,7 @@ mod tests {
     use super::*;
 
     fn now(mono_ms: u64, wall_ms: u64) -> Now {
-        Now {
-            mono: Mono(mono_ms * 1_000_000),
-            wall_ms,
-        }
+        Now { mono: Mono(mono_ms * 1_000_000), wall_ms }
     }
 
     #[test]
@@ -242,19 +226,13 @@ mod tests {
             assert!(stamp > last);
             last = stamp;
         }
-        assert!(
-            last.hlc.ms() <= 1_002,
-            "the counter carries into the milliseconds"
-        );
+        assert!(last.hlc.ms() <= 1_002, "the counter carries into the milliseconds");
     }
 
     #[test]
     fn a_stamp_is_above_the_one_it_replaces() {
         let clock = Clock::new(Writer(1), now(0, 1_000));
-        let held = Stamp {
-            hlc: Hlc::at_ms(1_400),
-            writer: Writer(u64::MAX),
-        };
+        let held = Stamp { hlc: Hlc::at_ms(1_400), writer: Writer(u64::MAX) };
         assert!(clock.stamp(Mono(0), held) > held);
     }
 
@@ -275,10 +253,6 @@ mod tests {
         clock.steer(now(100, 13_100), true);
         assert_eq!(clock.physical_ms(Mono(100_000_000)), 13_100);
         clock.steer(now(200, 13_300), false);
-        assert_eq!(
-            clock.physical_ms(Mono(200_000_000)),
-            13_205,
-            "slewed by 5 ms of 100"
-        );
+        assert_eq!(clock.physical_ms(Mono(200_000_000)), 13_205, "slewed by 5 ms of 100");
     }
 }

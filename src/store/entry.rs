@@ -47,17 +47,11 @@ pub struct Version {
 
 impl Version {
     /// Below every version of an entry.
-    pub const ZERO: Version = Version {
-        value: Stamp::ZERO,
-        deadline: Stamp::ZERO,
-    };
+    pub const ZERO: Version = Version { value: Stamp::ZERO, deadline: Stamp::ZERO };
 
     /// The version of a value written together with its deadline.
     pub fn of(stamp: Stamp) -> Version {
-        Version {
-            value: stamp,
-            deadline: stamp,
-        }
+        Version { value: stamp, deadline: stamp }
     }
 }
 
@@ -86,46 +80,28 @@ impl Entry {
     /// A value written at `stamp`, ending at `deadline_ms` (milliseconds since 1970).
     pub fn value(stamp: Stamp, bytes: Bytes, deadline_ms: Option<u64>) -> Entry {
         Entry {
-            register: LWWReg {
-                val: Content::Value(bytes),
-                marker: stamp,
-            },
-            deadline: LWWReg {
-                val: deadline_ms,
-                marker: stamp,
-            },
+            register: LWWReg { val: Content::Value(bytes), marker: stamp },
+            deadline: LWWReg { val: deadline_ms, marker: stamp },
         }
     }
 
     /// A mark: everything up to `stamp` is dead.
     pub fn mark(stamp: Stamp) -> Entry {
         Entry {
-            register: LWWReg {
-                val: Content::Mark,
-                marker: stamp,
-            },
-            deadline: LWWReg {
-                val: None,
-                marker: stamp,
-            },
+            register: LWWReg { val: Content::Mark, marker: stamp },
+            deadline: LWWReg { val: None, marker: stamp },
         }
     }
 
     /// The same content with another deadline, decided at `stamp`.
     pub fn with_deadline(mut self, deadline_ms: Option<u64>, stamp: Stamp) -> Entry {
-        self.deadline.apply(LWWReg {
-            val: deadline_ms,
-            marker: stamp,
-        });
+        self.deadline.apply(LWWReg { val: deadline_ms, marker: stamp });
         self
     }
 
     /// The version.
     pub fn version(&self) -> Version {
-        Version {
-            value: self.register.marker,
-            deadline: self.deadline.marker,
-        }
+        Version { value: self.register.marker, deadline: self.deadline.marker }
     }
 
     /// The content.
@@ -180,10 +156,7 @@ pub(crate) mod tests {
     /// Entries of a few stamps, such that a stamp determines its content, as in a real cluster.
     pub(crate) fn entries() -> impl Strategy<Value = Entry> {
         (1u64..6, 0u64..3, 0u64..6).prop_map(|(time, writer, later)| {
-            let stamp = Stamp {
-                hlc: Hlc(time),
-                writer: Writer(writer),
-            };
+            let stamp = Stamp { hlc: Hlc(time), writer: Writer(writer) };
             let seed = time * 3 + writer;
             let entry = if seed.is_multiple_of(4) {
                 Entry::mark(stamp)
@@ -192,10 +165,7 @@ pub(crate) mod tests {
                 Entry::value(stamp, bytes, (seed.is_multiple_of(3)).then_some(seed * 100))
             };
             if later > time && matches!(entry.content(), Content::Value(_)) {
-                let at = Stamp {
-                    hlc: Hlc(later),
-                    writer: Writer(writer),
-                };
+                let at = Stamp { hlc: Hlc(later), writer: Writer(writer) };
                 entry.with_deadline((!later.is_multiple_of(2)).then_some(later * 1000), at)
             } else {
                 entry
@@ -205,8 +175,7 @@ pub(crate) mod tests {
 
     fn merged(a: &Entry, b: &Entry) -> Entry {
         let mut out = a.clone();
-        out.merge(b.clone())
-            .expect("a stamp determines its content");
+        out.merge(b.clone()).expect("a stamp determines its content");
         out
     }
 
@@ -224,10 +193,7 @@ pub(crate) mod tests {
 
     #[test]
     fn equal_stamps_with_different_values_are_reported_and_broken_alike() {
-        let stamp = Stamp {
-            hlc: Hlc(9),
-            writer: Writer(1),
-        };
+        let stamp = Stamp { hlc: Hlc(9), writer: Writer(1) };
         let low = Entry::value(stamp, Bytes::from_static(b"a"), None);
         let high = Entry::value(stamp, Bytes::from_static(b"b"), None);
         let (mut left, mut right) = (low.clone(), high.clone());
@@ -239,10 +205,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_deadline_does_not_outlive_a_newer_value() {
-        let at = |t| Stamp {
-            hlc: Hlc(t),
-            writer: Writer(1),
-        };
+        let at = |t| Stamp { hlc: Hlc(t), writer: Writer(1) };
         let old = Entry::value(at(1), Bytes::from_static(b"old"), None);
         let expired = old.clone().with_deadline(Some(50), at(9));
         let mut newer = Entry::value(at(5), Bytes::from_static(b"new"), None);

@@ -138,17 +138,13 @@ impl<B> Answer<B> {
     /// The same answer with its bytes in another form.
     pub fn map<C>(self, mut f: impl FnMut(B) -> C) -> Answer<C> {
         match self {
-            Answer::Found { value, deadline_ms } => Answer::Found {
-                value: f(value),
-                deadline_ms,
-            },
+            Answer::Found { value, deadline_ms } => Answer::Found { value: f(value), deadline_ms },
             Answer::Missing => Answer::Missing,
             Answer::Done => Answer::Done,
             Answer::Existed(x) => Answer::Existed(x),
-            Answer::Written { applied, previous } => Answer::Written {
-                applied,
-                previous: previous.map(f),
-            },
+            Answer::Written { applied, previous } => {
+                Answer::Written { applied, previous: previous.map(f) }
+            }
             Answer::Number(x) => Answer::Number(x),
             Answer::Changed(x) => Answer::Changed(x),
             Answer::NotANumber => Answer::NotANumber,
@@ -162,10 +158,9 @@ impl<B: AsRef<[u8]>> Answer<B> {
     /// The same answer, borrowed.
     pub fn as_ref(&self) -> Answer<&[u8]> {
         match self {
-            Answer::Found { value, deadline_ms } => Answer::Found {
-                value: value.as_ref(),
-                deadline_ms: *deadline_ms,
-            },
+            Answer::Found { value, deadline_ms } => {
+                Answer::Found { value: value.as_ref(), deadline_ms: *deadline_ms }
+            }
             Answer::Missing => Answer::Missing,
             Answer::Done => Answer::Done,
             Answer::Existed(x) => Answer::Existed(*x),
@@ -187,23 +182,14 @@ impl<B> Operation<B> {
     pub fn map<C>(self, mut f: impl FnMut(B) -> C) -> Operation<C> {
         match self {
             Operation::Get => Operation::Get,
-            Operation::Set { value, deadline_ms } => Operation::Set {
-                value: f(value),
-                deadline_ms,
-            },
+            Operation::Set { value, deadline_ms } => {
+                Operation::Set { value: f(value), deadline_ms }
+            }
             Operation::Delete => Operation::Delete,
             Operation::Update(update) => Operation::Update(match update {
-                Update::Write {
-                    value,
-                    ttl,
-                    only,
-                    previous,
-                } => Update::Write {
-                    value: f(value),
-                    ttl,
-                    only,
-                    previous,
-                },
+                Update::Write { value, ttl, only, previous } => {
+                    Update::Write { value: f(value), ttl, only, previous }
+                }
                 Update::Add(by) => Update::Add(by),
                 Update::Append(tail) => Update::Append(f(tail)),
                 Update::Expire { at_ms, only } => Update::Expire { at_ms, only },
@@ -251,12 +237,7 @@ impl<B: AsRef<[u8]>> Update<B> {
     ) -> (Change<'_>, Answer<Vec<u8>>) {
         let deadline_ms = current.and_then(|c| c.deadline_ms);
         match self {
-            Update::Write {
-                value,
-                ttl,
-                only,
-                previous,
-            } => {
+            Update::Write { value, ttl, only, previous } => {
                 let applied = match only {
                     Only::Always => true,
                     Only::IfAbsent => current.is_none(),
@@ -275,13 +256,7 @@ impl<B: AsRef<[u8]>> Update<B> {
                     Ttl::At(at) => Some(*at),
                     Ttl::Keep => deadline_ms,
                 };
-                (
-                    Change::Put {
-                        value: Cow::Borrowed(value.as_ref()),
-                        deadline_ms,
-                    },
-                    answer,
-                )
+                (Change::Put { value: Cow::Borrowed(value.as_ref()), deadline_ms }, answer)
             }
             Update::Add(by) => {
                 let Some(held) = current.map_or(Some(0), |c| parse_i64(c.value)) else {
@@ -300,13 +275,7 @@ impl<B: AsRef<[u8]>> Update<B> {
                 }
                 let value = [held, tail.as_ref()].concat();
                 let length = value.len() as i64;
-                (
-                    Change::Put {
-                        value: Cow::Owned(value),
-                        deadline_ms,
-                    },
-                    Answer::Number(length),
-                )
+                (Change::Put { value: Cow::Owned(value), deadline_ms }, Answer::Number(length))
             }
             Update::Expire { at_ms, only } => {
                 let holds = current.is_some() && only.allows(deadline_ms, *at_ms);
@@ -334,9 +303,7 @@ fn parse_i64(bytes: &[u8]) -> Option<i64> {
         [b'1'..=b'9', rest @ ..] => rest.len() < 19 && rest.iter().all(u8::is_ascii_digit),
         _ => false,
     };
-    strict
-        .then(|| std::str::from_utf8(bytes).ok()?.parse().ok())
-        .flatten()
+    strict.then(|| std::str::from_utf8(bytes).ok()?.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -349,26 +316,11 @@ mod tests {
 
     #[test]
     fn integers_are_parsed_as_redis_does() {
-        for (text, value) in [
-            ("0", 0),
-            ("-1", -1),
-            ("10", 10),
-            ("9223372036854775807", i64::MAX),
-        ] {
+        for (text, value) in [("0", 0), ("-1", -1), ("10", 10), ("9223372036854775807", i64::MAX)] {
             assert_eq!(parse_i64(text.as_bytes()), Some(value), "{text}");
         }
         assert_eq!(parse_i64(b"-9223372036854775808"), Some(i64::MIN));
-        for text in [
-            "",
-            "-",
-            "01",
-            "-0",
-            "+1",
-            " 1",
-            "1 ",
-            "1a",
-            "9223372036854775808",
-        ] {
+        for text in ["", "-", "01", "-0", "+1", " 1", "1 ", "1a", "9223372036854775808"] {
             assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");
         }
     }
@@ -378,17 +330,8 @@ mod tests {
         let add = Update::<&[u8]>::Add(5);
         let (change, answer) = add.decide(held(b"37", Some(9)), 0, 100);
         assert_eq!(answer, Answer::Number(42));
-        assert_eq!(
-            change,
-            Change::Put {
-                value: Cow::Owned(b"42".to_vec()),
-                deadline_ms: Some(9)
-            }
-        );
-        assert_eq!(
-            add.decide(held(b"x", None), 0, 100),
-            (Change::Keep, Answer::NotANumber)
-        );
+        assert_eq!(change, Change::Put { value: Cow::Owned(b"42".to_vec()), deadline_ms: Some(9) });
+        assert_eq!(add.decide(held(b"x", None), 0, 100), (Change::Keep, Answer::NotANumber));
         let most = i64::MAX.to_string();
         assert_eq!(
             add.decide(held(most.as_bytes(), None), 0, 100),
@@ -398,44 +341,20 @@ mod tests {
 
     #[test]
     fn a_deadline_in_the_past_removes() {
-        let expire = Update::<&[u8]>::Expire {
-            at_ms: 5,
-            only: OnlyDeadline::default(),
-        };
-        assert_eq!(
-            expire.decide(held(b"v", None), 5, 9),
-            (Change::Remove, Answer::Changed(true))
-        );
-        assert_eq!(
-            expire.decide(None, 5, 9),
-            (Change::Keep, Answer::Changed(false))
-        );
+        let expire = Update::<&[u8]>::Expire { at_ms: 5, only: OnlyDeadline::default() };
+        assert_eq!(expire.decide(held(b"v", None), 5, 9), (Change::Remove, Answer::Changed(true)));
+        assert_eq!(expire.decide(None, 5, 9), (Change::Keep, Answer::Changed(false)));
     }
 
     #[test]
     fn no_deadline_counts_as_infinitely_late() {
         let changed = |only, deadline| {
-            Update::<&[u8]>::Expire { at_ms: 50, only }
-                .decide(held(b"v", deadline), 0, 9)
-                .1
+            Update::<&[u8]>::Expire { at_ms: 50, only }.decide(held(b"v", deadline), 0, 9).1
         };
-        let later = OnlyDeadline {
-            later: true,
-            ..OnlyDeadline::default()
-        };
-        let earlier = OnlyDeadline {
-            earlier: true,
-            ..OnlyDeadline::default()
-        };
-        let absent = OnlyDeadline {
-            absent: true,
-            ..OnlyDeadline::default()
-        };
-        let both = OnlyDeadline {
-            present: true,
-            later: true,
-            ..OnlyDeadline::default()
-        };
+        let later = OnlyDeadline { later: true, ..OnlyDeadline::default() };
+        let earlier = OnlyDeadline { earlier: true, ..OnlyDeadline::default() };
+        let absent = OnlyDeadline { absent: true, ..OnlyDeadline::default() };
+        let both = OnlyDeadline { present: true, later: true, ..OnlyDeadline::default() };
         assert_eq!(changed(later, None), Answer::Changed(false));
         assert_eq!(changed(earlier, None), Answer::Changed(true));
         assert_eq!(changed(later, Some(40)), Answer::Changed(true));

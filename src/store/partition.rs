@@ -123,10 +123,7 @@ pub const FLUSHES_MAX: usize = 1024;
 impl Flushes {
     /// The stamp up to which a namespace was flushed.
     pub fn of(&self, namespace: Namespace) -> Stamp {
-        match self
-            .by_namespace
-            .binary_search_by_key(&namespace, |(n, _)| *n)
-        {
+        match self.by_namespace.binary_search_by_key(&namespace, |(n, _)| *n) {
             Ok(at) => self.all.max(self.by_namespace[at].1),
             Err(_) => self.all,
         }
@@ -142,10 +139,7 @@ impl Flushes {
         if stamp <= self.of(namespace) {
             return false;
         }
-        match self
-            .by_namespace
-            .binary_search_by_key(&namespace, |(n, _)| *n)
-        {
+        match self.by_namespace.binary_search_by_key(&namespace, |(n, _)| *n) {
             Ok(at) => self.by_namespace[at].1 = stamp,
             Err(at) if self.by_namespace.len() < FLUSHES_MAX => {
                 self.by_namespace.insert(at, (namespace, stamp));
@@ -245,10 +239,7 @@ impl Partition {
                 match self.read(key, context) {
                     Held::Value(parts) => {
                         let value = parts.value.unwrap_or_default();
-                        Ok(reply(Answer::Found {
-                            value,
-                            deadline_ms: parts.deadline_ms,
-                        }))
+                        Ok(reply(Answer::Found { value, deadline_ms: parts.deadline_ms }))
                     }
                     // Where others may hold something newer, a mark is a reason to doubt, too.
                     Held::Dead(_) if !sole => Err(NotHere::Doubt),
@@ -380,10 +371,7 @@ impl Partition {
             _ => (None, false),
         };
         let basis = current.and_then(|parts| {
-            parts.value.map(|value| Current {
-                value,
-                deadline_ms: parts.deadline_ms,
-            })
+            parts.value.map(|value| Current { value, deadline_ms: parts.deadline_ms })
         });
         let (change, answer) = update.decide(basis, context.expiry_ms, context.value_bytes_max);
         let known = current.map_or(held_version, |c| c.version.max(held_version));
@@ -393,15 +381,7 @@ impl Partition {
             Change::Keep => None,
             Change::Put { value, deadline_ms } => {
                 let version = Version::of(context.clock.stamp(context.now, above));
-                self.install(
-                    key,
-                    hash,
-                    Parts {
-                        version,
-                        value: Some(&value),
-                        deadline_ms,
-                    },
-                );
+                self.install(key, hash, Parts { version, value: Some(&value), deadline_ms });
                 Some(version)
             }
             Change::Deadline(deadline_ms) => {
@@ -409,21 +389,12 @@ impl Partition {
                 let value = basis.map(|b| b.value.to_vec());
                 // A value that only another owner holds is written anew, never re-admitted.
                 let version = match current {
-                    Some(parts) if is_held => Version {
-                        value: parts.version.value,
-                        deadline: stamp,
-                    },
+                    Some(parts) if is_held => {
+                        Version { value: parts.version.value, deadline: stamp }
+                    }
                     _ => Version::of(stamp),
                 };
-                self.install(
-                    key,
-                    hash,
-                    Parts {
-                        version,
-                        value: value.as_deref(),
-                        deadline_ms,
-                    },
-                );
+                self.install(key, hash, Parts { version, value: value.as_deref(), deadline_ms });
                 Some(version)
             }
             Change::Remove => Some(Version::of(self.write(key, None, context))),
@@ -455,10 +426,7 @@ impl Partition {
             }
             Some(record) if record.version().value == offered.version.value => {
                 // The same value, demoted here: only its deadline moved on.
-                let parts = Parts {
-                    value: None,
-                    ..offered
-                };
+                let parts = Parts { value: None, ..offered };
                 self.install(key, hash, parts);
                 return Merged::Covered;
             }
@@ -501,28 +469,17 @@ impl Partition {
         steps: usize,
         mut visit: impl FnMut(KeyRef<'_>, Parts<'_>) -> bool,
     ) -> Option<Cursor> {
-        let mut bucket = if from.layout == self.layout {
-            from.bucket as usize
-        } else {
-            0
-        };
+        let mut bucket = if from.layout == self.layout { from.bucket as usize } else { 0 };
         let mut left = steps;
         // Empty buckets cost a little too: a table that was emptied must not make one step long.
         let mut looked = steps * 32;
         while bucket < self.table.num_buckets() {
             if left == 0 || looked == 0 {
-                return Some(Cursor {
-                    layout: self.layout,
-                    bucket: bucket as u32,
-                });
+                return Some(Cursor { layout: self.layout, bucket: bucket as u32 });
             }
             looked -= 1;
             if let Some(record) = self.table.get_bucket(bucket) {
-                left = if visit(record.key(), record.parts()) {
-                    left - 1
-                } else {
-                    0
-                };
+                left = if visit(record.key(), record.parts()) { left - 1 } else { 0 };
             }
             bucket += 1;
         }
@@ -566,13 +523,7 @@ impl Partition {
             }
         }
         for (hash, namespace, bytes) in &condemned {
-            self.demote(
-                KeyRef {
-                    namespace: *namespace,
-                    bytes,
-                },
-                *hash,
-            );
+            self.demote(KeyRef { namespace: *namespace, bytes }, *hash);
         }
         condemned.len()
     }
@@ -588,13 +539,7 @@ impl Partition {
         if record.is_mark() {
             if marks {
                 let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
-                self.forget(
-                    KeyRef {
-                        namespace,
-                        bytes: &bytes,
-                    },
-                    hash,
-                );
+                self.forget(KeyRef { namespace, bytes: &bytes }, hash);
             }
             return marks;
         }
@@ -603,10 +548,7 @@ impl Partition {
             return false;
         }
         let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
-        let key = KeyRef {
-            namespace,
-            bytes: &bytes,
-        };
+        let key = KeyRef { namespace, bytes: &bytes };
         if self.sole {
             self.forget(key, hash);
         } else {
@@ -631,10 +573,7 @@ impl Partition {
         let is_mark = record.is_mark();
         let hash = key_hash(key, self.seed);
         let bytes = key.bytes.to_vec();
-        let key = KeyRef {
-            namespace: key.namespace,
-            bytes: &bytes,
-        };
+        let key = KeyRef { namespace: key.namespace, bytes: &bytes };
         if flushed {
             let counted = self.flushed.iter_mut().find(|(n, _)| *n == key.namespace);
             if let Some((_, dead)) = counted.filter(|_| !is_mark) {
@@ -652,10 +591,7 @@ impl Partition {
     /// Drops everything: entries, floors, sessions.
     pub fn clear(&mut self) {
         let layout = self.layout.wrapping_add(1);
-        *self = Partition {
-            layout,
-            ..Partition::new(self.seed)
-        };
+        *self = Partition { layout, ..Partition::new(self.seed) };
     }
 
     /// Number of buckets of the table: the range of [`Partition::evict_at`].
@@ -683,9 +619,7 @@ impl Partition {
     /// Entries with a value in a namespace, or in all.
     pub fn values(&self, namespace: Option<Namespace>) -> u64 {
         let of = |counts: &[(Namespace, u32)]| -> u64 {
-            let wanted = counts
-                .iter()
-                .filter(|(n, _)| namespace.is_none_or(|w| w == *n));
+            let wanted = counts.iter().filter(|(n, _)| namespace.is_none_or(|w| w == *n));
             wanted.map(|(_, count)| u64::from(*count)).sum()
         };
         of(&self.values).saturating_sub(of(&self.flushed))
@@ -748,14 +682,7 @@ impl Partition {
         let bits = record.bits();
         let version = record.version();
         let before = record.footprint();
-        *record = Record::new(
-            key,
-            Parts {
-                version,
-                value: None,
-                deadline_ms: None,
-            },
-        );
+        *record = Record::new(key, Parts { version, value: None, deadline_ms: None });
         record.set_bits(bits);
         let after = record.footprint();
         self.record_bytes = self.record_bytes - before + after;
@@ -827,9 +754,7 @@ impl Partition {
     fn count(&mut self, namespace: Namespace, by: i32) {
         match self.values.iter_mut().find(|(n, _)| *n == namespace) {
             Some((_, count)) => {
-                *count = count
-                    .checked_add_signed(by)
-                    .expect("counted in before it is counted out")
+                *count = count.checked_add_signed(by).expect("counted in before it is counted out")
             }
             None => self.values.push((namespace, by as u32)),
         }
@@ -846,11 +771,7 @@ fn judge<'a>(record: &'a Record, context: &Context<'_>) -> Held<'a> {
     let dead = parts.value.is_none()
         || parts.deadline_ms.is_some_and(|at| at <= context.expiry_ms)
         || parts.version.value <= context.flushes.of(record.namespace());
-    if dead {
-        Held::Dead(parts.version)
-    } else {
-        Held::Value(parts)
-    }
+    if dead { Held::Dead(parts.version) } else { Held::Value(parts) }
 }
 
 #[cfg(test)]

@@ -60,11 +60,9 @@ impl<'a> Parts<'a> {
     pub fn to_entry(self) -> Entry {
         match self.value {
             None => Entry::mark(self.version.value),
-            Some(value) => Entry::value(
-                self.version.value,
-                Bytes::copy_from_slice(value),
-                self.deadline_ms,
-            ),
+            Some(value) => {
+                Entry::value(self.version.value, Bytes::copy_from_slice(value), self.deadline_ms)
+            }
         }
         .with_deadline(self.deadline_ms, self.version.deadline)
     }
@@ -146,10 +144,7 @@ impl Record {
 
     pub(super) fn key(&self) -> KeyRef<'_> {
         let start = self.key_start();
-        KeyRef {
-            namespace: self.namespace(),
-            bytes: &self.0[start..start + self.key_len()],
-        }
+        KeyRef { namespace: self.namespace(), bytes: &self.0[start..start + self.key_len()] }
     }
 
     pub(super) fn namespace(&self) -> Namespace {
@@ -170,10 +165,7 @@ impl Record {
             return Version::of(value);
         }
         let at = HEADER + if self.0[FLAGS] & DEADLINE != 0 { 8 } else { 0 };
-        Version {
-            value,
-            deadline: self.stamp_at(at),
-        }
+        Version { value, deadline: self.stamp_at(at) }
     }
 
     pub(super) fn deadline_ms(&self) -> Option<u64> {
@@ -230,10 +222,7 @@ impl Record {
     }
 
     fn stamp_at(&self, at: usize) -> Stamp {
-        Stamp {
-            hlc: Hlc(self.u64_at(at)),
-            writer: Writer(self.u64_at(at + 8)),
-        }
+        Stamp { hlc: Hlc(self.u64_at(at)), writer: Writer(self.u64_at(at + 8)) }
     }
 }
 

@@ -37,10 +37,7 @@ impl Sessions {
     /// Opens a session, or renews the one with that peer, and returns its bit; `None` if all are
     /// taken.
     pub fn open(&mut self, session: Session) -> Option<u8> {
-        let same = self
-            .open
-            .iter()
-            .position(|s| s.is_some_and(|s| s.peer == session.peer));
+        let same = self.open.iter().position(|s| s.is_some_and(|s| s.peer == session.peer));
         let slot = same.or_else(|| self.open.iter().position(Option::is_none))?;
         self.open[slot] = Some(session);
         self.epoch = self.epoch.wrapping_add(1);
@@ -59,9 +56,6 @@ impl Sessions {
 
     /// The open sessions, with their bits.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &Session)> {
-        self.open
-            .iter()
-            .enumerate()
-            .filter_map(|(bit, s)| Some((bit as u8, s.as_ref()?)))
+        self.open.iter().enumerate().filter_map(|(bit, s)| Some((bit as u8, s.as_ref()?)))
     }
 }

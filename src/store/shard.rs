@@ -157,21 +157,13 @@ impl Store {
                 reply(answer)
             });
             if reads && outcome.is_ok() {
-                let counter = if hit {
-                    &self.counters.hits
-                } else {
-                    &self.counters.misses
-                };
+                let counter = if hit { &self.counters.hits } else { &self.counters.misses };
                 counter.fetch_add(1, Ordering::Relaxed);
             }
             outcome
         };
         let id = self.partition_of(key.bytes);
-        if reads {
-            self.look(id, clock, now, step)
-        } else {
-            self.with(id, clock, now, step)
-        }
+        if reads { self.look(id, clock, now, step) } else { self.with(id, clock, now, step) }
     }
 
     /// Runs one step on a partition, under its shard's lock, and pays for what it added.
@@ -217,10 +209,7 @@ impl Store {
         let mut shard = self.shard_of(id);
         let shard = &mut *shard;
         let context = self.context(&shard.flushes, clock, now);
-        step(
-            &mut shard.partitions[id.0 as usize / self.shards.len()],
-            &context,
-        )
+        step(&mut shard.partitions[id.0 as usize / self.shards.len()], &context)
     }
 
     /// Sets role and surroundings of a partition.
@@ -248,15 +237,8 @@ impl Store {
                 continue;
             }
             news = true;
-            let Shard {
-                partitions,
-                flushes,
-                sweeper,
-                ..
-            } = &mut *shard;
-            partitions
-                .iter_mut()
-                .for_each(|partition| partition.note_flush(&before, flushes));
+            let Shard { partitions, flushes, sweeper, .. } = &mut *shard;
+            partitions.iter_mut().for_each(|partition| partition.note_flush(&before, flushes));
             *sweeper = Hand::default();
         }
         news
@@ -301,8 +283,7 @@ impl Store {
             shard.footprint = shard.footprint - footprint + partition.footprint();
             shard.mark_footprint = shard.mark_footprint - marks + partition.mark_footprint();
         }
-        self.footprint
-            .fetch_add(shard.footprint as i64 - before, Ordering::Relaxed);
+        self.footprint.fetch_add(shard.footprint as i64 - before, Ordering::Relaxed);
         dead
     }
 
@@ -349,11 +330,7 @@ impl Store {
     fn evict(&self, shard: &mut Shard, budget: i64) {
         let share = self.options.memory_bytes_max / self.shards.len();
         // Twice around: the first round may only take away the marks of use.
-        let mut looks: usize = 2 * shard
-            .partitions
-            .iter()
-            .map(Partition::buckets)
-            .sum::<usize>();
+        let mut looks: usize = 2 * shard.partitions.iter().map(Partition::buckets).sum::<usize>();
         while self.footprint.load(Ordering::Relaxed) > budget && looks > 0 {
             looks -= 1;
             let Some((index, bucket)) = shard.hand.next(&shard.partitions) else {

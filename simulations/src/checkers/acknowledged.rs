@@ -56,10 +56,7 @@ pub fn judge(history: &History) -> Option<Violation> {
 fn removed(history: &History, write: &Record) -> bool {
     let removes = |record: &&Record| {
         record.key == write.key
-            && matches!(
-                record.act,
-                Act::Delete | Act::SetFor { .. } | Act::Expire { .. }
-            )
+            && matches!(record.act, Act::Delete | Act::SetFor { .. } | Act::Expire { .. })
             && (record.acknowledged().is_none() || record.end >= write.start)
     };
     history.records.iter().any(|r| removes(&r))
@@ -77,10 +74,7 @@ mod tests {
         let b = write(1, "b", 2, (2, 3));
         let mut end = read(2, "b", (10, 11));
         end.client = usize::MAX;
-        assert_eq!(
-            judge(&history(vec![a.clone(), b.clone(), end.clone()])),
-            None
-        );
+        assert_eq!(judge(&history(vec![a.clone(), b.clone(), end.clone()])), None);
         end.outcome = Outcome::Found("a".to_owned());
         assert!(judge(&history(vec![a.clone(), b.clone(), end])).is_some());
         let mut end = miss(2, (10, 11));

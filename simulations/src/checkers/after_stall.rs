@@ -55,19 +55,11 @@ mod tests {
 
     #[test]
     fn a_value_overwritten_meanwhile_is_noticed() {
-        let records = vec![
-            write(0, "a", 1, (0, 1)),
-            write(1, "b", 2, (20, 30)),
-            read(0, "a", (99, 101)),
-        ];
+        let records =
+            vec![write(0, "a", 1, (0, 1)), write(1, "b", 2, (20, 30)), read(0, "a", (99, 101))];
         let mut bad = history(records);
         assert_eq!(judge(&bad), None);
-        bad.stalls.push(Stall {
-            host: 0,
-            life: 1,
-            from: Time::ms(10),
-            to: Time::ms(100),
-        });
+        bad.stalls.push(Stall { host: 0, life: 1, from: Time::ms(10), to: Time::ms(100) });
         assert!(judge(&bad).is_some());
         bad.records[2] = read(0, "b", (99, 101));
         assert_eq!(judge(&bad), None);

@@ -30,10 +30,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             _ => record.end,
         };
         let took_ms = stop.ms_since(record.start);
-        let decided = matches!(
-            record.act,
-            Act::Append | Act::SetIfAbsent | Act::Expire { .. }
-        );
+        let decided = matches!(record.act, Act::Append | Act::SetIfAbsent | Act::Expire { .. });
         let text = match record.outcome {
             Outcome::Lost => continue,
             Outcome::Failed(Failure::Stopping) => continue,

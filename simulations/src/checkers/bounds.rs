@@ -20,13 +20,7 @@ pub fn judge(
     } else {
         return None;
     };
-    Some(Violation {
-        invariant: "bounds",
-        at,
-        key: None,
-        node: Some(node),
-        text,
-    })
+    Some(Violation { invariant: "bounds", at, key: None, node: Some(node), text })
 }
 
 #[cfg(test)]

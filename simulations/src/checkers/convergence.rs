@@ -28,9 +28,7 @@ pub fn disagreement(world: &mut World) -> Option<String> {
             let missing = ids.difference(&seen).map(|id| world.index(*id));
             let missing: Vec<_> = missing.collect();
             let extra: Vec<_> = seen.difference(&ids).map(|id| world.index(*id)).collect();
-            return Some(format!(
-                "node {host} does not see {missing:?} alive, and sees {extra:?}"
-            ));
+            return Some(format!("node {host} does not see {missing:?} alive, and sees {extra:?}"));
         }
         let ring = world.process(*host)?.node.ring().id();
         rings.insert(ring, *host);
@@ -42,10 +40,7 @@ pub fn disagreement(world: &mut World) -> Option<String> {
     for host in &live {
         let process = world.process(*host)?;
         for partition in process.store.options().partitions.iter() {
-            let owner = process
-                .node
-                .ring()
-                .is_owner(world.hosts[*host].id, partition);
+            let owner = process.node.ring().is_owner(world.hosts[*host].id, partition);
             let role = world.role(*host, partition);
             let wanted = if owner { Role::Ready } else { Role::None };
             if role != wanted {
@@ -87,12 +82,7 @@ pub fn activity(world: &mut World) -> BTreeMap<(usize, &'static str), u64> {
             continue;
         };
         for (name, value) in status {
-            let counted = [
-                "boots",
-                "values_wanted",
-                "values_repaired",
-                "values_condemned",
-            ];
+            let counted = ["boots", "values_wanted", "values_repaired", "values_condemned"];
             if let (true, StatusValue::Number(value)) = (counted.contains(&name), value) {
                 counters.insert((host, name), value);
             }

@@ -74,10 +74,7 @@ pub(crate) mod tests {
     use crate::time::Time;
 
     pub(crate) fn version(n: u64) -> Version {
-        Version::of(Stamp {
-            hlc: Hlc(n),
-            writer: Writer(1),
-        })
+        Version::of(Stamp { hlc: Hlc(n), writer: Writer(1) })
     }
 
     pub(crate) fn record(host: usize, act: Act, ms: (u64, u64), outcome: Outcome) -> Record {
@@ -101,14 +98,8 @@ pub(crate) mod tests {
 
     /// An acknowledged write of a value under a version of that number.
     pub(crate) fn write(host: usize, value: &str, n: u64, ms: (u64, u64)) -> Record {
-        let outcome = Outcome::Done {
-            version: Some(version(n)),
-            acks: 2,
-        };
-        Record {
-            value: value.to_owned(),
-            ..record(host, Act::Set, ms, outcome)
-        }
+        let outcome = Outcome::Done { version: Some(version(n)), acks: 2 };
+        Record { value: value.to_owned(), ..record(host, Act::Set, ms, outcome) }
     }
 
     pub(crate) fn read(host: usize, value: &str, ms: (u64, u64)) -> Record {

@@ -61,10 +61,7 @@ pub fn judge(history: &History) -> Option<Violation> {
 /// Whether that miss has no excuse.
 fn missing(history: &History, read: &Record, write: &Record, stamp: Stamp) -> bool {
     let ends = |record: &&Record| {
-        let removes = matches!(
-            record.act,
-            Act::Delete | Act::SetFor { .. } | Act::Expire { .. }
-        );
+        let removes = matches!(record.act, Act::Delete | Act::SetFor { .. } | Act::Expire { .. });
         let older = record
             .acknowledged()
             .is_some_and(|version| version.value < stamp && record.end < write.start);

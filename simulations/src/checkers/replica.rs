@@ -27,11 +27,7 @@ impl Replicas {
         if entry.0 != life {
             *entry = (life, Held::new());
         }
-        Look {
-            node,
-            held: &mut entry.1,
-            backwards: None,
-        }
+        Look { node, held: &mut entry.1, backwards: None }
     }
 }
 

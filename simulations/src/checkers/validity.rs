@@ -24,9 +24,7 @@ pub fn judge(history: &History) -> Option<Violation> {
             continue;
         };
         let known = |part: &str| {
-            written
-                .get(&(&record.key[..], part))
-                .is_some_and(|start| *start <= record.end)
+            written.get(&(&record.key[..], part)).is_some_and(|start| *start <= record.end)
         };
         let valid = known(value)
             || value.ends_with(';') && appended(&record.key) && {

@@ -78,23 +78,14 @@ impl Scenario {
             .map(|node| Timed {
                 at_ms: node as u64 * rng.random_range(0..100),
                 // The first node is where the others find the cluster.
-                what: Fault::Start {
-                    node,
-                    seeded: node > 0,
-                },
+                what: Fault::Start { node, seeded: node > 0 },
             })
             .collect();
         faults.extend((self.faults)(&options, &mut rng));
         faults.retain(|fault| fault.at_ms < options.healed_ms);
         faults.sort_by_key(|fault| fault.at_ms);
         let operations = workload::draw(&options, &mut stream(seed, Purpose::Workload, 0));
-        Plan {
-            scenario: self.name.to_owned(),
-            seed,
-            options,
-            faults,
-            operations,
-        }
+        Plan { scenario: self.name.to_owned(), seed, options, faults, operations }
     }
 }
 

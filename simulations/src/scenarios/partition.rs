@@ -35,9 +35,7 @@ fn faults(options: &Options, rng: &mut ChaCha12Rng) -> Vec<Timed<Fault>> {
             faults.push(at(now, Fault::Cut { from, to }));
             faults.push(at(now + length, Fault::Mend { from, to }));
         } else {
-            let nodes = (0..options.nodes)
-                .filter(|_| rng.random_bool(0.5))
-                .collect();
+            let nodes = (0..options.nodes).filter(|_| rng.random_bool(0.5)).collect();
             faults.push(at(now, Fault::Partition { nodes }));
             faults.push(at(now + length, Fault::Unite));
         }

@@ -57,9 +57,7 @@ pub fn clients(plan: &Plan) -> Vec<Client> {
 
 impl World {
     pub(super) fn schedule_client(&mut self, client: usize) {
-        let Client {
-            operations, next, ..
-        } = &self.clients[client];
+        let Client { operations, next, .. } = &self.clients[client];
         if let Some(index) = operations.get(*next) {
             let at = self.plan.operations[*index].time().max(self.now);
             self.at(at, Event::Client(client));
@@ -75,9 +73,7 @@ impl World {
             return;
         }
         let client = &mut self.clients[index];
-        let operation = self.plan.operations[client.operations[client.next]]
-            .what
-            .clone();
+        let operation = self.plan.operations[client.operations[client.next]].what.clone();
         client.next += 1;
         self.schedule_client(index);
         let Some(host) = self.choose(index) else {
@@ -103,9 +99,7 @@ impl World {
             return Some(home);
         }
         let count = self.hosts.len();
-        (1..count)
-            .map(|step| (home + step) % count)
-            .find(|host| serves(*host, false))
+        (1..count).map(|step| (home + step) % count).find(|host| serves(*host, false))
     }
 
     /// Takes note of an operation that begins.
@@ -174,10 +168,7 @@ impl World {
         });
         let process = self.hosts[host].process.as_ref().expect("just seen");
         let (store, clock) = (process.store.clone(), process.clock.clone());
-        let key_ref = KeyRef {
-            namespace: Namespace(0),
-            bytes: key.as_bytes(),
-        };
+        let key_ref = KeyRef { namespace: Namespace(0), bytes: key.as_bytes() };
         let local = if now.mono.since(process.last_turn) > GAP_NS_MAX {
             Err(NotHere::Late)
         } else {
@@ -201,16 +192,9 @@ impl World {
                 let process = self.hosts[host].process.as_mut().expect("just seen");
                 process.waiting.insert(id, index);
                 let command = Command::Key {
-                    key: Key {
-                        namespace: Namespace(0),
-                        bytes: Bytes::from(key.clone()),
-                    },
+                    key: Key { namespace: Namespace(0), bytes: Bytes::from(key.clone()) },
                     operation,
-                    level: if act == Act::Get {
-                        Level::One
-                    } else {
-                        Level::Quorum
-                    },
+                    level: if act == Act::Get { Level::One } else { Level::Quorum },
                     min: Version::ZERO,
                 };
                 self.deliver(host, Input::Command { id, command }, None);
@@ -326,24 +310,19 @@ impl World {
     pub fn held(&self, host: usize, key: &str) -> Option<(Version, Option<String>)> {
         let process = self.process(host)?;
         let now = self.hosts[host].clocks.read(self.now).mono;
-        let key = KeyRef {
-            namespace: Namespace(0),
-            bytes: key.as_bytes(),
-        };
+        let key = KeyRef { namespace: Namespace(0), bytes: key.as_bytes() };
         let partition = process.store.partition_of(key.bytes);
-        process
-            .store
-            .with(partition, &process.clock, now, |kept, context| {
-                match kept.look(key, context) {
-                    Held::Value(parts) => {
-                        let value = parts.value.unwrap_or_default();
-                        let value = String::from_utf8_lossy(value).into_owned();
-                        Some((parts.version, Some(value)))
-                    }
-                    Held::Dead(version) => Some((version, None)),
-                    Held::Nothing => None,
+        process.store.with(partition, &process.clock, now, |kept, context| {
+            match kept.look(key, context) {
+                Held::Value(parts) => {
+                    let value = parts.value.unwrap_or_default();
+                    let value = String::from_utf8_lossy(value).into_owned();
+                    Some((parts.version, Some(value)))
                 }
-            })
+                Held::Dead(version) => Some((version, None)),
+                Held::Nothing => None,
+            }
+        })
     }
 
     /// What a host is to a partition.
@@ -352,9 +331,7 @@ impl World {
             return Role::None;
         };
         let now = self.hosts[host].clocks.read(self.now).mono;
-        process
-            .store
-            .with(partition, &process.clock, now, |kept, _| kept.role())
+        process.store.with(partition, &process.clock, now, |kept, _| kept.role())
     }
 
     /// The hosts that hold a live value of a key, as bits.
@@ -388,29 +365,17 @@ impl World {
 fn as_slices(operation: &Operation<Bytes>) -> Operation<&[u8]> {
     match operation {
         Operation::Get => Operation::Get,
-        Operation::Set { value, deadline_ms } => Operation::Set {
-            value,
-            deadline_ms: *deadline_ms,
-        },
+        Operation::Set { value, deadline_ms } => {
+            Operation::Set { value, deadline_ms: *deadline_ms }
+        }
         Operation::Delete => Operation::Delete,
         Operation::Update(update) => Operation::Update(match update {
-            Update::Write {
-                value,
-                ttl,
-                only,
-                previous,
-            } => Update::Write {
-                value,
-                ttl: *ttl,
-                only: *only,
-                previous: *previous,
-            },
+            Update::Write { value, ttl, only, previous } => {
+                Update::Write { value, ttl: *ttl, only: *only, previous: *previous }
+            }
             Update::Add(by) => Update::Add(*by),
             Update::Append(tail) => Update::Append(tail),
-            Update::Expire { at_ms, only } => Update::Expire {
-                at_ms: *at_ms,
-                only: *only,
-            },
+            Update::Expire { at_ms, only } => Update::Expire { at_ms: *at_ms, only: *only },
             Update::Persist => Update::Persist,
         }),
     }
@@ -420,14 +385,8 @@ fn operation(act: Act, value: String, wall_ms: u64) -> Operation<Bytes> {
     let value = Bytes::from(value);
     match act {
         Act::Get => Operation::Get,
-        Act::Set => Operation::Set {
-            value,
-            deadline_ms: None,
-        },
-        Act::SetFor { ttl_ms } => Operation::Set {
-            value,
-            deadline_ms: Some(wall_ms + ttl_ms),
-        },
+        Act::Set => Operation::Set { value, deadline_ms: None },
+        Act::SetFor { ttl_ms } => Operation::Set { value, deadline_ms: Some(wall_ms + ttl_ms) },
         Act::Delete => Operation::Delete,
         Act::Append => Operation::Update(Update::Append([&value[..], b";"].concat().into())),
         Act::SetIfAbsent => Operation::Update(Update::Write {

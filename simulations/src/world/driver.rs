@@ -117,10 +117,8 @@ impl World {
 
     fn outputs(&mut self, host: usize) -> Option<Reply> {
         let mut asked = None;
-        while let Some(output) = self.hosts[host]
-            .process
-            .as_mut()
-            .and_then(|p| p.node.poll_output())
+        while let Some(output) =
+            self.hosts[host].process.as_mut().and_then(|p| p.node.poll_output())
         {
             match output {
                 Output::Frame { to, lane, bytes } => self.send_frame(host, to, lane, bytes),
@@ -153,9 +151,7 @@ impl World {
 
     /// Tells a node the addresses of its seeds: the first hosts.
     fn resolve(&mut self, host: usize) {
-        let seeds = (0..self.plan.options.nodes.min(3))
-            .map(|seed| self.hosts[seed].addr)
-            .collect();
+        let seeds = (0..self.plan.options.nodes.min(3)).map(|seed| self.hosts[seed].addr).collect();
         let life = self.hosts[host].life;
         let input = Input::Seeds(seeds);
         self.at(self.now.plus_ms(1), Event::Input { host, life, input });
@@ -225,12 +221,7 @@ impl World {
             return;
         };
         let life = self.hosts[host].life;
-        self.history.stalls.push(crate::history::Stall {
-            host,
-            life,
-            from,
-            to: now,
-        });
+        self.history.stalls.push(crate::history::Stall { host, life, from, to: now });
         let process = self.hosts[host].process.as_mut().expect("just seen");
         process.wake = None;
         // Clients are served by other threads than the driver's: either may run first.
@@ -263,9 +254,6 @@ struct Lent<'a> {
 
 fn lend(world: &mut World, host: usize) -> Lent<'_> {
     let now = world.hosts[host].clocks.read(world.now);
-    let process = world.hosts[host]
-        .process
-        .as_mut()
-        .expect("only running processes are called");
+    let process = world.hosts[host].process.as_mut().expect("only running processes are called");
     Lent { now, process }
 }

@@ -37,13 +37,9 @@ impl World {
                 self.network.mend_all();
                 self.send_waiting();
             }
-            Fault::Weather {
-                loss_ppm,
-                duplicate_ppm,
-                jitter_us_max,
-            } => self
-                .network
-                .set_weather(*loss_ppm, *duplicate_ppm, *jitter_us_max),
+            Fault::Weather { loss_ppm, duplicate_ppm, jitter_us_max } => {
+                self.network.set_weather(*loss_ppm, *duplicate_ppm, *jitter_us_max)
+            }
             Fault::Slow { node, by_us } => self.network.set_slow(*node, *by_us),
             Fault::Clock { node, by_ms } => self.hosts[*node].clocks.wall_ahead_ms += by_ms,
         }
@@ -59,11 +55,7 @@ impl World {
         for host in 0..self.hosts.len() {
             self.network.set_slow(host, 0);
             self.resume(host);
-            if self.hosts[host]
-                .process
-                .as_ref()
-                .is_some_and(|p| p.stopping)
-            {
+            if self.hosts[host].process.as_ref().is_some_and(|p| p.stopping) {
                 self.crash(host);
             }
             if self.hosts[host].life > 0 {
@@ -103,9 +95,7 @@ impl World {
     fn account_losses(&mut self, host: usize) {
         let process = self.hosts[host].process.as_ref().expect("just seen");
         let mut held = Vec::new();
-        self.each_entry(process, |key, version, _| {
-            held.push((key.to_owned(), version.value))
-        });
+        self.each_entry(process, |key, version, _| held.push((key.to_owned(), version.value)));
         for (key, up_to) in held {
             let others = (0..self.hosts.len()).filter(|other| *other != host);
             let above = others
@@ -115,14 +105,8 @@ impl World {
                 .unwrap_or_default();
             if above < up_to {
                 let at = self.now;
-                self.trace
-                    .world(at, "loss", || format!("{key} above {above} up to {up_to}"));
-                self.history.losses.push(Loss {
-                    key,
-                    above,
-                    up_to,
-                    at,
-                });
+                self.trace.world(at, "loss", || format!("{key} above {above} up to {up_to}"));
+                self.history.losses.push(Loss { key, above, up_to, at });
             }
         }
     }

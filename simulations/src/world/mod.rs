@@ -237,14 +237,8 @@ impl World {
     pub fn new(plan: Plan, trace: Trace) -> World {
         let seed = plan.seed;
         let mut schedule = stream(seed, Purpose::Schedule, 0);
-        let hosts = (0..plan.nodes())
-            .map(|index| host(index, &plan, &mut schedule))
-            .collect();
-        let network = Network::new(
-            &plan.options,
-            plan.nodes(),
-            stream(seed, Purpose::Network, 0),
-        );
+        let hosts = (0..plan.nodes()).map(|index| host(index, &plan, &mut schedule)).collect();
+        let network = Network::new(&plan.options, plan.nodes(), stream(seed, Purpose::Network, 0));
         let mut world = World {
             now: Time(0),
             hosts,
@@ -302,16 +296,8 @@ impl World {
         match event {
             Event::Wake { host, epoch } => self.wake(host, epoch),
             Event::Drain { host, life } => self.drain_inbox(host, life),
-            Event::Arrive {
-                link,
-                direction,
-                lane,
-            } => self.arrive(link, direction, lane),
-            Event::Datagram {
-                link,
-                direction,
-                bytes,
-            } => self.datagram(link, direction, bytes),
+            Event::Arrive { link, direction, lane } => self.arrive(link, direction, lane),
+            Event::Datagram { link, direction, bytes } => self.datagram(link, direction, bytes),
             Event::Reset { link, side } => self.reset(link, side),
             Event::Dial(dial) => self.dial_on(dial),
             Event::Input { host, life, input } => {

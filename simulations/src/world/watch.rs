@@ -34,24 +34,22 @@ impl World {
             let count = process.store.options().partitions;
             let mono = host.clocks.read(now).mono;
             for partition in count.iter() {
-                process
-                    .store
-                    .with(partition, &process.clock, mono, |kept, _| {
-                        if kept.role() == chickadee::store::Role::None {
-                            seen.dropped(partition);
-                            return;
-                        }
-                        let mut cursor = Some(Cursor::default());
-                        while let Some(from) = cursor {
-                            cursor = kept.walk(from, usize::MAX / 64, |key, parts| {
-                                if seen.holds(partition, key.bytes, parts.version) {
-                                    let value = parts.value.map(<[u8]>::to_vec);
-                                    news.push((key.bytes.to_vec(), parts.version, value));
-                                }
-                                true
-                            });
-                        }
-                    });
+                process.store.with(partition, &process.clock, mono, |kept, _| {
+                    if kept.role() == chickadee::store::Role::None {
+                        seen.dropped(partition);
+                        return;
+                    }
+                    let mut cursor = Some(Cursor::default());
+                    while let Some(from) = cursor {
+                        cursor = kept.walk(from, usize::MAX / 64, |key, parts| {
+                            if seen.holds(partition, key.bytes, parts.version) {
+                                let value = parts.value.map(<[u8]>::to_vec);
+                                news.push((key.bytes.to_vec(), parts.version, value));
+                            }
+                            true
+                        });
+                    }
+                });
             }
             if let Some(violation) = seen.verdict(now)
                 && self.violation.is_none()
@@ -99,18 +97,16 @@ impl World {
         mut visit: impl FnMut(&str, Version, Option<&[u8]>),
     ) {
         for partition in process.store.options().partitions.iter() {
-            process
-                .store
-                .with(partition, &process.clock, process.last_turn, |kept, _| {
-                    let mut cursor = Some(Cursor::default());
-                    while let Some(from) = cursor {
-                        cursor = kept.walk(from, usize::MAX / 64, |key, parts| {
-                            let key = String::from_utf8_lossy(key.bytes);
-                            visit(&key, parts.version, parts.value);
-                            true
-                        });
-                    }
-                });
+            process.store.with(partition, &process.clock, process.last_turn, |kept, _| {
+                let mut cursor = Some(Cursor::default());
+                while let Some(from) = cursor {
+                    cursor = kept.walk(from, usize::MAX / 64, |key, parts| {
+                        let key = String::from_utf8_lossy(key.bytes);
+                        visit(&key, parts.version, parts.value);
+                        true
+                    });
+                }
+            });
         }
     }
 }

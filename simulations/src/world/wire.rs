@@ -48,13 +48,7 @@ impl World {
         let from = (host, self.hosts[host].life);
         let to = target.map_or((host, 0), |t| (t, self.hosts[t].life));
         let answers = target.is_some_and(|t| t != host && self.runs(t) && self.joined(host, t));
-        let mut dial = Dial {
-            from,
-            to,
-            addr,
-            expected,
-            stage: Stage::Accept,
-        };
+        let mut dial = Dial { from, to, addr, expected, stage: Stage::Accept };
         if answers {
             // One and a half round trips of QUIC and TLS before the acceptor can speak.
             let ns: u64 = (0..3).map(|_| self.network.reliable_ns(host, to.0).0).sum();
@@ -80,11 +74,7 @@ impl World {
             return;
         }
         if let Stage::Fail(reason) = dial.stage {
-            let input = Input::DialFailed {
-                addr: dial.addr,
-                reason,
-                foreign: false,
-            };
+            let input = Input::DialFailed { addr: dial.addr, reason, foreign: false };
             return self.deliver(from.0, input, None);
         }
         if !self.lives(to) || !self.runs(to.0) || !self.runs(from.0) || !self.joined(from.0, to.0) {
@@ -130,10 +120,7 @@ impl World {
                 }
                 self.at(
                     confirmed,
-                    Event::Dial(Dial {
-                        stage: Stage::Confirm { link, hello },
-                        ..dial
-                    }),
+                    Event::Dial(Dial { stage: Stage::Confirm { link, hello }, ..dial }),
                 );
                 self.up(link, 0);
             }
@@ -163,12 +150,8 @@ impl World {
         if let Some(process) = &mut self.hosts[own].process {
             process.links.insert(other, link);
         }
-        self.trace
-            .line(self.now, own, "up", || format!("link {link} to n{other}"));
-        let input = Input::Up {
-            peer: self.hosts[other].id,
-            addr: self.hosts[other].addr,
-        };
+        self.trace.line(self.now, own, "up", || format!("link {link} to n{other}"));
+        let input = Input::Up { peer: self.hosts[other].id, addr: self.hosts[other].addr };
         self.deliver(own, input, None);
     }
 
@@ -180,8 +163,7 @@ impl World {
         let Some(link) = process.links.get(&other).copied() else {
             return;
         };
-        self.trace
-            .line(self.now, host, "close", || format!("n{other}: {reason}"));
+        self.trace.line(self.now, host, "close", || format!("n{other}: {reason}"));
         let side = self.network.links[link].side(host);
         self.at(self.now, Event::Reset { link, side });
         if self.network.passes(host, other) && !self.network.lost() {
@@ -209,9 +191,7 @@ impl World {
             return;
         }
         process.links.remove(&other);
-        self.trace.line(self.now, host, "down", || {
-            format!("link {link} to n{other}")
-        });
+        self.trace.line(self.now, host, "down", || format!("link {link} to n{other}"));
         let peer = self.hosts[other].id;
         self.deliver(host, Input::Down { peer }, None);
     }
@@ -252,18 +232,8 @@ impl World {
         let entry = &mut link.lanes[direction][usize::from(lane)];
         let at = self.now.plus_ns(delay).max(entry.last_arrival);
         entry.last_arrival = at;
-        entry.queue.push_back(InFlight {
-            bytes,
-            last_sent: self.now.plus_ns(sent),
-        });
-        self.at(
-            at,
-            Event::Arrive {
-                link: index,
-                direction,
-                lane: usize::from(lane),
-            },
-        );
+        entry.queue.push_back(InFlight { bytes, last_sent: self.now.plus_ns(sent) });
+        self.at(at, Event::Arrive { link: index, direction, lane: usize::from(lane) });
     }
 
     pub(super) fn arrive(&mut self, index: usize, direction: usize, lane: usize) {
@@ -326,14 +296,7 @@ impl World {
                     }
                     entry.last_arrival = entry.last_arrival.max(later);
                     for _ in 0..waiting {
-                        self.at(
-                            later,
-                            Event::Arrive {
-                                link: index,
-                                direction,
-                                lane,
-                            },
-                        );
+                        self.at(later, Event::Arrive { link: index, direction, lane });
                     }
                 }
             }
@@ -357,14 +320,7 @@ impl World {
         for _ in 0..copies {
             let ns = self.network.delay_ns(host, other);
             let bytes = bytes.clone();
-            self.at(
-                self.now.plus_ns(ns),
-                Event::Datagram {
-                    link,
-                    direction,
-                    bytes,
-                },
-            );
+            self.at(self.now.plus_ns(ns), Event::Datagram { link, direction, bytes });
         }
     }
 
@@ -420,10 +376,7 @@ fn describe(bytes: &Bytes) -> String {
     use chickadee::node::message::{Exchange, Lateness, Response};
     fn all<T: serde::de::DeserializeOwned + std::fmt::Debug>(body: &Bytes) -> String {
         let items = codec::items::<T>(body).flatten();
-        items
-            .map(|item| format!("{item:?}"))
-            .collect::<Vec<_>>()
-            .join("; ")
+        items.map(|item| format!("{item:?}")).collect::<Vec<_>>().join("; ")
     }
     let Ok((kind, _, body)) = codec::open(bytes.clone()) else {
         return format!("{} bytes, malformed", bytes.len());

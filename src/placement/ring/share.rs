@@ -34,17 +34,13 @@ pub(super) fn shares(
     for (&zone, &weight) in zones.iter().zip(weights) {
         zone_weights[zone] += weight;
     }
-    let zone_limits: Vec<u64> = sizes(zones)
-        .iter()
-        .map(|&size| most * size.min(zone_limit) as u64)
-        .collect();
+    let zone_limits: Vec<u64> =
+        sizes(zones).iter().map(|&size| most * size.min(zone_limit) as u64).collect();
     let zone_shares = fill(copies * most, &zone_weights, &zone_limits);
 
     let mut shares = vec![0; weights.len()];
     for (zone, &zone_share) in zone_shares.iter().enumerate() {
-        let nodes: Vec<usize> = (0..zones.len())
-            .filter(|&node| zones[node] == zone)
-            .collect();
+        let nodes: Vec<usize> = (0..zones.len()).filter(|&node| zones[node] == zone).collect();
         let weights: Vec<u64> = nodes.iter().map(|&node| weights[node]).collect();
         let filled = fill(zone_share, &weights, &vec![most; nodes.len()]);
         for (node, share) in nodes.into_iter().zip(filled) {

@@ -43,28 +43,16 @@ fn ring_of(roster: &[Seat], partitions: u16, replicas: usize) -> Ring {
 }
 
 fn copies(ring: &Ring, node: NodeId) -> usize {
-    ring.partitions()
-        .iter()
-        .filter(|&p| ring.is_owner(node, p))
-        .count()
+    ring.partitions().iter().filter(|&p| ring.is_owner(node, p)).count()
 }
 
 fn first_places(ring: &Ring, node: NodeId) -> usize {
-    ring.partitions()
-        .iter()
-        .filter(|&p| ring.owners(p).first() == Some(&node))
-        .count()
+    ring.partitions().iter().filter(|&p| ring.owners(p).first() == Some(&node)).count()
 }
 
 /// Copies present after and absent before.
 fn moved(before: &Ring, after: &Ring) -> usize {
-    let new = |p| {
-        after
-            .owners(p)
-            .iter()
-            .filter(move |&&node| !before.is_owner(node, p))
-            .count()
-    };
+    let new = |p| after.owners(p).iter().filter(move |&&node| !before.is_owner(node, p)).count();
     after.partitions().iter().map(new).sum()
 }
 
@@ -83,16 +71,10 @@ fn assert_sound(ring: &Ring, replicas: usize) {
         let mut in_zone = vec![0; zones.len()];
         for (i, owner) in owners.iter().enumerate() {
             assert!(!owners[..i].contains(owner), "an owner twice");
-            let at = owning
-                .iter()
-                .position(|seat| seat.id == *owner)
-                .expect("a member of weight");
+            let at = owning.iter().position(|seat| seat.id == *owner).expect("a member of weight");
             in_zone[zones[at]] += 1;
         }
-        assert!(
-            in_zone.iter().all(|&copies| copies <= limit),
-            "{in_zone:?} over {limit}"
-        );
+        assert!(in_zone.iter().all(|&copies| copies <= limit), "{in_zone:?} over {limit}");
     }
 }
 
@@ -146,28 +128,13 @@ proptest! {
 /// of an upgrade.
 #[test]
 fn a_ring_is_the_same_in_every_build_for_ever() {
-    let roster = seats(
-        7,
-        &[
-            (128, "a"),
-            (128, "b"),
-            (256, "c"),
-            (64, "a"),
-            (0, "b"),
-            (100, ""),
-        ],
-    );
+    let roster = seats(7, &[(128, "a"), (128, "b"), (256, "c"), (64, "a"), (0, "b"), (100, "")]);
     let ring = ring_of(&roster, 1024, 3);
     let mut owners = Xxh3::new();
     for partition in ring.partitions().iter() {
-        ring.owners(partition)
-            .iter()
-            .for_each(|owner| owners.update(&owner.0));
+        ring.owners(partition).iter().for_each(|owner| owners.update(&owner.0));
     }
-    assert_eq!(
-        (ring.id(), owners.digest()),
-        (1768372546076724987, 14911173279664564555)
-    );
+    assert_eq!((ring.id(), owners.digest()), (1768372546076724987, 14911173279664564555));
 }
 
 #[test]
@@ -184,10 +151,7 @@ fn copies_and_first_places_are_balanced() {
                 let most = (total * 106 / (100 * nodes)).max((total * 105).div_ceil(100 * nodes));
                 assert!(copies <= most, "{copies} copies, {nodes} nodes");
                 let firsts = first_places(&ring, seat.id);
-                assert!(
-                    firsts * nodes * 100 <= 1024 * 115,
-                    "{firsts} firsts, {nodes} nodes"
-                );
+                assert!(firsts * nodes * 100 <= 1024 * 115, "{firsts} firsts, {nodes} nodes");
             }
         }
     }
@@ -226,16 +190,10 @@ fn twice_the_weight_is_twice_the_load() {
         let ring = ring(&roster);
         let share = 3072.0 * 2.0 / 11.0;
         let heavy = copies(&ring, roster[4].id) as f64;
-        assert!(
-            (0.9..=1.06).contains(&(heavy / share)),
-            "{heavy} copies, {share} fair"
-        );
+        assert!((0.9..=1.06).contains(&(heavy / share)), "{heavy} copies, {share} fair");
         let share = 1024.0 * 2.0 / 11.0;
         let heavy = first_places(&ring, roster[4].id) as f64;
-        assert!(
-            (0.8..=1.11).contains(&(heavy / share)),
-            "{heavy} firsts, {share} fair"
-        );
+        assert!((0.8..=1.11).contains(&(heavy / share)), "{heavy} firsts, {share} fair");
     }
 }
 
@@ -255,11 +213,7 @@ fn a_member_of_weight_zero_owns_nothing_and_changes_only_the_id() {
 fn a_ring_without_owners_answers_with_nobody() {
     for roster in [vec![], seats(1, &[(0, ""), (0, "a")])] {
         let ring = ring(&roster);
-        assert!(
-            ring.partitions()
-                .iter()
-                .all(|partition| ring.owners(partition).is_empty())
-        );
+        assert!(ring.partitions().iter().all(|partition| ring.owners(partition).is_empty()));
         assert!(!ring.is_owner(NodeId([0; 16]), Partition(0)));
     }
 }
@@ -287,38 +241,21 @@ fn three_even_zones_hold_one_copy_each_and_stay_balanced() {
 /// weight, and the others share the rest.
 #[test]
 fn zones_outrank_balance() {
-    let plan = [
-        (128, "a"),
-        (128, "b"),
-        (128, "b"),
-        (128, "c"),
-        (128, "c"),
-        (128, "c"),
-    ];
+    let plan = [(128, "a"), (128, "b"), (128, "b"), (128, "c"), (128, "c"), (128, "c")];
     let roster = seats(5, &plan);
     let ring = ring(&roster);
     assert_sound(&ring, 3);
     assert_eq!(copies(&ring, roster[0].id), 1024);
-    assert!(
-        roster[1..3]
-            .iter()
-            .all(|seat| copies(&ring, seat.id) <= 538),
-        "cap 1.05 x 512"
-    );
-    assert!(
-        roster[3..].iter().all(|seat| copies(&ring, seat.id) <= 359),
-        "cap 1.05 x 341.3"
-    );
+    assert!(roster[1..3].iter().all(|seat| copies(&ring, seat.id) <= 538), "cap 1.05 x 512");
+    assert!(roster[3..].iter().all(|seat| copies(&ring, seat.id) <= 359), "cap 1.05 x 341.3");
 }
 
 #[test]
 fn the_id_tells_rosters_apart() {
     let base = seats(1, &[(128, "a"), (128, "")]);
     let mut seen = BTreeSet::from([ring(&[]).id(), ring(&base).id(), ring(&base[..1]).id()]);
-    for change in [
-        |seat: &mut Seat| seat.weight = 129,
-        |seat: &mut Seat| seat.zone.0 = "b".into(),
-    ] {
+    for change in [|seat: &mut Seat| seat.weight = 129, |seat: &mut Seat| seat.zone.0 = "b".into()]
+    {
         let mut roster = base.clone();
         change(&mut roster[0]);
         seen.insert(ring(&roster).id());

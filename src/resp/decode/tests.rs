@@ -27,13 +27,7 @@ struct Connection {
 impl Connection {
     fn new(limits: Limits) -> Self {
         let decoder = Decoder::new(limits);
-        Self {
-            decoder,
-            buf: Vec::new(),
-            events: Vec::new(),
-            wanted: 1,
-            held_max: 0,
-        }
+        Self { decoder, buf: Vec::new(), events: Vec::new(), wanted: 1, held_max: 0 }
     }
 
     fn is_closed(&self) -> bool {
@@ -47,10 +41,9 @@ impl Connection {
         self.buf.extend_from_slice(piece);
         loop {
             let (event, consumed) = match self.decoder.next(&self.buf) {
-                Ok(Decoded::Command { args, consumed }) => (
-                    Event::Command(args.iter().map(<[u8]>::to_vec).collect()),
-                    consumed,
-                ),
+                Ok(Decoded::Command { args, consumed }) => {
+                    (Event::Command(args.iter().map(<[u8]>::to_vec).collect()), consumed)
+                }
                 Ok(Decoded::TooLarge { consumed }) => (Event::TooLarge, consumed),
                 Ok(Decoded::Incomplete { consumed, wanted }) => {
                     assert!(wanted > 0);
@@ -95,10 +88,7 @@ fn request(args: &[Vec<u8>]) -> Vec<u8> {
 #[test]
 fn a_request_is_found_wherever_it_ends() {
     let stream = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$0\r\n\r\n*1\r\n$4\r\nPING\r\n";
-    assert_eq!(
-        decode(stream),
-        [command(&[b"SET", b"k", b""]), command(&[b"PING"])]
-    );
+    assert_eq!(decode(stream), [command(&[b"SET", b"k", b""]), command(&[b"PING"])]);
 }
 
 #[test]
@@ -130,27 +120,16 @@ fn malformed_requests_get_the_errors_of_redis() {
         (b"*1\r\n$04\r\nPING\r\n", InvalidBulkLength),
         (b"*1\r\n$blabla\r\n", InvalidBulkLength),
         (b"*1\r\n$536870913\r\n", InvalidBulkLength),
-        (
-            b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$2000000000\r\n",
-            InvalidBulkLength,
-        ),
+        (b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\n$2000000000\r\n", InvalidBulkLength),
         (b"*1\r\nfoo\r\n", ExpectedBulk(b'f')),
         (b"*1\r\n\r\n\r\n", ExpectedBulk(b'\r')),
-        (
-            b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n",
-            ExpectedBulk(b'f'),
-        ),
+        (b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfooz\r\n", ExpectedBulk(b'f')),
         (b"ECHO \"\r\n", UnbalancedQuotes),
         (b"ECHO \"a\"b\r\n", UnbalancedQuotes),
         (b"ECHO 'a\\'\r\n", UnbalancedQuotes),
     ];
     for (stream, error) in cases {
-        assert_eq!(
-            decode(stream),
-            [Event::Error(error)],
-            "{}",
-            stream.escape_ascii()
-        );
+        assert_eq!(decode(stream), [Event::Error(error)], "{}", stream.escape_ascii());
     }
 }
 
@@ -173,40 +152,17 @@ fn a_line_that_never_ends_is_refused_at_64_kib_and_not_before() {
 #[test]
 fn protocol_errors_are_worded_as_in_redis() {
     for (stream, expected) in [
-        (
-            &b"*x\r\n"[..],
-            &b"-ERR Protocol error: invalid multibulk length\r\n"[..],
-        ),
-        (
-            b"*1\r\n$-1\r\n",
-            b"-ERR Protocol error: invalid bulk length\r\n",
-        ),
-        (
-            b"*1\r\nfoo\r\n",
-            b"-ERR Protocol error: expected '$', got 'f'\r\n",
-        ),
-        (
-            b"*1\r\n\r\n\r\n",
-            b"-ERR Protocol error: expected '$', got ' '\r\n",
-        ),
-        (
-            b"*1\r\n\xff\r\n",
-            b"-ERR Protocol error: expected '$', got '\xff'\r\n",
-        ),
-        (
-            b"'\r\n",
-            b"-ERR Protocol error: unbalanced quotes in request\r\n",
-        ),
+        (&b"*x\r\n"[..], &b"-ERR Protocol error: invalid multibulk length\r\n"[..]),
+        (b"*1\r\n$-1\r\n", b"-ERR Protocol error: invalid bulk length\r\n"),
+        (b"*1\r\nfoo\r\n", b"-ERR Protocol error: expected '$', got 'f'\r\n"),
+        (b"*1\r\n\r\n\r\n", b"-ERR Protocol error: expected '$', got ' '\r\n"),
+        (b"*1\r\n\xff\r\n", b"-ERR Protocol error: expected '$', got '\xff'\r\n"),
+        (b"'\r\n", b"-ERR Protocol error: unbalanced quotes in request\r\n"),
     ] {
-        let [Event::Error(error)] = decode(stream)[..] else {
-            panic!("no error")
-        };
+        let [Event::Error(error)] = decode(stream)[..] else { panic!("no error") };
         let mut out = Encoder::default();
         error.encode(&mut out);
-        assert_eq!(
-            out.as_bytes().escape_ascii().to_string(),
-            expected.escape_ascii().to_string()
-        );
+        assert_eq!(out.as_bytes().escape_ascii().to_string(), expected.escape_ascii().to_string());
     }
 }
 
@@ -233,22 +189,13 @@ fn inline_commands_are_split_as_a_shell_would() {
 fn a_client_that_has_not_authenticated_may_only_send_small_commands() {
     for (stream, expected) in [
         (&b"*10\r\n$16384\r\n"[..], None),
-        (
-            b"*11\r\n",
-            Some(ProtocolError::UnauthenticatedMultibulkLength),
-        ),
-        (
-            b"*1\r\n$16385\r\n",
-            Some(ProtocolError::UnauthenticatedBulkLength),
-        ),
+        (b"*11\r\n", Some(ProtocolError::UnauthenticatedMultibulkLength)),
+        (b"*1\r\n$16385\r\n", Some(ProtocolError::UnauthenticatedBulkLength)),
     ] {
         let mut connection = Connection::new(Limits::default());
         connection.decoder.restrict(true);
         connection.feed(stream);
-        assert_eq!(
-            connection.events,
-            expected.map(Event::Error).into_iter().collect::<Vec<_>>()
-        );
+        assert_eq!(connection.events, expected.map(Event::Error).into_iter().collect::<Vec<_>>());
     }
 }
 
@@ -259,55 +206,32 @@ fn a_large_value_in_small_pieces_is_looked_at_once() {
     let mut connection = Connection::new(Limits::default());
     let (head, tail) = stream.split_at(100);
     connection.feed(head);
-    assert_eq!(
-        connection.wanted,
-        tail.len(),
-        "it says exactly what is missing"
-    );
+    assert_eq!(connection.wanted, tail.len(), "it says exactly what is missing");
     // What has been understood is spoilt: who looked at it again would notice.
     connection.buf[..8].fill(b'?');
     for piece in tail.chunks(4096) {
         connection.feed(piece);
     }
-    let [Event::Command(args)] = &connection.events[..] else {
-        panic!("one command")
-    };
+    let [Event::Command(args)] = &connection.events[..] else { panic!("one command") };
     assert_eq!(args[2], value);
 }
 
 #[test]
 fn a_value_too_large_to_keep_goes_by_without_being_kept() {
-    let limits = || Limits {
-        bulk_bytes_kept: 1000,
-        ..Limits::default()
-    };
+    let limits = || Limits { bulk_bytes_kept: 1000, ..Limits::default() };
     let set = |length| request(&[b"SET".to_vec(), b"k".to_vec(), vec![b'*'; length]]);
-    let stream = [
-        set(1000),
-        set(1001),
-        set(100_000),
-        request(&[b"PING".to_vec()]),
-    ]
-    .concat();
+    let stream = [set(1000), set(1001), set(100_000), request(&[b"PING".to_vec()])].concat();
     let mut connection = Connection::new(limits());
     stream.chunks(100).for_each(|piece| connection.feed(piece));
-    let [Event::Command(first), rest @ ..] = &connection.events[..] else {
-        panic!("a command")
-    };
+    let [Event::Command(first), rest @ ..] = &connection.events[..] else { panic!("a command") };
     assert_eq!(first[2].len(), 1000);
-    assert_eq!(
-        rest,
-        [Event::TooLarge, Event::TooLarge, command(&[b"PING"])]
-    );
+    assert_eq!(rest, [Event::TooLarge, Event::TooLarge, command(&[b"PING"])]);
     assert!(connection.held_max < 1100, "{}", connection.held_max);
 }
 
 #[test]
 fn a_command_of_many_arguments_is_bounded_as_a_whole() {
-    let limits = Limits {
-        command_bytes_kept: 10_000,
-        ..Limits::default()
-    };
+    let limits = Limits { command_bytes_kept: 10_000, ..Limits::default() };
     let stream = request(&vec![b"key".to_vec(); 5000]);
     let mut connection = Connection::new(limits);
     stream.chunks(1000).for_each(|piece| connection.feed(piece));
@@ -324,25 +248,17 @@ fn memory_follows_what_was_sent_and_not_what_was_announced() {
     let mut connection = Connection::new(Limits::default());
     connection.feed(&many);
     connection.feed(b"PING\r\n");
-    assert!(
-        connection.decoder.spans.capacity() <= RETAINED_MAX,
-        "a large command leaves no trace"
-    );
+    assert!(connection.decoder.spans.capacity() <= RETAINED_MAX, "a large command leaves no trace");
 }
 
 #[test]
 fn a_command_that_waits_keeps_its_own_copy() {
     let mut decoder = Decoder::new(Limits::default());
     let buf = b"*3\r\n$4\r\nMGET\r\n$0\r\n\r\n$1\r\nb\r\n".to_vec();
-    let Ok(Decoded::Command { args, .. }) = decoder.next(&buf) else {
-        panic!("a command")
-    };
+    let Ok(Decoded::Command { args, .. }) = decoder.next(&buf) else { panic!("a command") };
     let kept = args.to_owned();
     drop(buf);
-    assert_eq!(
-        kept.as_args().iter().collect::<Vec<_>>(),
-        [&b"MGET"[..], b"", b"b"]
-    );
+    assert_eq!(kept.as_args().iter().collect::<Vec<_>>(), [&b"MGET"[..], b"", b"b"]);
 }
 
 /// Small limits, so that random streams reach them.
@@ -459,11 +375,7 @@ fn nanoseconds_per_command() {
             }
             best
         };
-        println!(
-            "{name}: decode {:.1} ns, with parse {:.1} ns",
-            run(false),
-            run(true)
-        );
+        println!("{name}: decode {:.1} ns, with parse {:.1} ns", run(false), run(true));
     }
     let mut out = Encoder::default();
     for size in [10, 100, 4096] {

@@ -15,17 +15,11 @@ fn parsed<T>(line: &str, check: impl FnOnce(Parsed<'_>) -> T) -> T {
 
 fn error(line: &str) -> String {
     parsed(line, |parsed| {
-        let Err(error) = parsed else {
-            panic!("{line} is {parsed:?}")
-        };
+        let Err(error) = parsed else { panic!("{line} is {parsed:?}") };
         let mut out = Encoder::default();
         error.encode(&mut out);
         let text = std::str::from_utf8(out.as_bytes()).unwrap();
-        text.strip_prefix('-')
-            .unwrap()
-            .strip_suffix("\r\n")
-            .unwrap()
-            .to_owned()
+        text.strip_prefix('-').unwrap().strip_suffix("\r\n").unwrap().to_owned()
     })
 }
 
@@ -37,54 +31,21 @@ fn refusals_are_worded_as_in_redis() {
     let arity = |name: &str| format!("ERR wrong number of arguments for '{name}' command");
     let nx = "ERR NX and XX, GT or LT options at the same time are not compatible";
     for (line, expected) in [
-        (
-            "foo a b",
-            "ERR unknown command 'foo', with args beginning with: 'a' 'b' ",
-        ),
-        (
-            "FoO",
-            "ERR unknown command 'FoO', with args beginning with: ",
-        ),
-        (
-            "\"\" a",
-            "ERR unknown command '', with args beginning with: 'a' ",
-        ),
-        (
-            "foo \"a\\r\\nbc\"",
-            "ERR unknown command 'foo', with args beginning with: 'a  bc' ",
-        ),
-        (
-            "\"f\\x00o\" a",
-            "ERR unknown command 'f', with args beginning with: 'a' ",
-        ),
-        (
-            "\"get\\x00\" a",
-            "ERR unknown command 'get', with args beginning with: 'a' ",
-        ),
-        (
-            "CLIENT foo",
-            "ERR unknown subcommand 'foo'. Try CLIENT HELP.",
-        ),
-        (
-            "client FOO a",
-            "ERR unknown subcommand 'FOO'. Try CLIENT HELP.",
-        ),
+        ("foo a b", "ERR unknown command 'foo', with args beginning with: 'a' 'b' "),
+        ("FoO", "ERR unknown command 'FoO', with args beginning with: "),
+        ("\"\" a", "ERR unknown command '', with args beginning with: 'a' "),
+        ("foo \"a\\r\\nbc\"", "ERR unknown command 'foo', with args beginning with: 'a  bc' "),
+        ("\"f\\x00o\" a", "ERR unknown command 'f', with args beginning with: 'a' "),
+        ("\"get\\x00\" a", "ERR unknown command 'get', with args beginning with: 'a' "),
+        ("CLIENT foo", "ERR unknown subcommand 'foo'. Try CLIENT HELP."),
+        ("client FOO a", "ERR unknown subcommand 'FOO'. Try CLIENT HELP."),
         (
             "CLIENT MAINT_NOTIFICATIONS ON",
             "ERR unknown subcommand 'MAINT_NOTIFICATIONS'. Try CLIENT HELP.",
         ),
-        (
-            "CONFIG foo",
-            "ERR unknown subcommand 'foo'. Try CONFIG HELP.",
-        ),
-        (
-            "COMMAND foo",
-            "ERR unknown subcommand 'foo'. Try COMMAND HELP.",
-        ),
-        (
-            "CHICKADEE foo",
-            "ERR unknown subcommand 'foo'. Try CHICKADEE HELP.",
-        ),
+        ("CONFIG foo", "ERR unknown subcommand 'foo'. Try CONFIG HELP."),
+        ("COMMAND foo", "ERR unknown subcommand 'foo'. Try COMMAND HELP."),
+        ("CHICKADEE foo", "ERR unknown subcommand 'foo'. Try CHICKADEE HELP."),
         ("CLIENT ID x", &arity("client|id")),
         ("CLIENT", &arity("client")),
         ("GeT", &arity("get")),
@@ -111,16 +72,10 @@ fn refusals_are_worded_as_in_redis() {
             "ERR CONFIG SET failed (possibly related to argument 'port') - can't set immutable config",
         ),
         ("HELLO 4", "NOPROTO unsupported protocol version"),
-        (
-            "HELLO a",
-            "ERR Protocol version is not an integer or out of range",
-        ),
+        ("HELLO a", "ERR Protocol version is not an integer or out of range"),
         ("HELLO 3 foo", "ERR Syntax error in HELLO option 'foo'"),
         ("HELLO 3 AUTH a", "ERR Syntax error in HELLO option 'AUTH'"),
-        (
-            "HELLO 3 SETNAME",
-            "ERR Syntax error in HELLO option 'SETNAME'",
-        ),
+        ("HELLO 3 SETNAME", "ERR Syntax error in HELLO option 'SETNAME'"),
         ("AUTH a b c", syntax),
         ("SELECT a", integer),
         ("SELECT 01", integer),
@@ -145,20 +100,11 @@ fn refusals_are_worded_as_in_redis() {
         ("EXPIRE a x foo", "ERR Unsupported option foo"),
         ("EXPIRE a 10 nx xx", nx),
         ("EXPIRE a 10 nx gt lt", nx),
-        (
-            "EXPIRE a 10 gt lt",
-            "ERR GT and LT options at the same time are not compatible",
-        ),
-        (
-            "EXPIRE a -9223372036854776",
-            "ERR invalid expire time in 'expire' command",
-        ),
+        ("EXPIRE a 10 gt lt", "ERR GT and LT options at the same time are not compatible"),
+        ("EXPIRE a -9223372036854776", "ERR invalid expire time in 'expire' command"),
         ("INCRBY a 01", integer),
         ("INCRBY a 9223372036854775808", integer),
-        (
-            "DECRBY a -9223372036854775808",
-            "ERR decrement would overflow",
-        ),
+        ("DECRBY a -9223372036854775808", "ERR decrement would overflow"),
         ("FLUSHDB sync async", syntax),
         ("COMMAND LIST FILTERBY FOO x", syntax),
     ] {
@@ -170,20 +116,14 @@ fn refusals_are_worded_as_in_redis() {
 fn only_the_first_128_bytes_of_nonsense_are_repeated() {
     let long = "a".repeat(200);
     let start = "ERR unknown command 'foo', with args beginning with: '";
-    assert_eq!(
-        error(&format!("foo {long} b")),
-        format!("{start}{}' ", &long[..128])
-    );
+    assert_eq!(error(&format!("foo {long} b")), format!("{start}{}' ", &long[..128]));
     assert_eq!(
         error(&format!("foo {} bb c", &long[..120])),
         format!("{start}{}' 'bb' ", &long[..120])
     );
     assert_eq!(
         error(&long),
-        format!(
-            "ERR unknown command '{}', with args beginning with: ",
-            &long[..128]
-        )
+        format!("ERR unknown command '{}', with args beginning with: ", &long[..128])
     );
 }
 
@@ -191,13 +131,9 @@ fn only_the_first_128_bytes_of_nonsense_are_repeated() {
 fn options_of_set_are_understood_in_any_order_and_case() {
     let set = |line: &str| {
         parsed(line, |parsed| match parsed {
-            Ok(Command::Set(Set {
-                key: b"k",
-                value: b"v",
-                expiry,
-                condition,
-                answer_old,
-            })) => (expiry, condition, answer_old),
+            Ok(Command::Set(Set { key: b"k", value: b"v", expiry, condition, answer_old })) => {
+                (expiry, condition, answer_old)
+            }
             other => panic!("{line} is {other:?}"),
         })
     };
@@ -206,16 +142,10 @@ fn options_of_set_are_understood_in_any_order_and_case() {
     for (line, expected) in [
         ("set k v", (Never, Always, false)),
         ("SET k v nx GET Px 5", (Then(Expiry::In(5)), IfAbsent, true)),
-        (
-            "SET k v EX 5 XX",
-            (Then(Expiry::In(5000)), IfPresent, false),
-        ),
+        ("SET k v EX 5 XX", (Then(Expiry::In(5000)), IfPresent, false)),
         ("SET k v EX 5 EX 6", (Then(Expiry::In(6000)), Always, false)),
         ("SET k v EXAT 7", (Then(Expiry::At(7000)), Always, false)),
-        (
-            "SET k v PXAT 9223372036854775807",
-            (Then(Expiry::At(i64::MAX)), Always, false),
-        ),
+        ("SET k v PXAT 9223372036854775807", (Then(Expiry::At(i64::MAX)), Always, false)),
         ("SET k v KEEPTTL KEEPTTL", (Keep, Always, false)),
     ] {
         assert_eq!(set(line), expected, "{line}");
@@ -227,58 +157,22 @@ fn commands_mean_what_they_say() {
     let check =
         |line, expected: Command<'_>| parsed(line, |parsed| assert_eq!(parsed, Ok(expected)));
     check("get k", Command::Get(b"k"));
-    check(
-        "INCR k",
-        Command::Add {
-            key: b"k",
-            delta: 1,
-        },
-    );
-    check(
-        "DECRBY k 5",
-        Command::Add {
-            key: b"k",
-            delta: -5,
-        },
-    );
-    check(
-        "INCRBY k -9223372036854775808",
-        Command::Add {
-            key: b"k",
-            delta: i64::MIN,
-        },
-    );
-    check(
-        "APPEND k v",
-        Command::Append {
-            key: b"k",
-            tail: b"v",
-        },
-    );
+    check("INCR k", Command::Add { key: b"k", delta: 1 });
+    check("DECRBY k 5", Command::Add { key: b"k", delta: -5 });
+    check("INCRBY k -9223372036854775808", Command::Add { key: b"k", delta: i64::MIN });
+    check("APPEND k v", Command::Append { key: b"k", tail: b"v" });
     check("FLUSHALL async", Command::FlushAll(Flush::Async));
     check("SELECT 9", Command::Select(9));
-    check(
-        "AUTH p",
-        Command::Auth(Credentials {
-            user: None,
-            password: b"p",
-        }),
-    );
+    check("AUTH p", Command::Auth(Credentials { user: None, password: b"p" }));
     check("QUIT now", Command::Quit);
     check("CHICKADEE EXPLAIN k", Command::Explain(b"k"));
-    check(
-        "CLIENT REPLY skip",
-        Command::Client(Client::Reply(ReplyMode::Skip)),
-    );
+    check("CLIENT REPLY skip", Command::Client(Client::Reply(ReplyMode::Skip)));
     check("CLIENT SETNAME \"\"", Command::Client(Client::SetName(b"")));
     check(
         "HELLO 3 SETNAME n AUTH u p",
         Command::Hello(Hello {
             protocol: Some(Protocol::Resp3),
-            auth: Some(Credentials {
-                user: Some(b"u"),
-                password: b"p",
-            }),
+            auth: Some(Credentials { user: Some(b"u"), password: b"p" }),
             name: Some(b"n"),
         }),
     );
@@ -287,11 +181,7 @@ fn commands_mean_what_they_say() {
         Command::Expire(Expire {
             key: b"k",
             expiry: Expiry::In(-5000),
-            condition: ExpireCondition {
-                present: true,
-                later: true,
-                ..Default::default()
-            },
+            condition: ExpireCondition { present: true, later: true, ..Default::default() },
             name: "expire",
         }),
     );
@@ -300,22 +190,14 @@ fn commands_mean_what_they_say() {
 #[test]
 fn keys_are_found_without_their_values() {
     let keys = |line| {
-        parsed(line, |parsed| {
-            parsed
-                .unwrap()
-                .keys()
-                .map(<[u8]>::to_vec)
-                .collect::<Vec<_>>()
-        })
+        parsed(line, |parsed| parsed.unwrap().keys().map(<[u8]>::to_vec).collect::<Vec<_>>())
     };
     assert_eq!(keys("MGET a b a"), [b"a", b"b", b"a"]);
     assert_eq!(keys("MSET a 1 b 2"), [b"a", b"b"]);
     assert_eq!(keys("TTL a"), [b"a"]);
     assert!(keys("PING a").is_empty());
     parsed("MSET a 1 b 2", |parsed| {
-        let Ok(Command::Mset(pairs)) = parsed else {
-            panic!("an MSET")
-        };
+        let Ok(Command::Mset(pairs)) = parsed else { panic!("an MSET") };
         assert_eq!(pairs.len(), 2);
         assert!(pairs.eq([(&b"a"[..], &b"1"[..]), (b"b", b"2")]));
     });
@@ -323,9 +205,8 @@ fn keys_are_found_without_their_values() {
 
 #[test]
 fn the_parser_and_the_table_know_the_same_commands() {
-    let entries = table::COMMANDS
-        .iter()
-        .flat_map(|entry| std::iter::once(entry).chain(entry.members));
+    let entries =
+        table::COMMANDS.iter().flat_map(|entry| std::iter::once(entry).chain(entry.members));
     for entry in entries {
         let name = entry.name.replace('|', " ");
         let given = name.split(' ').count();

@@ -13,27 +13,15 @@ use crate::placement::Generation;
 const NAMESPACE: Namespace = Namespace(0);
 
 fn key(bytes: &[u8]) -> KeyRef<'_> {
-    KeyRef {
-        namespace: NAMESPACE,
-        bytes,
-    }
+    KeyRef { namespace: NAMESPACE, bytes }
 }
 
 fn clock() -> Clock {
-    Clock::new(
-        Writer(7),
-        Now {
-            mono: Mono(0),
-            wall_ms: 1_000_000,
-        },
-    )
+    Clock::new(Writer(7), Now { mono: Mono(0), wall_ms: 1_000_000 })
 }
 
 fn at(ms: u64) -> Stamp {
-    Stamp {
-        hlc: Hlc::at_ms(ms),
-        writer: Writer(1),
-    }
+    Stamp { hlc: Hlc::at_ms(ms), writer: Writer(1) }
 }
 
 /// Runs steps in a context in which nothing expires unless it says so.
@@ -47,11 +35,7 @@ impl Bench {
     fn new(role: Role, sole: bool) -> Bench {
         let mut partition = Partition::new(42);
         (partition.role, partition.sole) = (role, sole);
-        Bench {
-            clock: clock(),
-            flushes: Flushes::default(),
-            partition,
-        }
+        Bench { clock: clock(), flushes: Flushes::default(), partition }
     }
 
     fn with<R>(
@@ -70,9 +54,7 @@ impl Bench {
     }
 
     fn merge(&mut self, bytes: &[u8], entry: &Entry) -> Merged {
-        self.with(0, |p, context| {
-            p.merge(key(bytes), Parts::of(entry), context)
-        })
+        self.with(0, |p, context| p.merge(key(bytes), Parts::of(entry), context))
     }
 
     fn held(&mut self, bytes: &[u8]) -> Option<Bytes> {
@@ -233,19 +215,9 @@ fn what_was_forgotten_is_not_taken_again() {
     bench.merge(b"k", &Bench::value(at(50), "v"));
     bench.evict_all(true);
     assert_eq!(bench.held(b"k"), None);
-    assert_eq!(
-        bench.merge(b"k", &Bench::value(at(50), "v")),
-        Merged::Below(at(50))
-    );
-    assert_eq!(
-        bench.merge(b"k", &Bench::value(at(40), "older")),
-        Merged::Below(at(50))
-    );
-    assert_eq!(
-        bench.merge(b"k", &Entry::mark(at(40))),
-        Merged::Covered,
-        "the floor says as much"
-    );
+    assert_eq!(bench.merge(b"k", &Bench::value(at(50), "v")), Merged::Below(at(50)));
+    assert_eq!(bench.merge(b"k", &Bench::value(at(40), "older")), Merged::Below(at(50)));
+    assert_eq!(bench.merge(b"k", &Entry::mark(at(40))), Merged::Covered, "the floor says as much");
     assert_eq!(
         bench.merge(b"k", &Bench::value(at(51), "newer")),
         Merged::Taken { replaced: false }
@@ -258,18 +230,11 @@ fn an_entry_that_others_may_not_know_leaves_its_mark() {
     bench.merge(b"k", &Bench::value(at(50), "v"));
     bench.evict_all(false);
     assert_eq!(bench.partition.marks(), 1);
-    assert_eq!(
-        bench.merge(b"k", &Bench::value(at(50), "v")),
-        Merged::Covered,
-        "never upgraded"
-    );
+    assert_eq!(bench.merge(b"k", &Bench::value(at(50), "v")), Merged::Covered, "never upgraded");
     assert_eq!(bench.held(b"k"), None);
     bench.evict_all(true);
     assert!(bench.partition.is_empty());
-    assert_eq!(
-        bench.merge(b"k", &Bench::value(at(50), "v")),
-        Merged::Below(at(50))
-    );
+    assert_eq!(bench.merge(b"k", &Bench::value(at(50), "v")), Merged::Below(at(50)));
 }
 
 #[test]
@@ -278,18 +243,12 @@ fn a_mark_opens_no_door_below_the_floor() {
     let mut bench = Bench::new(Role::Ready, false);
     bench.merge(b"k", &Entry::mark(at(10)));
     bench.partition.adopt_floors(&[at(30); FLOORS]);
-    assert_eq!(
-        bench.merge(b"k", &Bench::value(at(20), "v2")),
-        Merged::Below(at(30))
-    );
+    assert_eq!(bench.merge(b"k", &Bench::value(at(20), "v2")), Merged::Below(at(30)));
     // A value held opens it: what replaces it is newer than what anybody was answered.
     let mut bench = Bench::new(Role::Ready, false);
     bench.merge(b"k", &Bench::value(at(10), "v1"));
     bench.partition.adopt_floors(&[at(30); FLOORS]);
-    assert_eq!(
-        bench.merge(b"k", &Bench::value(at(20), "v2")),
-        Merged::Taken { replaced: true }
-    );
+    assert_eq!(bench.merge(b"k", &Bench::value(at(20), "v2")), Merged::Taken { replaced: true });
 }
 
 #[test]
@@ -300,20 +259,11 @@ fn a_flush_is_the_end_of_everything_at_or_below_it() {
     bench.flushes.raise(Some(NAMESPACE), at(20));
     assert_eq!(bench.held(b"old"), None);
     assert_eq!(bench.held(b"new"), Some(Bytes::from_static(b"v")));
-    assert_eq!(
-        bench.merge(b"late", &Bench::value(at(15), "v")),
-        Merged::Below(at(20))
-    );
+    assert_eq!(bench.merge(b"late", &Bench::value(at(15), "v")), Merged::Below(at(20)));
     let floors = *bench.partition.floors();
-    bench.with(0, |p, context| {
-        (0..p.buckets()).for_each(|b| _ = p.sweep_at(b, context))
-    });
+    bench.with(0, |p, context| (0..p.buckets()).for_each(|b| _ = p.sweep_at(b, context)));
     assert_eq!(bench.partition.values(None), 1, "swept");
-    assert_eq!(
-        *bench.partition.floors(),
-        floors,
-        "the flush stamp says it all"
-    );
+    assert_eq!(*bench.partition.floors(), floors, "the flush stamp says it all");
 }
 
 #[test]
@@ -323,11 +273,7 @@ fn condemning_spares_what_the_holder_offered_and_what_is_above_its_floor() {
         bench.merge(k, &Bench::value(at(stamp), "v"));
     }
     let peer = NodeId([1; 16]);
-    let session = Session {
-        peer,
-        generation: Generation(1),
-        number: 1,
-    };
+    let session = Session { peer, generation: Generation(1), number: 1 };
     let bit = bench.partition.open_session(session).unwrap();
     bench.partition.set_bit(key(b"a"), bit);
     assert_eq!(bench.partition.condemn(bit, &[at(20); FLOORS]), 1);
@@ -340,10 +286,7 @@ fn condemning_spares_what_the_holder_offered_and_what_is_above_its_floor() {
 #[test]
 fn only_a_ready_owner_answers_and_only_a_sole_one_writes_alone() {
     let get = Operation::Get;
-    let set = Operation::Set {
-        value: &b"v"[..],
-        deadline_ms: None,
-    };
+    let set = Operation::Set { value: &b"v"[..], deadline_ms: None };
     for (role, sole, get_ok, set_ok) in [
         (Role::None, false, false, false),
         (Role::Boot, false, false, false),
@@ -353,9 +296,7 @@ fn only_a_ready_owner_answers_and_only_a_sole_one_writes_alone() {
     ] {
         let mut bench = Bench::new(role, sole);
         let mut run = |op: &Operation<&[u8]>| {
-            bench.with(0, |p, context| {
-                p.apply(key(b"k"), op, context, |_| ()).is_ok()
-            })
+            bench.with(0, |p, context| p.apply(key(b"k"), op, context, |_| ()).is_ok())
         };
         assert_eq!((run(&get), run(&set)), (get_ok, set_ok), "{role:?} {sole}");
     }
@@ -382,25 +323,14 @@ fn a_miss_is_in_doubt_while_unsettled_at_a_mark_and_for_a_ghost() {
 fn a_decision_on_anothers_value_is_a_new_write() {
     let mut bench = Bench::new(Role::Ready, false);
     let theirs = Entry::value(at(90), Bytes::from_static(b"41"), Some(9_000_000));
-    let decided = bench.with(0, |p, c| {
-        p.decide(
-            key(b"n"),
-            &Update::<&[u8]>::Add(1),
-            Some(Parts::of(&theirs)),
-            c,
-        )
-    });
+    let decided = bench
+        .with(0, |p, c| p.decide(key(b"n"), &Update::<&[u8]>::Add(1), Some(Parts::of(&theirs)), c));
     assert_eq!(decided.answer, Answer::Number(42));
     assert!(decided.written.unwrap().value > at(90));
     assert_eq!(bench.held(b"n"), Some(Bytes::from_static(b"42")));
     // A change of the deadline of a value that only another owner holds writes the value anew.
     let decided = bench.with(0, |p, c| {
-        p.decide(
-            key(b"m"),
-            &Update::<&[u8]>::Persist,
-            Some(Parts::of(&theirs)),
-            c,
-        )
+        p.decide(key(b"m"), &Update::<&[u8]>::Persist, Some(Parts::of(&theirs)), c)
     });
     let written = decided.written.unwrap();
     assert_eq!(written.value, written.deadline);
@@ -412,22 +342,10 @@ fn a_decision_ignores_anothers_value_that_is_dead_here() {
     let mut bench = Bench::new(Role::Ready, false);
     bench.merge(b"k", &Entry::mark(at(95)));
     let theirs = Bench::value(at(90), "v");
-    let add = Update::Write {
-        value: &b"w"[..],
-        ttl: Ttl::Never,
-        only: Only::IfAbsent,
-        previous: true,
-    };
-    let decided = bench.with(0, |p, c| {
-        p.decide(key(b"k"), &add, Some(Parts::of(&theirs)), c)
-    });
-    assert_eq!(
-        decided.answer,
-        Answer::Written {
-            applied: true,
-            previous: None
-        }
-    );
+    let add =
+        Update::Write { value: &b"w"[..], ttl: Ttl::Never, only: Only::IfAbsent, previous: true };
+    let decided = bench.with(0, |p, c| p.decide(key(b"k"), &add, Some(Parts::of(&theirs)), c));
+    assert_eq!(decided.answer, Answer::Written { applied: true, previous: None });
 }
 
 #[test]
@@ -468,9 +386,7 @@ fn a_flushed_key_is_not_counted_and_one_written_later_is() {
     assert_eq!(bench.partition.values(None), 0);
     bench.merge(b"new", &Bench::value(at(30), "v"));
     assert_eq!(bench.partition.values(None), 1);
-    bench.with(0, |p, context| {
-        (0..p.buckets()).for_each(|b| _ = p.sweep_at(b, context))
-    });
+    bench.with(0, |p, context| (0..p.buckets()).for_each(|b| _ = p.sweep_at(b, context)));
     bench.partition.note_swept();
     assert_eq!(bench.partition.values(None), 1);
 }
