@@ -1,12 +1,12 @@
 //! A node in its duty of serving client operations: whom to ask, how many must answer, and what the
 //! client is told.
 //!
-//! * A write is stamped here, sent to all owners at once, and acknowledged at its level.
-//! * A read is answered by one owner, hedged to the next after [`HEDGE_MS`]; a miss in doubt is
-//!   taken to the other owners.
-//! * A read-modify-write is decided by the partition's decider ([`super::decision`]).
-//! * The coordinator remembers its writes that not all owners have acknowledged, so that this node's
-//!   clients read their own writes wherever the read goes.
+//! This file keeps the operations under way, their deadlines and what happens to them meanwhile; how a
+//! write goes is in [`super::writing`], a read in [`super::reading`], a read-modify-write in
+//! [`super::decision`].
+//!
+//! The coordinator remembers its writes that not all owners have acknowledged, so that this node's
+//! clients read their own writes wherever the read goes.
 //!
 //! Every operation ends within [`DEADLINE_MS`]. What a write did not reach by then is noted as
 //! missed, and its owner told.
@@ -17,14 +17,13 @@ use bytes::Bytes;
 
 use super::event::{Failure, Level, OpId, Reply, Written};
 use super::message::{Request, Response};
-use super::outbox::lane;
 use super::own_writes::OwnWrites;
 use super::replica::{Asker, key_ref};
 use super::timers::Timers;
 use super::turn::Turn;
 use crate::placement::{NodeId, Partition};
 use crate::store::{
-    Answer, Content, Entry, Held, Key, Namespace, Operation, Parts, Role, Stamp, Update, Version,
+    Answer, Content, Entry, Key, Namespace, Operation, Role, Stamp, Update, Version,
 };
 
 /// An operation ends by then, in milliseconds.
@@ -95,22 +94,22 @@ pub(super) struct Write {
 
 #[derive(Debug)]
 pub(super) struct Read {
-    level: Level,
-    min: Version,
+    pub(super) level: Level,
+    pub(super) min: Version,
     /// Owners not asked yet, in the order to ask them.
-    queue: VecDeque<NodeId>,
+    pub(super) queue: VecDeque<NodeId>,
     /// Owners whose answers are still needed.
-    needed: u8,
+    pub(super) needed: u8,
     /// The newest value that was answered.
-    best: Option<Entry>,
+    pub(super) best: Option<Entry>,
     /// What answers without a value say is dead.
-    bar: Version,
-    floor: Stamp,
-    misses: u8,
-    not_yet: u8,
+    pub(super) bar: Version,
+    pub(super) floor: Stamp,
+    pub(super) misses: u8,
+    pub(super) not_yet: u8,
     /// A miss was in doubt: everybody is asked, and the first value taken.
-    doubted: bool,
-    answers: Vec<(NodeId, Version)>,
+    pub(super) doubted: bool,
+    pub(super) answers: Vec<(NodeId, Version)>,
 }
 
 #[derive(Debug)]
@@ -345,329 +344,6 @@ impl Coordinator {
         self.timers.set(op.wake, number);
     }
 
-    // ---- writes ---------------------------------------------------------------------------
-
-    /// Stamps, applies here if this node is an owner, and sends to all others. Returns whether the
-    /// operation goes on.
-    fn begin_write(
-        &mut self,
-        number: u64,
-        op: &mut Pending,
-        (content, deadline_ms): (Content, Option<u64>),
-        level: Level,
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        let owner = turn.ring.owners(op.partition).contains(&turn.own);
-        let mut existed = false;
-        let stamp = if owner {
-            turn.with(op.partition, |kept, context| {
-                let key = key_ref(&op.key);
-                existed = matches!(kept.look(key, context), Held::Value(_));
-                let value = match &content {
-                    Content::Mark => None,
-                    Content::Value(bytes) => Some((&bytes[..], deadline_ms)),
-                };
-                kept.write(key, value, context)
-            })
-        } else {
-            let above = self.own_writes.version(&op.key);
-            turn.clock.stamp(turn.now.mono, above.value.max(above.deadline))
-        };
-        let (entry, answer) = match content {
-            Content::Mark => (Entry::mark(stamp), Answer::Existed(existed)),
-            Content::Value(bytes) => (Entry::value(stamp, bytes, deadline_ms), Answer::Done),
-        };
-        self.replicate(number, op, entry, answer, level, owner, true, turn)
-    }
-
-    /// Sends an entry that is applied here already (`held`) to the other owners.
-    #[allow(clippy::too_many_arguments)]
-    pub(super) fn replicate(
-        &mut self,
-        number: u64,
-        op: &mut Pending,
-        entry: Entry,
-        answer: Answer<Bytes>,
-        level: Level,
-        held: bool,
-        restampable: bool,
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        let owners = turn.ring.owners(op.partition);
-        op.waiting.clear();
-        op.phase = Phase::Write(Write {
-            entry,
-            answer,
-            level,
-            acks: u8::from(held),
-            wanted: owners.len() as u8,
-            unasked: owners.iter().copied().filter(|owner| *owner != turn.own).collect(),
-            answered: false,
-            restampable,
-        });
-        self.advance_write(number, op, turn)
-    }
-
-    /// Asks whom it can, answers if the level is reached. Returns whether the operation goes on.
-    fn advance_write(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
-        let Phase::Write(write) = &mut op.phase else {
-            return false;
-        };
-        if !write.unasked.is_empty() {
-            let request = Request::Write { key: op.key.clone(), entry: write.entry.clone() };
-            write.unasked.retain(|peer| {
-                if !turn.reachable.contains(peer) {
-                    return true;
-                }
-                turn.outbox.request(*peer, lane(op.partition), number, &request);
-                op.waiting.push((*peer, turn.now.mono));
-                false
-            });
-        }
-        let reachable = op.waiting.iter().filter(|(p, _)| turn.reachable.contains(p)).count();
-        let possible = usize::from(write.acks) + reachable;
-        if !write.answered && usize::from(write.acks) >= needed(write.level, write.wanted, possible)
-        {
-            write.answered = true;
-            let written =
-                Written { version: write.entry.version(), acks: write.acks, wanted: write.wanted };
-            if write.acks < write.wanted {
-                self.own_writes.remember(&op.key, written.version, number);
-            }
-            reply(op.origin, Ok((write.answer.clone(), Some(written))), turn);
-        }
-        if write.answered && op.waiting.is_empty() {
-            // Whoever could not be asked is told what it missed as soon as it can be.
-            self.end_write(number, op, turn);
-            return false;
-        }
-        true
-    }
-
-    fn end_write(&mut self, number: u64, op: &Pending, turn: &mut Turn<'_>) {
-        let Phase::Write(write) = &op.phase else {
-            return;
-        };
-        let behind = write.unasked.iter().chain(op.waiting.iter().map(|(peer, _)| peer));
-        for peer in behind {
-            turn.outbox.missed.push((*peer, op.partition));
-        }
-        for (peer, _) in &op.waiting {
-            turn.outbox.given_up.push(*peer);
-        }
-        if write.acks >= write.wanted {
-            self.own_writes.forget(&op.key, number);
-        } else {
-            self.stats.degraded += 1;
-        }
-    }
-
-    fn on_write_response(
-        &mut self,
-        number: u64,
-        op: &mut Pending,
-        response: Response,
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        let Phase::Write(write) = &mut op.phase else {
-            return false;
-        };
-        match response {
-            Response::Ack { existed, .. } => {
-                write.acks = write.acks.saturating_add(1);
-                if let Answer::Existed(any) = &mut write.answer {
-                    *any |= existed;
-                }
-            }
-            Response::Below(floor) if write.restampable && !write.answered => {
-                self.stats.restamped += 1;
-                let stamp = turn.clock.stamp(turn.now.mono, floor);
-                let entry = match write.entry.content() {
-                    Content::Mark => Entry::mark(stamp),
-                    Content::Value(bytes) => {
-                        Entry::value(stamp, bytes.clone(), write.entry.deadline_ms())
-                    }
-                };
-                let (answer, level) = (write.answer.clone(), write.level);
-                let owner = turn.ring.owners(op.partition).contains(&turn.own);
-                if owner {
-                    turn.with(op.partition, |kept, context| {
-                        kept.merge(key_ref(&op.key), Parts::of(&entry), context)
-                    });
-                }
-                for (peer, _) in op.waiting.drain(..) {
-                    turn.outbox.given_up.push(peer);
-                }
-                return self.replicate(number, op, entry, answer, level, owner, false, turn);
-            }
-            // Covered by a floor or refused: it has nothing older either. Not an ack.
-            _ => {}
-        }
-        self.advance_write(number, op, turn)
-    }
-
-    // ---- reads ----------------------------------------------------------------------------
-
-    fn begin_read(
-        &mut self,
-        number: u64,
-        op: &mut Pending,
-        level: Level,
-        min: Version,
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        let owners = turn.ring.owners(op.partition).len();
-        let needed = match level {
-            Level::One => 1,
-            Level::Quorum => owners / 2 + 1,
-            Level::All => owners,
-        };
-        let mut read = Read {
-            level,
-            min,
-            queue: VecDeque::new(),
-            needed: needed as u8,
-            best: None,
-            bar: Version::ZERO,
-            floor: Stamp::ZERO,
-            misses: 0,
-            not_yet: 0,
-            doubted: false,
-            answers: Vec::new(),
-        };
-        if let Some(done) = read_here(&op.key, op.partition, &mut read, turn) {
-            reply(op.origin, Ok((done, None)), turn);
-            return false;
-        }
-        op.phase = Phase::Read(read);
-        self.restart_read(number, op, turn)
-    }
-
-    /// Puts all other owners on the list again and asks as many as are needed.
-    fn restart_read(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
-        let Phase::Read(read) = &mut op.phase else {
-            return false;
-        };
-        let asked = |peer: &NodeId| op.waiting.iter().any(|(p, _)| p == peer);
-        let answered = |peer: &NodeId| read.answers.iter().any(|(p, _)| p == peer);
-        read.queue = turn
-            .other_owners(op.partition)
-            .filter(|p| turn.reachable.contains(p) && !asked(p) && !answered(p))
-            .collect();
-        self.advance_read(number, op, turn)
-    }
-
-    /// Asks the next owner, or all if the miss so far is in doubt; ends the read when nobody is
-    /// left.
-    fn advance_read(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
-        let Phase::Read(read) = &mut op.phase else {
-            return false;
-        };
-        let answers = read.answers.len();
-        let window = match (read.doubted, read.level) {
-            (true, _) => usize::MAX,
-            (false, Level::One) => 1,
-            (false, _) => usize::from(read.needed).saturating_sub(answers),
-        };
-        while op.waiting.len() < window {
-            let Some(peer) = read.queue.pop_front() else {
-                break;
-            };
-            if turn.reachable.contains(&peer) {
-                ask_read(number, op.partition, &op.key, read.min, peer, turn);
-                op.waiting.push((peer, turn.now.mono));
-            }
-        }
-        if !op.waiting.is_empty() {
-            return true;
-        }
-        // Nobody left to ask.
-        let done = read.best.is_some() || read.misses > 0 || read.not_yet > 0;
-        if done {
-            self.end_read(op, turn);
-            return false;
-        }
-        true
-    }
-
-    fn end_read(&mut self, op: &mut Pending, turn: &mut Turn<'_>) {
-        let Phase::Read(read) = &mut op.phase else {
-            return;
-        };
-        for (peer, _) in op.waiting.drain(..) {
-            turn.outbox.given_up.push(peer);
-        }
-        let answer = match read.best.take() {
-            Some(entry) => {
-                for (peer, version) in &read.answers {
-                    if *version < entry.version() && turn.reachable.contains(peer) {
-                        // Read repair: an ordinary write of the version that is newest anyway.
-                        let request = Request::Write { key: op.key.clone(), entry: entry.clone() };
-                        let number = u64::MAX;
-                        turn.outbox.request(*peer, lane(op.partition), number, &request);
-                        turn.outbox.given_up.push(*peer);
-                    }
-                }
-                found(entry)
-            }
-            None => {
-                if read.not_yet > 0 && read.misses == 0 {
-                    // Everybody who had it is gone.
-                    self.own_writes.lost(&op.key);
-                }
-                Answer::Missing
-            }
-        };
-        reply(op.origin, Ok((answer, None)), turn);
-    }
-
-    fn on_read_response(
-        &mut self,
-        number: u64,
-        op: &mut Pending,
-        from: NodeId,
-        response: Response,
-        turn: &mut Turn<'_>,
-    ) -> bool {
-        let Phase::Read(read) = &mut op.phase else {
-            return false;
-        };
-        match response {
-            Response::Hit(entry) => {
-                let version = entry.version();
-                read.answers.push((from, version));
-                // Another owner knew it to be dead: the answer is a miss.
-                if version.value <= read.bar.value.max(read.floor) {
-                    self.stats.barred += 1;
-                    read.misses += 1;
-                } else if read.best.as_ref().is_none_or(|best| best.version() < version) {
-                    read.best = Some(entry);
-                }
-            }
-            Response::Miss { bar, floor, doubt, .. } => {
-                read.answers.push((from, bar));
-                read.misses += 1;
-                read.bar = read.bar.max(bar);
-                read.floor = read.floor.max(floor);
-                if read.best.as_ref().is_some_and(|b| b.version().value <= read.bar.value) {
-                    read.best = None;
-                }
-                read.doubted |= doubt;
-            }
-            Response::NotYet => read.not_yet += 1,
-            _ => {}
-        }
-        let enough = match read.level {
-            Level::One => read.best.is_some() || (read.misses > 0 && !read.doubted),
-            _ => read.answers.len() >= usize::from(read.needed),
-        };
-        if enough {
-            self.end_read(op, turn);
-            return false;
-        }
-        self.advance_read(number, op, turn)
-    }
-
     // ---- what happens meanwhile -----------------------------------------------------------
 
     /// A peer answered. Returns how long that took, in nanoseconds, if anybody waited for it.
@@ -816,25 +492,6 @@ impl Coordinator {
         self.timers.next()
     }
 
-    fn hedge(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
-        if let Phase::Read(read) = &mut op.phase {
-            if op.waiting.is_empty() {
-                // Nobody could answer so far: this node may be ready by now, or somebody back.
-                if let Some(done) = read_here(&op.key, op.partition, read, turn) {
-                    reply(op.origin, Ok((done, None)), turn);
-                    return false;
-                }
-                return self.restart_read(number, op, turn);
-            }
-            if let Some(next) = read.queue.pop_front() {
-                self.stats.hedged += 1;
-                ask_read(number, op.partition, &op.key, read.min, next, turn);
-                op.waiting.push((next, turn.now.mono));
-            }
-        }
-        true
-    }
-
     fn expire(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) {
         match &mut op.phase {
             Phase::Write(write) => {
@@ -907,76 +564,6 @@ fn say_working(op: &Pending, turn: &mut Turn<'_>) {
         let Asker { peer, lane, number } = asker;
         turn.outbox.response(peer, lane, number, &Response::Working);
     }
-}
-
-/// How many acknowledgements a level means when so many are possible.
-fn needed(level: Level, owners: u8, possible: usize) -> usize {
-    let wanted = match level {
-        Level::One => 1,
-        Level::Quorum => usize::from(owners) / 2 + 1,
-        Level::All => usize::from(owners),
-    };
-    wanted.min(possible).max(1)
-}
-
-fn found(entry: Entry) -> Answer<Bytes> {
-    let deadline_ms = entry.deadline_ms();
-    match entry.content() {
-        Content::Value(value) => Answer::Found { value: value.clone(), deadline_ms },
-        Content::Mark => Answer::Missing,
-    }
-}
-
-/// Reads from this node's own store, if it may answer. `None`: the others have to be asked.
-fn read_here(
-    key: &Key,
-    partition: Partition,
-    read: &mut Read,
-    turn: &mut Turn<'_>,
-) -> Option<Answer<Bytes>> {
-    if turn.store.is_late() || !turn.ring.owners(partition).contains(&turn.own) {
-        return None;
-    }
-    let own = turn.own;
-    turn.with(partition, |kept, context| {
-        let key = key_ref(key);
-        if kept.role() != Role::Ready || !kept.covers(key, read.min, context) {
-            return None;
-        }
-        let floor = kept.floor(key, context);
-        let doubts = kept.doubts(key, context.now);
-        match kept.read(key, context) {
-            Held::Value(parts) if read.level == Level::One => Some(found(parts.to_entry())),
-            Held::Value(parts) => {
-                read.answers.push((own, parts.version));
-                read.best = Some(parts.to_entry());
-                None
-            }
-            Held::Nothing if read.level == Level::One && !doubts => Some(Answer::Missing),
-            held => {
-                if let Held::Dead(bar) = held {
-                    read.bar = read.bar.max(bar);
-                }
-                read.floor = read.floor.max(floor);
-                read.answers.push((own, read.bar));
-                read.misses += 1;
-                read.doubted = true;
-                None
-            }
-        }
-    })
-}
-
-fn ask_read(
-    number: u64,
-    partition: Partition,
-    key: &Key,
-    min: Version,
-    peer: NodeId,
-    turn: &mut Turn<'_>,
-) {
-    let request = Request::Read { key: key.clone(), min };
-    turn.outbox.request(peer, lane(partition), number, &request);
 }
 
 pub(super) fn drop_waiting(op: &mut Pending, peer: NodeId, turn: &mut Turn<'_>) {

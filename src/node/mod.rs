@@ -19,6 +19,7 @@ pub mod membership;
 pub mod message;
 pub mod outbox;
 pub mod own_writes;
+pub mod reading;
 pub mod replica;
 pub mod report;
 pub mod responsiveness;
@@ -27,6 +28,7 @@ pub mod sweeper;
 pub mod timekeeping;
 pub mod timers;
 pub mod turn;
+pub mod writing;
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU8;

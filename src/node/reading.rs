@@ -1,0 +1,268 @@
+//! Reads: answered by one owner, hedged to the next; or by as many as the level says, merged.
+//!
+//! A ready owner's miss is final unless it has reason to doubt it; then all are asked and the first
+//! value is taken that no other answer says is dead. An owner that does not cover what the reader must
+//! see (its own writes) says NotYet, and the next is asked.
+
+use std::collections::VecDeque;
+
+use super::coordinator::{Coordinator, Pending, Phase, Read, reply};
+use super::event::Level;
+use super::message::{Request, Response};
+use super::outbox::lane;
+use super::replica::key_ref;
+use super::turn::Turn;
+use crate::placement::{NodeId, Partition};
+use crate::store::{Answer, Content, Entry, Held, Key, Role, Stamp, Version};
+use bytes::Bytes;
+
+impl Coordinator {
+    pub(super) fn begin_read(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        level: Level,
+        min: Version,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let owners = turn.ring.owners(op.partition).len();
+        let needed = match level {
+            Level::One => 1,
+            Level::Quorum => owners / 2 + 1,
+            Level::All => owners,
+        };
+        let mut read = Read {
+            level,
+            min,
+            queue: VecDeque::new(),
+            needed: needed as u8,
+            best: None,
+            bar: Version::ZERO,
+            floor: Stamp::ZERO,
+            misses: 0,
+            not_yet: 0,
+            doubted: false,
+            answers: Vec::new(),
+        };
+        if let Some(done) = read_here(&op.key, op.partition, &mut read, turn) {
+            reply(op.origin, Ok((done, None)), turn);
+            return false;
+        }
+        op.phase = Phase::Read(read);
+        self.restart_read(number, op, turn)
+    }
+
+    /// Puts all other owners on the list again and asks as many as are needed.
+    pub(super) fn restart_read(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Read(read) = &mut op.phase else {
+            return false;
+        };
+        let asked = |peer: &NodeId| op.waiting.iter().any(|(p, _)| p == peer);
+        let answered = |peer: &NodeId| read.answers.iter().any(|(p, _)| p == peer);
+        read.queue = turn
+            .other_owners(op.partition)
+            .filter(|p| turn.reachable.contains(p) && !asked(p) && !answered(p))
+            .collect();
+        self.advance_read(number, op, turn)
+    }
+
+    /// Asks the next owner, or all if the miss so far is in doubt; ends the read when nobody is
+    /// left.
+    pub(super) fn advance_read(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Read(read) = &mut op.phase else {
+            return false;
+        };
+        let answers = read.answers.len();
+        let window = match (read.doubted, read.level) {
+            (true, _) => usize::MAX,
+            (false, Level::One) => 1,
+            (false, _) => usize::from(read.needed).saturating_sub(answers),
+        };
+        while op.waiting.len() < window {
+            let Some(peer) = read.queue.pop_front() else {
+                break;
+            };
+            if turn.reachable.contains(&peer) {
+                ask_read(number, op.partition, &op.key, read.min, peer, turn);
+                op.waiting.push((peer, turn.now.mono));
+            }
+        }
+        if !op.waiting.is_empty() {
+            return true;
+        }
+        // Nobody left to ask.
+        let done = read.best.is_some() || read.misses > 0 || read.not_yet > 0;
+        if done {
+            self.end_read(op, turn);
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn end_read(&mut self, op: &mut Pending, turn: &mut Turn<'_>) {
+        let Phase::Read(read) = &mut op.phase else {
+            return;
+        };
+        for (peer, _) in op.waiting.drain(..) {
+            turn.outbox.given_up.push(peer);
+        }
+        let answer = match read.best.take() {
+            Some(entry) => {
+                for (peer, version) in &read.answers {
+                    if *version < entry.version() && turn.reachable.contains(peer) {
+                        // Read repair: an ordinary write of the version that is newest anyway.
+                        let request = Request::Write { key: op.key.clone(), entry: entry.clone() };
+                        let number = u64::MAX;
+                        turn.outbox.request(*peer, lane(op.partition), number, &request);
+                        turn.outbox.given_up.push(*peer);
+                    }
+                }
+                found(entry)
+            }
+            None => {
+                if read.not_yet > 0 && read.misses == 0 {
+                    // Everybody who had it is gone.
+                    self.own_writes.lost(&op.key);
+                }
+                Answer::Missing
+            }
+        };
+        reply(op.origin, Ok((answer, None)), turn);
+    }
+
+    pub(super) fn on_read_response(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        from: NodeId,
+        response: Response,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Read(read) = &mut op.phase else {
+            return false;
+        };
+        match response {
+            Response::Hit(entry) => {
+                let version = entry.version();
+                read.answers.push((from, version));
+                // Another owner knew it to be dead: the answer is a miss.
+                if version.value <= read.bar.value.max(read.floor) {
+                    self.stats.barred += 1;
+                    read.misses += 1;
+                } else if read.best.as_ref().is_none_or(|best| best.version() < version) {
+                    read.best = Some(entry);
+                }
+            }
+            Response::Miss { bar, floor, doubt, .. } => {
+                read.answers.push((from, bar));
+                read.misses += 1;
+                read.bar = read.bar.max(bar);
+                read.floor = read.floor.max(floor);
+                if read.best.as_ref().is_some_and(|b| b.version().value <= read.bar.value) {
+                    read.best = None;
+                }
+                read.doubted |= doubt;
+            }
+            Response::NotYet => read.not_yet += 1,
+            _ => {}
+        }
+        let enough = match read.level {
+            Level::One => read.best.is_some() || (read.misses > 0 && !read.doubted),
+            _ => read.answers.len() >= usize::from(read.needed),
+        };
+        if enough {
+            self.end_read(op, turn);
+            return false;
+        }
+        self.advance_read(number, op, turn)
+    }
+
+    pub(super) fn hedge(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) -> bool {
+        if let Phase::Read(read) = &mut op.phase {
+            if op.waiting.is_empty() {
+                // Nobody could answer so far: this node may be ready by now, or somebody back.
+                if let Some(done) = read_here(&op.key, op.partition, read, turn) {
+                    reply(op.origin, Ok((done, None)), turn);
+                    return false;
+                }
+                return self.restart_read(number, op, turn);
+            }
+            if let Some(next) = read.queue.pop_front() {
+                self.stats.hedged += 1;
+                ask_read(number, op.partition, &op.key, read.min, next, turn);
+                op.waiting.push((next, turn.now.mono));
+            }
+        }
+        true
+    }
+}
+
+fn found(entry: Entry) -> Answer<Bytes> {
+    let deadline_ms = entry.deadline_ms();
+    match entry.content() {
+        Content::Value(value) => Answer::Found { value: value.clone(), deadline_ms },
+        Content::Mark => Answer::Missing,
+    }
+}
+
+/// Reads from this node's own store, if it may answer. `None`: the others have to be asked.
+fn read_here(
+    key: &Key,
+    partition: Partition,
+    read: &mut Read,
+    turn: &mut Turn<'_>,
+) -> Option<Answer<Bytes>> {
+    if turn.store.is_late() || !turn.ring.owners(partition).contains(&turn.own) {
+        return None;
+    }
+    let own = turn.own;
+    turn.with(partition, |kept, context| {
+        let key = key_ref(key);
+        if kept.role() != Role::Ready || !kept.covers(key, read.min, context) {
+            return None;
+        }
+        let floor = kept.floor(key, context);
+        let doubts = kept.doubts(key, context.now);
+        match kept.read(key, context) {
+            Held::Value(parts) if read.level == Level::One => Some(found(parts.to_entry())),
+            Held::Value(parts) => {
+                read.answers.push((own, parts.version));
+                read.best = Some(parts.to_entry());
+                None
+            }
+            Held::Nothing if read.level == Level::One && !doubts => Some(Answer::Missing),
+            held => {
+                if let Held::Dead(bar) = held {
+                    read.bar = read.bar.max(bar);
+                }
+                read.floor = read.floor.max(floor);
+                read.answers.push((own, read.bar));
+                read.misses += 1;
+                read.doubted = true;
+                None
+            }
+        }
+    })
+}
+
+fn ask_read(
+    number: u64,
+    partition: Partition,
+    key: &Key,
+    min: Version,
+    peer: NodeId,
+    turn: &mut Turn<'_>,
+) {
+    let request = Request::Read { key: key.clone(), min };
+    turn.outbox.request(peer, lane(partition), number, &request);
+}

@@ -1,0 +1,191 @@
+//! Writes: stamped by their coordinator, sent to all owners at once, acknowledged at their level.
+//!
+//! What is applied here (if this node is an owner) counts as an acknowledgement. An owner that finds
+//! the write at or below its floor says so, and an unconditional write is stamped again above that,
+//! once. An operation goes on after its client was answered, until all owners have it or its deadline
+//! passes; whoever lacks it then is noted as having missed it.
+
+use super::coordinator::{Coordinator, Pending, Phase, Write, reply};
+use super::event::{Level, Written};
+use super::message::{Request, Response};
+use super::outbox::lane;
+use super::replica::key_ref;
+use super::turn::Turn;
+use crate::store::{Answer, Content, Entry, Held, Parts};
+use bytes::Bytes;
+
+impl Coordinator {
+    /// Stamps, applies here if this node is an owner, and sends to all others. Returns whether the
+    /// operation goes on.
+    pub(super) fn begin_write(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        (content, deadline_ms): (Content, Option<u64>),
+        level: Level,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let owner = turn.ring.owners(op.partition).contains(&turn.own);
+        let mut existed = false;
+        let stamp = if owner {
+            turn.with(op.partition, |kept, context| {
+                let key = key_ref(&op.key);
+                existed = matches!(kept.look(key, context), Held::Value(_));
+                let value = match &content {
+                    Content::Mark => None,
+                    Content::Value(bytes) => Some((&bytes[..], deadline_ms)),
+                };
+                kept.write(key, value, context)
+            })
+        } else {
+            let above = self.own_writes.version(&op.key);
+            turn.clock.stamp(turn.now.mono, above.value.max(above.deadline))
+        };
+        let (entry, answer) = match content {
+            Content::Mark => (Entry::mark(stamp), Answer::Existed(existed)),
+            Content::Value(bytes) => (Entry::value(stamp, bytes, deadline_ms), Answer::Done),
+        };
+        self.replicate(number, op, entry, answer, level, owner, true, turn)
+    }
+
+    /// Sends an entry that is applied here already (`held`) to the other owners.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn replicate(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        entry: Entry,
+        answer: Answer<Bytes>,
+        level: Level,
+        held: bool,
+        restampable: bool,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let owners = turn.ring.owners(op.partition);
+        op.waiting.clear();
+        op.phase = Phase::Write(Write {
+            entry,
+            answer,
+            level,
+            acks: u8::from(held),
+            wanted: owners.len() as u8,
+            unasked: owners.iter().copied().filter(|owner| *owner != turn.own).collect(),
+            answered: false,
+            restampable,
+        });
+        self.advance_write(number, op, turn)
+    }
+
+    /// Asks whom it can, answers if the level is reached. Returns whether the operation goes on.
+    pub(super) fn advance_write(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Write(write) = &mut op.phase else {
+            return false;
+        };
+        if !write.unasked.is_empty() {
+            let request = Request::Write { key: op.key.clone(), entry: write.entry.clone() };
+            write.unasked.retain(|peer| {
+                if !turn.reachable.contains(peer) {
+                    return true;
+                }
+                turn.outbox.request(*peer, lane(op.partition), number, &request);
+                op.waiting.push((*peer, turn.now.mono));
+                false
+            });
+        }
+        let reachable = op.waiting.iter().filter(|(p, _)| turn.reachable.contains(p)).count();
+        let possible = usize::from(write.acks) + reachable;
+        if !write.answered && usize::from(write.acks) >= needed(write.level, write.wanted, possible)
+        {
+            write.answered = true;
+            let written =
+                Written { version: write.entry.version(), acks: write.acks, wanted: write.wanted };
+            if write.acks < write.wanted {
+                self.own_writes.remember(&op.key, written.version, number);
+            }
+            reply(op.origin, Ok((write.answer.clone(), Some(written))), turn);
+        }
+        if write.answered && op.waiting.is_empty() {
+            // Whoever could not be asked is told what it missed as soon as it can be.
+            self.end_write(number, op, turn);
+            return false;
+        }
+        true
+    }
+
+    pub(super) fn end_write(&mut self, number: u64, op: &Pending, turn: &mut Turn<'_>) {
+        let Phase::Write(write) = &op.phase else {
+            return;
+        };
+        let behind = write.unasked.iter().chain(op.waiting.iter().map(|(peer, _)| peer));
+        for peer in behind {
+            turn.outbox.missed.push((*peer, op.partition));
+        }
+        for (peer, _) in &op.waiting {
+            turn.outbox.given_up.push(*peer);
+        }
+        if write.acks >= write.wanted {
+            self.own_writes.forget(&op.key, number);
+        } else {
+            self.stats.degraded += 1;
+        }
+    }
+
+    pub(super) fn on_write_response(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        response: Response,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Write(write) = &mut op.phase else {
+            return false;
+        };
+        match response {
+            Response::Ack { existed, .. } => {
+                write.acks = write.acks.saturating_add(1);
+                if let Answer::Existed(any) = &mut write.answer {
+                    *any |= existed;
+                }
+            }
+            Response::Below(floor) if write.restampable && !write.answered => {
+                self.stats.restamped += 1;
+                let stamp = turn.clock.stamp(turn.now.mono, floor);
+                let entry = match write.entry.content() {
+                    Content::Mark => Entry::mark(stamp),
+                    Content::Value(bytes) => {
+                        Entry::value(stamp, bytes.clone(), write.entry.deadline_ms())
+                    }
+                };
+                let (answer, level) = (write.answer.clone(), write.level);
+                let owner = turn.ring.owners(op.partition).contains(&turn.own);
+                if owner {
+                    turn.with(op.partition, |kept, context| {
+                        kept.merge(key_ref(&op.key), Parts::of(&entry), context)
+                    });
+                }
+                for (peer, _) in op.waiting.drain(..) {
+                    turn.outbox.given_up.push(peer);
+                }
+                return self.replicate(number, op, entry, answer, level, owner, false, turn);
+            }
+            // Covered by a floor or refused: it has nothing older either. Not an ack.
+            _ => {}
+        }
+        self.advance_write(number, op, turn)
+    }
+}
+
+/// How many acknowledgements a level means when so many are possible.
+fn needed(level: Level, owners: u8, possible: usize) -> usize {
+    let wanted = match level {
+        Level::One => 1,
+        Level::Quorum => usize::from(owners) / 2 + 1,
+        Level::All => usize::from(owners),
+    };
+    wanted.min(possible).max(1)
+}
