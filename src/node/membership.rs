@@ -269,6 +269,11 @@ impl Membership {
         present.map(|(id, _)| *id).collect()
     }
 
+    /// Whether no other node is known, not even one that is down.
+    pub fn is_lone(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// The generation of a member.
     pub fn generation(&self, id: NodeId) -> Option<Generation> {
         self.known.get(&id).map(|k| k.identity.generation)

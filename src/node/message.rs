@@ -175,6 +175,8 @@ pub enum Exchange {
         owner: bool,
         /// Whether I have all of it.
         ready: bool,
+        /// Whether I called myself ready without having met another holder.
+        alone: bool,
         /// Whether you own it in my view: if not, my writes do not reach you.
         you_own: bool,
         /// Headers: key, version, whether there is a value.

@@ -617,6 +617,7 @@ impl Node {
     /// Lends a role its surroundings for the length of a call.
     fn roles(&mut self, now: Now, call: impl FnOnce(&mut Lent<'_>, &mut Turn<'_>)) {
         let ring = Arc::clone(&self.ring);
+        let unshared = self.options.replicas.get() == 1 || self.membership.is_lone();
         let mut lent = Lent {
             membership: &mut self.membership,
             responsiveness: &mut self.responsiveness,
@@ -632,6 +633,7 @@ impl Node {
             clock: &self.clock,
             ring: &ring,
             members: &self.members,
+            unshared,
             reachable: &self.reachable,
             outbox: &mut self.outbox,
         };

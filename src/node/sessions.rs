@@ -123,6 +123,8 @@ pub struct Sessions {
     boots: BTreeMap<Partition, Boot>,
     handoffs: BTreeMap<Partition, Handoff>,
     taken: BTreeMap<(NodeId, Partition), u64>,
+    /// Partitions that became ready without having met another holder.
+    alone: BTreeSet<Partition>,
     numbers: u64,
     next_tick: Mono,
     /// Counters.
@@ -166,7 +168,6 @@ impl Sessions {
             }
             let (role, empty) = turn.with(partition, |kept, _| (kept.role(), kept.is_empty()));
             let owns = owners.contains(&turn.own);
-            let sole = owns && owners.len() == 1;
             let next = match (owns, role) {
                 (true, Role::None | Role::Old) if turn.members.is_empty() => Role::Ready,
                 (true, Role::None | Role::Old) => Role::Boot,
@@ -175,6 +176,7 @@ impl Sessions {
                 (false, _) if empty => Role::None,
                 (false, _) => Role::Old,
             };
+            let sole = turn.is_sole(partition);
             turn.store.set_role(partition, next, sole);
             turn.store.unsettle(partition, unsettled);
             if next != Role::Old {
@@ -194,6 +196,7 @@ impl Sessions {
                     self.abandon_boot(partition);
                     turn.with(partition, |kept, _| kept.clear());
                 }
+                Role::Ready if role != Role::Ready => drop(self.alone.insert(partition)),
                 Role::Ready => {}
             }
         }
@@ -244,9 +247,8 @@ impl Sessions {
             if partition.0 >= count {
                 continue;
             }
-            let sole = turn.ring.owners(partition).len() == 1;
             match turn.role(partition) {
-                Role::Ready if !sole => {
+                Role::Ready if turn.ring.owners(partition).len() > 1 => {
                     turn.store.set_role(partition, Role::Boot, false);
                     self.boot(partition, turn);
                 }
@@ -265,6 +267,7 @@ impl Sessions {
 
     fn boot(&mut self, partition: Partition, turn: &mut Turn<'_>) {
         self.stats.boots += 1;
+        self.alone.remove(&partition);
         self.pulls.retain(|(_, p), _| *p != partition);
         let since = turn.now.mono;
         let boot = Boot { since, done: BTreeMap::new(), everybody: false };
@@ -334,8 +337,8 @@ impl Sessions {
             Exchange::Pull { number, cursor, .. } => {
                 self.offer(from, partition, number, cursor, turn);
             }
-            Exchange::Offer { number, ready, you_own, headers, cursor, floors, .. } => {
-                let part = Part { ready, you_own, headers, cursor, floors };
+            Exchange::Offer { number, ready, alone, you_own, headers, cursor, floors, .. } => {
+                let part = Part { ready, alone, you_own, headers, cursor, floors };
                 self.on_offer(from, generation, partition, number, part, turn);
             }
             Exchange::Want { number, keys, .. } => {
@@ -447,6 +450,7 @@ impl Sessions {
             epoch,
             owner,
             ready,
+            alone: self.alone.contains(&partition),
             you_own,
             headers,
             cursor,
@@ -511,6 +515,15 @@ impl Sessions {
             // Its writes do not reach this node yet, so having everything would not last.
             pull.try_later(turn.now.mono);
             return;
+        }
+        if part.ready
+            && self.alone.contains(&partition)
+            && !self.boots.contains_key(&partition)
+            && (!part.alone || from < turn.own)
+        {
+            // This node called itself ready because it had met nobody, and here is somebody who has
+            // more to tell; of two such, the one with the larger id gives in.
+            return self.doubt([partition], turn);
         }
         let first = pull.bit.is_none();
         let mut bit = pull.bit;
@@ -582,6 +595,7 @@ impl Sessions {
             boot.done.insert(from, pulled);
             self.consider_ready(partition, turn);
         } else {
+            self.alone.remove(&partition);
             turn.with(partition, |kept, _| kept.close_session(from));
         }
         self.next_tick = turn.now.mono;
@@ -649,8 +663,11 @@ impl Sessions {
             }
         });
         self.stats.condemned += condemned as u64;
-        let sole = turn.ring.owners(partition).len() == 1;
-        turn.store.set_role(partition, Role::Ready, sole);
+        // Nobody else was there to ask: whoever turns up with more is to be heard out.
+        if boot.done.is_empty() {
+            self.alone.insert(partition);
+        }
+        turn.store.set_role(partition, Role::Ready, turn.is_sole(partition));
         turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
         for ((peer, p), number) in &self.taken {
             if *p == partition && turn.reachable.contains(peer) {
@@ -735,6 +752,7 @@ impl Sessions {
 /// One part of a peer's offer.
 struct Part {
     ready: bool,
+    alone: bool,
     you_own: bool,
     headers: Vec<(Key, Version, bool)>,
     cursor: Option<Cursor>,

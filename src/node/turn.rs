@@ -20,6 +20,9 @@ pub struct Turn<'a> {
     pub ring: &'a Ring,
     /// Members that are alive or suspect, without this node.
     pub members: &'a BTreeSet<NodeId>,
+    /// Whether nobody else can hold what this node owns: there is one replica, or no other node is
+    /// known, not even one that is down and may come back.
+    pub unshared: bool,
     /// Members with a link that answer; without this node.
     pub reachable: &'a BTreeSet<NodeId>,
     /// What to do.
@@ -41,6 +44,12 @@ impl Turn<'_> {
     pub fn other_owners(&self, id: Partition) -> impl Iterator<Item = NodeId> {
         let own = self.own;
         self.ring.owners(id).iter().copied().filter(move |owner| *owner != own)
+    }
+
+    /// Whether this node is the only one that can hold a partition: what it forgets is forgotten for
+    /// good. Where another owner is merely down, it may come back with its memory.
+    pub fn is_sole(&self, id: Partition) -> bool {
+        self.unshared && self.ring.owners(id) == [self.own]
     }
 
     /// The partition of a key.
