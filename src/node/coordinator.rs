@@ -18,6 +18,7 @@ use bytes::Bytes;
 use super::event::{Failure, Level, OpId, Reply, Written};
 use super::message::{Request, Response};
 use super::own_writes::OwnWrites;
+use super::reading::own_write;
 use super::replica::{Asker, key_ref};
 use super::timers::Timers;
 use super::turn::Turn;
@@ -153,7 +154,7 @@ pub struct CoordinatorStats {
     pub degraded: u64,
     /// Writes and updates that ran into their deadline.
     pub unknown: u64,
-    /// Reads that no owner answered in time: the client was told that there is nothing.
+    /// Reads that no owner answered in time.
     pub unanswered: u64,
     /// Updates decided without their first decider, because it does not answer.
     pub passed_over: u64,
@@ -172,6 +173,8 @@ pub struct Coordinator {
     next: u64,
     timers: Timers<u64>,
     pub(super) own_writes: OwnWrites,
+    /// The node is on its way out.
+    pub stopping: bool,
     /// Counters.
     pub stats: CoordinatorStats,
 }
@@ -507,9 +510,18 @@ impl Coordinator {
                 if read.best.is_some() || read.misses > 0 || read.not_yet > 0 {
                     return self.end_read(op, turn);
                 }
-                // A cache may forget: whoever asks goes on without it, as after any miss.
                 self.stats.unanswered += 1;
-                reply(op.origin, Ok((Answer::Missing, None)), turn);
+                // An owner that has not caught up, and can ask nobody, is in doubt, and the answer is
+                // a miss; unless it knows better, by a write of its own.
+                let owner = turn.ring.is_owner(turn.own, op.partition);
+                let own = own_write(&op.key, op.partition, read.min, turn);
+                let result = match (own, owner && read.min == Version::ZERO) {
+                    (Some(answer), _) => Ok((answer, None)),
+                    (None, _) if self.stopping => Err(Failure::Stopping),
+                    (None, true) => Ok((Answer::Missing, None)),
+                    (None, false) => Err(Failure::Unreachable),
+                };
+                reply(op.origin, result, turn);
             }
             Phase::Forward(_) | Phase::Gather(_) => {
                 self.stats.unknown += 1;

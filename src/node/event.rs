@@ -215,6 +215,9 @@ pub enum Failure {
         /// Owners that have it, as far as known.
         acks: u8,
     },
+    /// No owner of the key could be reached within the deadline of 1 s. Nothing was read.
+    #[error("no owner of the key can be reached")]
+    Unreachable,
     /// There is no owner: every member has weight 0.
     #[error("no member owns anything: every member has weight 0")]
     NoOwner,

@@ -452,6 +452,7 @@ impl Node {
 
     fn stop(&mut self, now: Now) {
         self.stopping = true;
+        self.coordinator.stopping = true;
         let header = self.header();
         self.membership.leave(now, &mut self.outbox, header);
         for peer in self.links.clone() {

@@ -119,7 +119,9 @@ impl Coordinator {
         let answer = match read.best.take() {
             Some(entry) => {
                 for (peer, version) in &read.answers {
-                    if *version < entry.version() && turn.reachable.contains(peer) {
+                    // Whoever holds nothing may have evicted it: that is no reason to repair.
+                    let older = Version::ZERO < *version && *version < entry.version();
+                    if older && turn.reachable.contains(peer) {
                         // Read repair: an ordinary write of the version that is newest anyway.
                         let request = Request::Write { key: op.key.clone(), entry: entry.clone() };
                         let number = u64::MAX;
@@ -129,13 +131,16 @@ impl Coordinator {
                 }
                 found(entry)
             }
-            None => {
-                if read.not_yet > 0 && read.misses == 0 {
-                    // Everybody who had it is gone.
-                    self.own_writes.lost(&op.key);
+            None => match own_write(&op.key, op.partition, read.min, turn) {
+                Some(answer) => answer,
+                None => {
+                    if read.not_yet > 0 && read.misses == 0 {
+                        // Everybody who had it is gone.
+                        self.own_writes.lost(&op.key);
+                    }
+                    Answer::Missing
                 }
-                Answer::Missing
-            }
+            },
         };
         reply(op.origin, Ok((answer, None)), turn);
     }
@@ -252,6 +257,22 @@ fn read_here(
                 None
             }
         }
+    })
+}
+
+/// This node's own write, though nobody else has it yet, and this node may not answer for the key
+/// otherwise (it boots): whoever wrote it here is to see it here.
+pub(super) fn own_write(
+    key: &Key,
+    partition: Partition,
+    min: Version,
+    turn: &Turn<'_>,
+) -> Option<Answer<Bytes>> {
+    turn.with(partition, |kept, context| match kept.look(key_ref(key), context) {
+        Held::Value(parts) if min > Version::ZERO && parts.version >= min => {
+            Some(found(parts.to_entry()))
+        }
+        _ => None,
     })
 }
 
