@@ -1,8 +1,8 @@
 //! A node in its duty of serving client operations: whom to ask, how many must answer, and what the
 //! client is told.
 //!
-//! This file keeps the operations under way, their deadlines and what happens to them meanwhile; how a
-//! write goes is in [`super::writing`], a read in [`super::reading`], a read-modify-write in
+//! This file keeps the operations under way, their deadlines and what happens to them meanwhile; how
+//! a write goes is in [`super::writing`], a read in [`super::reading`], a read-modify-write in
 //! [`super::decision`].
 //!
 //! The coordinator remembers its writes that not all owners have acknowledged, so that this node's

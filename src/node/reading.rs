@@ -1,8 +1,8 @@
 //! Reads: answered by one owner, hedged to the next; or by as many as the level says, merged.
 //!
 //! A ready owner's miss is final unless it has reason to doubt it; then all are asked and the first
-//! value is taken that no other answer says is dead. An owner that does not cover what the reader must
-//! see (its own writes) says NotYet, and the next is asked.
+//! value is taken that no other answer says is dead. An owner that does not cover what the reader
+//! must see (its own writes) says NotYet, and the next is asked.
 
 use std::collections::VecDeque;
 
