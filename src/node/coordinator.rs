@@ -130,6 +130,12 @@ pub(super) struct Gather {
     pub(super) newest: Option<Entry>,
     /// What answers without a value say is dead, up to there.
     pub(super) bar: Stamp,
+    /// What the decision must know; zero if this node covers it.
+    pub(super) min: Version,
+    /// Owners that answered for their store, this one included.
+    pub(super) answers: usize,
+    /// From then on a majority of the owners is enough.
+    pub(super) patient_until: crate::store::Mono,
 }
 
 #[derive(Debug)]
@@ -441,7 +447,7 @@ impl Coordinator {
                 }
                 Phase::Gather(_) => {
                     drop_waiting(op, peer, turn);
-                    if op.waiting.is_empty() { this.decide_now(number, op, turn) } else { true }
+                    this.decide_if_known(number, op, turn)
                 }
                 Phase::Scatter(_) => {
                     drop_waiting(op, peer, turn);
@@ -469,6 +475,7 @@ impl Coordinator {
                 match &mut op.phase {
                     Phase::Write(_) => this.advance_write(number, op, turn),
                     Phase::Read(_) => this.hedge(number, op, turn),
+                    Phase::Gather(_) => this.decide_if_known(number, op, turn),
                     Phase::Forward(_) if op.waiting.is_empty() => {
                         this.advance_update(number, op, turn)
                     }
@@ -551,9 +558,9 @@ fn awaited(op: &Pending) -> Option<Asker> {
 
 /// How long an operation that waits for others may be left alone, in milliseconds.
 fn pause(op: &Pending) -> u64 {
-    match awaited(op) {
-        Some(_) => WORKING_MS,
-        None => DEADLINE_MS,
+    match (awaited(op), &op.phase) {
+        (Some(_), _) | (None, Phase::Gather(_)) => WORKING_MS,
+        (None, _) => DEADLINE_MS,
     }
 }
 
