@@ -352,14 +352,15 @@ impl Coordinator {
 
     // ---- what happens meanwhile -----------------------------------------------------------
 
-    /// A peer answered. Returns how long that took, in nanoseconds, if anybody waited for it.
+    /// A peer answered. If anybody waited for it, returns how long that took, in nanoseconds, where it
+    /// says something about the way there.
     pub fn on_response(
         &mut self,
         from: NodeId,
         number: u64,
         response: Response,
         turn: &mut Turn<'_>,
-    ) -> Option<u64> {
+    ) -> Option<Option<u64>> {
         if response == Response::Working {
             // That it came is all it says.
             return None;
@@ -393,11 +394,7 @@ impl Coordinator {
             }
             self.pending.insert(number, op);
         }
-        if decision {
-            turn.outbox.given_up.push(from);
-            return None;
-        }
-        Some(turn.now.mono.since(asked))
+        Some((!decision).then(|| turn.now.mono.since(asked)))
     }
 
     /// This node did not run for a while. What others answered before may be overwritten by now and
