@@ -60,3 +60,10 @@ fn a_cut_is_not_a_round_trip() {
 fn a_silence_is_waited_for_once() {
     holds("kill", &[49, 179, 196, 198]);
 }
+
+/// Writes to a life that had ended waited for their deadline though the next life was there, were
+/// told to it as missed, and booted its partitions once more after all had agreed.
+#[test]
+fn a_new_life_is_asked_again() {
+    holds("kill", &[135]);
+}

@@ -422,6 +422,25 @@ impl Coordinator {
         }
     }
 
+    /// A link to a peer is new. What was written over the one before may never have arrived, and
+    /// whoever died with it will not answer: it is asked again. The peer's pulse is new, too, so nothing
+    /// is given up.
+    pub fn on_link(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        let waits = |op: &Pending| op.waiting.iter().any(|(p, _)| *p == peer);
+        let numbers: Vec<u64> =
+            self.pending.iter().filter(|(_, op)| waits(op)).map(|(n, _)| *n).collect();
+        for number in numbers {
+            self.step(number, turn, |this, op, turn| {
+                let Phase::Write(write) = &mut op.phase else {
+                    return true;
+                };
+                op.waiting.retain(|(waiting, _)| *waiting != peer);
+                write.unasked.push(peer);
+                this.advance_write(number, op, turn)
+            });
+        }
+    }
+
     /// A peer does not answer, or has no link any more: nobody waits for it.
     pub fn on_unreachable(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let waits = |op: &Pending| op.waiting.iter().any(|(p, _)| *p == peer);
