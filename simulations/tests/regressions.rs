@@ -53,3 +53,17 @@ fn an_answer_from_before_a_stall_is_not_given_after_it() {
 fn a_cut_is_not_a_round_trip() {
     holds("partition", &[46]);
 }
+
+/// A decider was handed an update because the owner before it was silent, and waited for the same
+/// silence again: 264 to 326 ms for what a majority had long answered.
+#[test]
+fn a_silence_is_waited_for_once() {
+    holds("kill", &[49, 179, 196, 198]);
+}
+
+/// Writes to a life that had ended waited for their deadline though the next life was there, were
+/// told to it as missed, and booted its partitions once more after all had agreed.
+#[test]
+fn a_new_life_is_asked_again() {
+    holds("kill", &[135]);
+}

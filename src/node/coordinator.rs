@@ -131,6 +131,12 @@ pub(super) struct Gather {
     pub(super) newest: Option<Entry>,
     /// What answers without a value say is dead, up to there.
     pub(super) bar: Stamp,
+    /// What the decision must know; zero if this node covers it.
+    pub(super) min: Version,
+    /// Owners that answered for their store, this one included.
+    pub(super) answers: usize,
+    /// From then on a majority of the owners is enough.
+    pub(super) patient_until: crate::store::Mono,
 }
 
 #[derive(Debug)]
@@ -349,14 +355,15 @@ impl Coordinator {
 
     // ---- what happens meanwhile -----------------------------------------------------------
 
-    /// A peer answered. Returns how long that took, in nanoseconds, if anybody waited for it.
+    /// A peer answered. If anybody waited for it, returns how long that took, in nanoseconds, where it
+    /// says something about the way there.
     pub fn on_response(
         &mut self,
         from: NodeId,
         number: u64,
         response: Response,
         turn: &mut Turn<'_>,
-    ) -> Option<u64> {
+    ) -> Option<Option<u64>> {
         if response == Response::Working {
             // That it came is all it says.
             return None;
@@ -390,11 +397,7 @@ impl Coordinator {
             }
             self.pending.insert(number, op);
         }
-        if decision {
-            turn.outbox.given_up.push(from);
-            return None;
-        }
-        Some(turn.now.mono.since(asked))
+        Some((!decision).then(|| turn.now.mono.since(asked)))
     }
 
     /// This node did not run for a while. What others answered before may be overwritten by now and
@@ -422,6 +425,25 @@ impl Coordinator {
         }
     }
 
+    /// A link to a peer is new. What was written over the one before may never have arrived, and
+    /// whoever died with it will not answer: it is asked again. The peer's pulse is new, too, so nothing
+    /// is given up.
+    pub fn on_link(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        let waits = |op: &Pending| op.waiting.iter().any(|(p, _)| *p == peer);
+        let numbers: Vec<u64> =
+            self.pending.iter().filter(|(_, op)| waits(op)).map(|(n, _)| *n).collect();
+        for number in numbers {
+            self.step(number, turn, |this, op, turn| {
+                let Phase::Write(write) = &mut op.phase else {
+                    return true;
+                };
+                op.waiting.retain(|(waiting, _)| *waiting != peer);
+                write.unasked.push(peer);
+                this.advance_write(number, op, turn)
+            });
+        }
+    }
+
     /// A peer does not answer, or has no link any more: nobody waits for it.
     pub fn on_unreachable(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let waits = |op: &Pending| op.waiting.iter().any(|(p, _)| *p == peer);
@@ -444,7 +466,7 @@ impl Coordinator {
                 }
                 Phase::Gather(_) => {
                     drop_waiting(op, peer, turn);
-                    if op.waiting.is_empty() { this.decide_now(number, op, turn) } else { true }
+                    this.decide_if_known(number, op, turn)
                 }
                 Phase::Scatter(_) => {
                     drop_waiting(op, peer, turn);
@@ -472,6 +494,7 @@ impl Coordinator {
                 match &mut op.phase {
                     Phase::Write(_) => this.advance_write(number, op, turn),
                     Phase::Read(_) => this.hedge(number, op, turn),
+                    Phase::Gather(_) => this.decide_if_known(number, op, turn),
                     Phase::Forward(_) if op.waiting.is_empty() => {
                         this.advance_update(number, op, turn)
                     }
@@ -563,9 +586,9 @@ fn awaited(op: &Pending) -> Option<Asker> {
 
 /// How long an operation that waits for others may be left alone, in milliseconds.
 fn pause(op: &Pending) -> u64 {
-    match awaited(op) {
-        Some(_) => WORKING_MS,
-        None => DEADLINE_MS,
+    match (awaited(op), &op.phase) {
+        (Some(_), _) | (None, Phase::Gather(_)) => WORKING_MS,
+        (None, _) => DEADLINE_MS,
     }
 }
 

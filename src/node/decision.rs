@@ -6,12 +6,16 @@
 //! then it decides under the partition's lock, re-checking what it holds. The result is a new write
 //! to all owners.
 //!
+//! It waits for the other owners for [`HEDGE_MS`] at most once a majority has answered, and not at all
+//! for a rest if an owner was passed over: whoever did that has waited for a silence already, and the
+//! client must not wait for the same one twice.
+//!
 //! Exact while membership is stable and the decider answers. If a decider hangs, the next owner
 //! decides, which is counted, and last-writer-wins settles what both did.
 
 use bytes::Bytes;
 
-use super::coordinator::{Coordinator, Forward, Gather, Pending, Phase, reply};
+use super::coordinator::{Coordinator, Forward, Gather, HEDGE_MS, Pending, Phase, reply};
 use super::event::{Failure, Level};
 use super::message::{Request, Response};
 use super::outbox::lane;
@@ -117,7 +121,15 @@ impl Coordinator {
             let unsettled = kept.doubts(key, context.now);
             passed_over || absent || unsettled || !kept.covers(key, min, context)
         });
-        op.phase = Phase::Gather(Gather { update, level, newest: None, bar: Stamp::ZERO });
+        let covered =
+            turn.with(op.partition, |kept, context| kept.covers(key_ref(&op.key), min, context));
+        let min = if covered { Version::ZERO } else { min };
+        // Who passed an owner over has waited for its silence already.
+        let patience_ms = if passed_over { 0 } else { HEDGE_MS };
+        let patient_until = turn.now.mono.plus_ms(patience_ms);
+        let (newest, bar, answers) = (None, Stamp::ZERO, 1);
+        let gather = Gather { update, level, newest, bar, min, answers, patient_until };
+        op.phase = Phase::Gather(gather);
         op.waiting.clear();
         if ask {
             let request = Request::Read { key: op.key.clone(), min: Version::ZERO };
@@ -128,7 +140,7 @@ impl Coordinator {
                 }
             }
         }
-        if op.waiting.is_empty() { self.decide_now(number, op, turn) } else { true }
+        self.decide_if_known(number, op, turn)
     }
 
     /// Another owner's answer to the decider.
@@ -144,15 +156,43 @@ impl Coordinator {
         };
         match response {
             Response::Hit(entry) => {
+                gather.answers += 1;
                 let newer = |n: &crate::store::Entry| n.version() < entry.version();
                 if gather.newest.as_ref().is_none_or(newer) {
                     gather.newest = Some(entry);
                 }
             }
-            Response::Miss { bar, floor, .. } => gather.bar = gather.bar.max(bar.value).max(floor),
+            Response::Miss { bar, floor, .. } => {
+                gather.answers += 1;
+                gather.bar = gather.bar.max(bar.value).max(floor);
+            }
             _ => {}
         }
-        if op.waiting.is_empty() { self.decide_now(number, op, turn) } else { true }
+        self.decide_if_known(number, op, turn)
+    }
+
+    /// Decides once enough is known: every owner that was asked has answered, or, after a while, a
+    /// majority of all has, which knows every write that a majority acknowledged. Returns whether the
+    /// operation goes on.
+    pub(super) fn decide_if_known(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Gather(gather) = &op.phase else {
+            return false;
+        };
+        let majority = 2 * gather.answers > turn.ring.owners(op.partition).len();
+        let newest = gather.newest.as_ref().map_or(Version::ZERO, |entry| entry.version());
+        let enough = majority && newest >= gather.min && turn.now.mono >= gather.patient_until;
+        if !enough && !op.waiting.is_empty() {
+            return true;
+        }
+        for (peer, _) in op.waiting.drain(..) {
+            turn.outbox.given_up.push(peer);
+        }
+        self.decide_now(number, op, turn)
     }
 
     /// Decides on the newest version known, and replicates what was written.

@@ -249,12 +249,19 @@ impl Node {
                 self.outbox.push(Output::Close { peer, reason });
             }
             Input::Up { peer, addr } => {
-                self.links.insert(peer);
+                if !self.links.insert(peer) {
+                    // A new life, and nobody saw the old link end.
+                    self.responsiveness.down(peer);
+                    self.refresh_reachable();
+                    self.roles(now, |node, turn| node.coordinator.on_unreachable(peer, turn));
+                    self.settle(now);
+                }
                 self.responsiveness.up(peer, now.mono);
                 let flushes = self.store.flushes();
                 self.membership.up(peer, addr, flushes, &mut self.outbox);
                 self.sessions.link_up(peer, now.mono);
                 self.refresh_reachable();
+                self.roles(now, |node, turn| node.coordinator.on_link(peer, turn));
             }
             Input::Down { peer } => {
                 self.links.remove(&peer);

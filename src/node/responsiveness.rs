@@ -22,6 +22,8 @@ const PROBE_MS: u64 = 200;
 struct Pulse {
     /// Requests without an answer.
     outstanding: u32,
+    /// Somebody gave up a request, and no frame came since: its answer is still due.
+    due: bool,
     /// When the peer last sent something, or was first asked after having nothing to answer.
     quiet_since: Mono,
     /// Smoothed round trip and mean deviation (RFC 6298), in nanoseconds.
@@ -42,6 +44,7 @@ impl Responsiveness {
     pub fn up(&mut self, peer: NodeId, now: Mono) {
         self.peers.entry(peer).or_insert(Pulse {
             outstanding: 0,
+            due: false,
             quiet_since: now,
             rtt_ns: 0,
             deviation_ns: 0,
@@ -59,7 +62,7 @@ impl Responsiveness {
     /// A request left.
     pub fn sent(&mut self, peer: NodeId, now: Mono) {
         if let Some(pulse) = self.peers.get_mut(&peer) {
-            if pulse.outstanding == 0 {
+            if !pulse.owes() {
                 pulse.quiet_since = now;
             }
             pulse.outstanding += 1;
@@ -72,15 +75,17 @@ impl Responsiveness {
             return false;
         };
         pulse.quiet_since = now;
+        pulse.due = false;
         std::mem::take(&mut pulse.unresponsive)
     }
 
-    /// An answer came, after so long.
-    pub fn answered(&mut self, peer: NodeId, rtt_ns: u64) {
+    /// An answer came; after so long, if that says something about the way there.
+    pub fn answered(&mut self, peer: NodeId, rtt_ns: Option<u64>) {
         let Some(pulse) = self.peers.get_mut(&peer) else {
             return;
         };
         pulse.outstanding = pulse.outstanding.saturating_sub(1);
+        let Some(rtt_ns) = rtt_ns else { return };
         if rtt_ns > SILENCE_NS_MAX {
             // That was a cut or a hang, not the way there; and learning it would make the next one
             // be noticed late.
@@ -95,10 +100,12 @@ impl Responsiveness {
         }
     }
 
-    /// Nobody waits for that answer any more.
+    /// Nobody waits for that answer any more. A peer that lives sends it all the same; without that, one
+    /// that is dead would never be noticed by those who have somebody else to ask.
     pub fn given_up(&mut self, peer: NodeId) {
         if let Some(pulse) = self.peers.get_mut(&peer) {
             pulse.outstanding = pulse.outstanding.saturating_sub(1);
+            pulse.due = true;
         }
     }
 
@@ -113,7 +120,7 @@ impl Responsiveness {
     pub fn judge(&mut self, now: Mono) -> Vec<NodeId> {
         let mut silent = Vec::new();
         for (peer, pulse) in &mut self.peers {
-            if !pulse.unresponsive && pulse.outstanding > 0 && now >= pulse.limit() {
+            if !pulse.unresponsive && pulse.owes() && now >= pulse.limit() {
                 pulse.unresponsive = true;
                 pulse.next_probe = now;
                 silent.push(*peer);
@@ -150,7 +157,7 @@ impl Responsiveness {
             if pulse.unresponsive {
                 Some(pulse.next_probe)
             } else {
-                (pulse.outstanding > 0).then(|| pulse.limit())
+                pulse.owes().then(|| pulse.limit())
             }
         };
         self.peers.values().filter_map(next).min()
@@ -158,6 +165,11 @@ impl Responsiveness {
 }
 
 impl Pulse {
+    /// Whether a frame is to be expected from it.
+    fn owes(&self) -> bool {
+        self.outstanding > 0 || self.due
+    }
+
     /// When silence makes it unresponsive.
     fn limit(&self) -> Mono {
         // For a round trip that is roughly normal, mean plus three mean deviations is about the
@@ -191,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn a_request_that_was_given_up_is_still_to_be_answered() {
+        let mut pulses = Responsiveness::default();
+        pulses.up(PEER, ms(0));
+        pulses.sent(PEER, ms(0));
+        pulses.given_up(PEER);
+        assert_eq!(pulses.judge(ms(50)), [PEER]);
+        pulses.heard(PEER, ms(60));
+        assert!(pulses.judge(ms(1_000)).is_empty(), "and that was the answer");
+    }
+
+    #[test]
     fn an_unresponsive_peer_is_probed_five_times_a_second() {
         let mut pulses = Responsiveness::default();
         pulses.up(PEER, ms(0));
@@ -206,7 +229,7 @@ mod tests {
         pulses.up(PEER, ms(0));
         for _ in 0..50 {
             pulses.sent(PEER, ms(0));
-            pulses.answered(PEER, 40_000_000);
+            pulses.answered(PEER, Some(40_000_000));
         }
         pulses.sent(PEER, ms(0));
         assert!(pulses.judge(ms(150)).is_empty());
