@@ -2,8 +2,8 @@
 //! hands the rest to the node in batches, and writes the replies in order.
 //!
 //! Commands overlap up to a window ([`WINDOW`]), but one waits for earlier unfinished ones that touch
-//! a key it touches; commands about the connection or a whole database wait for all. Memory is
-//! bounded: a client that does not read its replies is not read either.
+//! a key it touches; commands about the connection or a whole database wait for all, and all wait for
+//! them. Memory is bounded: a client that does not read its replies is not read either.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -77,6 +77,15 @@ impl Window {
 
     pub(super) fn touches(&self, key: u64) -> bool {
         self.keys.contains(&key)
+    }
+
+    /// Whether a command is under way that is about a whole database or node. Such a command only
+    /// starts when nothing else is under way, so it is the oldest.
+    pub(super) fn is_barred(&self) -> bool {
+        match self.slots.front() {
+            Some(Slot::Waiting { missing: 1.., keys, .. }) => keys.is_empty(),
+            _ => false,
+        }
     }
 
     pub(super) fn push(&mut self, slot: Slot) {

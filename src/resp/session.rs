@@ -141,7 +141,10 @@ impl Session {
             }
         }
         if !window.is_empty()
-            && (command.keys().next().is_none() || self.conflicts(&command, window))
+            && (window.is_barred()
+                || self.replies == ReplyMode::Skip
+                || command.keys().next().is_none()
+                || self.conflicts(&command, window))
         {
             return Verdict::Wait;
         }
