@@ -2,10 +2,11 @@
 //! hands the rest to the node in batches, and writes the replies in order.
 //!
 //! Commands overlap up to a window ([`WINDOW`]), but one waits for earlier unfinished ones that touch
-//! a key it touches; commands about the connection or a whole database wait for all. Memory is
-//! bounded: a client that does not read its replies is not read either.
+//! a key it touches; commands about the connection or a whole database wait for all, and all wait for
+//! them. Memory is bounded: a client that does not read its replies is not read either.
 
 use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -54,8 +55,8 @@ pub(super) struct Window {
     pub(super) slots: VecDeque<Slot>,
     /// Number of the oldest slot.
     first: u64,
-    /// Hashes of the keys under way; few, so a list.
-    keys: Vec<u64>,
+    /// Hashes of the keys under way, and how often each. One command may name a million.
+    keys: HashMap<u64, u32>,
 }
 
 /// Bits of a token that number the part within a command.
@@ -76,12 +77,23 @@ impl Window {
     }
 
     pub(super) fn touches(&self, key: u64) -> bool {
-        self.keys.contains(&key)
+        self.keys.contains_key(&key)
+    }
+
+    /// Whether a command is under way that is about a whole database or node. Such a command only
+    /// starts when nothing else is under way, so it is the oldest.
+    pub(super) fn is_barred(&self) -> bool {
+        match self.slots.front() {
+            Some(Slot::Waiting { missing: 1.., keys, .. }) => keys.is_empty(),
+            _ => false,
+        }
     }
 
     pub(super) fn push(&mut self, slot: Slot) {
         if let Slot::Waiting { keys, .. } = &slot {
-            self.keys.extend_from_slice(keys);
+            for key in keys {
+                *self.keys.entry(*key).or_default() += 1;
+            }
         }
         self.slots.push_back(slot);
     }
@@ -109,9 +121,15 @@ impl Window {
         self.first += 1;
         if let Slot::Waiting { keys, .. } = &slot {
             for key in keys {
-                if let Some(at) = self.keys.iter().position(|k| k == key) {
-                    self.keys.swap_remove(at);
+                if let Entry::Occupied(mut under_way) = self.keys.entry(*key) {
+                    *under_way.get_mut() -= 1;
+                    if *under_way.get() == 0 {
+                        under_way.remove();
+                    }
                 }
+            }
+            if self.keys.is_empty() && self.keys.capacity() > 4 * WINDOW {
+                self.keys = HashMap::new();
             }
         }
         Some(slot)

@@ -1,6 +1,7 @@
 //! What a connection is to us, and what its commands do: the way from a typed command to operations
 //! on the cache, and from their answers to a reply.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -141,7 +142,10 @@ impl Session {
             }
         }
         if !window.is_empty()
-            && (command.keys().next().is_none() || self.conflicts(&command, window))
+            && (window.is_barred()
+                || self.replies == ReplyMode::Skip
+                || command.keys().next().is_none()
+                || self.conflicts(&command, window))
         {
             return Verdict::Wait;
         }
@@ -485,12 +489,13 @@ impl Session {
         let mut parts = Vec::new();
         let mut missing = 0;
         let mut keys = Vec::new();
+        let mut named = HashSet::new();
         for (part, (key, operation)) in operations.enumerate() {
             let key_ref = self.key_ref(key);
             // One key named twice in one command: the later part waits for no earlier one, so it
             // goes the same way, in order.
             let hash = self.key_hash(key);
-            let queued = missing > 0 && keys.contains(&hash);
+            let queued = missing > 0 && named.contains(&hash);
             let local = |answer: Answer<&[u8]>| Reply::Answer {
                 answer: answer.map(Bytes::copy_from_slice),
                 written: None,
@@ -508,6 +513,7 @@ impl Session {
                 let reply_to = ReplyTo::Mailbox(self.mailbox.clone(), token);
                 call.submissions.push(Submission { command, reply_to });
                 keys.push(hash);
+                named.insert(hash);
                 missing += 1;
             }
             parts.push(answered);
