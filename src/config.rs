@@ -89,6 +89,16 @@ impl Config {
         {
             return setting("name", format!("is {} bytes long; 1 to 64 are allowed", name.len()));
         }
+        for (setting_name, text) in
+            [("name", self.name.as_deref().unwrap_or_default()), ("zone", &self.zone)]
+        {
+            if text.chars().any(char::is_control) {
+                return setting(
+                    setting_name,
+                    "has control characters, which logs break at".to_owned(),
+                );
+            }
+        }
         if self.replicas.get() > 8 {
             return setting("replicas", format!("is {}; 1 to 8 are allowed", self.replicas));
         }

@@ -35,6 +35,8 @@ const REFUSED: u32 = 1;
 const REPEAT_SECS: u64 = 60;
 /// Addresses remembered for that.
 const REPEATS_MAX: usize = 1024;
+/// The key under which complaints about names are remembered.
+const NAMES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::BROADCAST), 0);
 /// How long a stopping node goes on for operations under way, in milliseconds.
 const DRAIN_MS: u64 = 1_500;
 /// How long the last frames are given to reach the peers.
@@ -103,6 +105,9 @@ impl Running {
     }
 }
 
+/// What the seeds' names resolve to, and which do not.
+type Resolved = (Vec<SocketAddr>, Vec<String>);
+
 /// What the loop holds.
 struct Driver {
     node: Node,
@@ -112,7 +117,7 @@ struct Driver {
     handle: Handle,
     time: Time,
     seeds: Vec<String>,
-    resolved: (mpsc::Sender<Vec<SocketAddr>>, mpsc::Receiver<Vec<SocketAddr>>),
+    resolved: (mpsc::Sender<Resolved>, mpsc::Receiver<Resolved>),
     resolving: bool,
     stop: mpsc::Receiver<()>,
     stage: watch::Sender<Stage>,
@@ -249,8 +254,12 @@ impl Driver {
                     let until = self.time.mono().plus_ms(DRAIN_MS);
                     stopping = Some(until);
                 }
-                Some(addrs) = self.resolved.1.recv() => {
+                Some((addrs, failed)) = self.resolved.1.recv() => {
                     self.resolving = false;
+                    // One complaint a minute for all names, under an address that nobody has.
+                    if !failed.is_empty() && self.may_say(NAMES) {
+                        warn!("cannot resolve seeds ({}); going on trying", failed.join("; "));
+                    }
                     self.turn(Input::Seeds(addrs));
                 }
                 count = self.events.recv_many(&mut events, BATCH_MAX) => {
@@ -478,14 +487,14 @@ impl Driver {
         self.resolving = true;
         let (seeds, resolved) = (self.seeds.clone(), self.resolved.0.clone());
         tokio::spawn(async move {
-            let mut addrs = Vec::new();
+            let (mut addrs, mut failed) = (Vec::new(), Vec::new());
             for seed in seeds {
                 match lookup(&seed).await {
                     Ok(found) => addrs.extend(found),
-                    Err(error) => debug!(seed, "cannot resolve: {error}"),
+                    Err(error) => failed.push(format!("{seed}: {error}")),
                 }
             }
-            let _ = resolved.send(addrs).await;
+            let _ = resolved.send((addrs, failed)).await;
         });
     }
 }

@@ -1,8 +1,8 @@
 //! A node in its duty of serving client operations: whom to ask, how many must answer, and what the
 //! client is told.
 //!
-//! This file keeps the operations under way, their deadlines and what happens to them meanwhile; how
-//! a write goes is in [`super::writing`], a read in [`super::reading`], a read-modify-write in
+//! This file keeps the operations under way, their deadlines and what happens to them meanwhile;
+//! how a write goes is in [`super::writing`], a read in [`super::reading`], a read-modify-write in
 //! [`super::decision`].
 //!
 //! The coordinator remembers its writes that not all owners have acknowledged, so that this node's
@@ -355,8 +355,8 @@ impl Coordinator {
 
     // ---- what happens meanwhile -----------------------------------------------------------
 
-    /// A peer answered. If anybody waited for it, returns how long that took, in nanoseconds, where it
-    /// says something about the way there.
+    /// A peer answered. If anybody waited for it, returns how long that took, in nanoseconds, where
+    /// it says something about the way there.
     pub fn on_response(
         &mut self,
         from: NodeId,
@@ -426,8 +426,8 @@ impl Coordinator {
     }
 
     /// A link to a peer is new. What was written over the one before may never have arrived, and
-    /// whoever died with it will not answer: it is asked again. The peer's pulse is new, too, so nothing
-    /// is given up.
+    /// whoever died with it will not answer: it is asked again. The peer's pulse is new, too, so
+    /// nothing is given up.
     pub fn on_link(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         let waits = |op: &Pending| op.waiting.iter().any(|(p, _)| *p == peer);
         let numbers: Vec<u64> =
@@ -534,8 +534,8 @@ impl Coordinator {
                     return self.end_read(op, turn);
                 }
                 self.stats.unanswered += 1;
-                // An owner that has not caught up, and can ask nobody, is in doubt, and the answer is
-                // a miss; unless it knows better, by a write of its own.
+                // An owner that has not caught up, and can ask nobody, is in doubt, and the answer
+                // is a miss; unless it knows better, by a write of its own.
                 let owner = turn.ring.is_owner(turn.own, op.partition);
                 let own = own_write(&op.key, op.partition, read.min, turn);
                 let result = match (own, owner && read.min == Version::ZERO) {

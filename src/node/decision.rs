@@ -1,14 +1,14 @@
 //! Read-modify-writes: one owner decides.
 //!
-//! The decider of a partition is its first owner that is ready and answers. It decides on the newest
-//! version known: if it holds no value, or the owners changed lately, or the request carries a
-//! version it does not cover, or an owner before it was passed over, it asks the other owners first;
-//! then it decides under the partition's lock, re-checking what it holds. The result is a new write
-//! to all owners.
+//! The decider of a partition is its first owner that is ready and answers. It decides on the
+//! newest version known: if it holds no value, or the owners changed lately, or the request carries
+//! a version it does not cover, or an owner before it was passed over, it asks the other owners
+//! first; then it decides under the partition's lock, re-checking what it holds. The result is a
+//! new write to all owners.
 //!
-//! It waits for the other owners for [`HEDGE_MS`] at most once a majority has answered, and not at all
-//! for a rest if an owner was passed over: whoever did that has waited for a silence already, and the
-//! client must not wait for the same one twice.
+//! It waits for the other owners for [`HEDGE_MS`] at most once a majority has answered, and not at
+//! all for a rest if an owner was passed over: whoever did that has waited for a silence already,
+//! and the client must not wait for the same one twice.
 //!
 //! Exact while membership is stable and the decider answers. If a decider hangs, the next owner
 //! decides, which is counted, and last-writer-wins settles what both did.
@@ -172,8 +172,8 @@ impl Coordinator {
     }
 
     /// Decides once enough is known: every owner that was asked has answered, or, after a while, a
-    /// majority of all has, which knows every write that a majority acknowledged. Returns whether the
-    /// operation goes on.
+    /// majority of all has, which knows every write that a majority acknowledged. Returns whether
+    /// the operation goes on.
     pub(super) fn decide_if_known(
         &mut self,
         number: u64,

@@ -315,16 +315,18 @@ impl Membership {
 
     /// Takes note of a peer's name, from its Hello.
     pub fn learn_name(&mut self, id: NodeId, name: &str) {
-        if name.len() <= NAME_BYTES_MAX && self.names.len() < MEMBERS_MAX {
+        let printable = !name.chars().any(char::is_control);
+        if printable && name.len() <= NAME_BYTES_MAX && self.names.len() < MEMBERS_MAX {
             self.names.insert(id, name.to_owned());
         }
     }
 
     /// The seeds' addresses, own ones left out.
     pub fn set_seeds(&mut self, seeds: Vec<SocketAddr>, now: Now) {
-        let own = self.identity().addr;
+        let (own, given) = (self.identity().addr, seeds.len());
         self.seeds = seeds.into_iter().filter(|seed| *seed != own).collect();
-        self.seeded = self.seeded && !self.seeds.is_empty();
+        // Names that do not resolve now may do so later; own addresses never lead anywhere else.
+        self.seeded = self.seeded && (given == 0 || !self.seeds.is_empty());
         for seed in &self.seeds {
             self.dials.entry(*seed).or_insert(Dial { next: now.mono, failures: 0, tried: false });
         }

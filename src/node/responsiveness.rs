@@ -100,8 +100,8 @@ impl Responsiveness {
         }
     }
 
-    /// Nobody waits for that answer any more. A peer that lives sends it all the same; without that, one
-    /// that is dead would never be noticed by those who have somebody else to ask.
+    /// Nobody waits for that answer any more. A peer that lives sends it all the same; without
+    /// that, one that is dead would never be noticed by those who have somebody else to ask.
     pub fn given_up(&mut self, peer: NodeId) {
         if let Some(pulse) = self.peers.get_mut(&peer) {
             pulse.outstanding = pulse.outstanding.saturating_sub(1);

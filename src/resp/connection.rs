@@ -253,6 +253,8 @@ impl Connection {
                             &mut self.out,
                             &mut self.submissions,
                         ),
+                        // A web page that posts to this port must not get its body carried out.
+                        Err(error) if error.is_http() => break Pause::End,
                         Err(error) => self.session.refuse(&error, &mut self.window, &mut self.out),
                     };
                     (consumed, verdict)

@@ -82,6 +82,15 @@ pub enum CommandError<'a> {
 const ECHOED_MAX: usize = 128;
 
 impl CommandError<'_> {
+    /// Whether this is no client at all, but a browser that was led here: Redis, too, closes such a
+    /// connection without a word, or a page could post commands as its body.
+    #[cold]
+    pub fn is_http(&self) -> bool {
+        let Self::UnknownCommand(args) = self else { return false };
+        let is = |name: &[u8]| args.get(0).is_some_and(|given| given.eq_ignore_ascii_case(name));
+        is(b"post") || is(b"host:")
+    }
+
     /// Writes the error as a reply.
     #[cold]
     pub fn encode(&self, out: &mut Encoder) {

@@ -191,8 +191,8 @@ pub struct Partition {
     layout: u32,
     ghosts: VecDeque<u64>,
     values: Vec<(Namespace, u32)>,
-    /// Of these, how many a flush has killed that sweeping has not come to yet.
-    flushed: Vec<(Namespace, u32)>,
+    /// Of these, how many a flush up to that stamp has killed that sweeping has not come to yet.
+    flushed: Vec<(Namespace, Stamp, u32)>,
     marks: u32,
     record_bytes: usize,
     mark_bytes: usize,
@@ -570,15 +570,10 @@ impl Partition {
         if !flushed && !expired {
             return false;
         }
-        let is_mark = record.is_mark();
         let hash = key_hash(key, self.seed);
         let bytes = key.bytes.to_vec();
         let key = KeyRef { namespace: key.namespace, bytes: &bytes };
         if flushed {
-            let counted = self.flushed.iter_mut().find(|(n, _)| *n == key.namespace);
-            if let Some((_, dead)) = counted.filter(|_| !is_mark) {
-                *dead = dead.saturating_sub(1);
-            }
             self.remove(key, hash);
         } else if self.sole {
             self.forget(key, hash);
@@ -605,8 +600,8 @@ impl Partition {
     pub(super) fn note_flush(&mut self, before: &Flushes, after: &Flushes) {
         for (own, count) in &self.values {
             if after.of(*own) > before.of(*own) {
-                self.flushed.retain(|(n, _)| n != own);
-                self.flushed.push((*own, *count));
+                self.flushed.retain(|(n, _, _)| n != own);
+                self.flushed.push((*own, after.of(*own), *count));
             }
         }
     }
@@ -618,11 +613,11 @@ impl Partition {
 
     /// Entries with a value in a namespace, or in all.
     pub fn values(&self, namespace: Option<Namespace>) -> u64 {
-        let of = |counts: &[(Namespace, u32)]| -> u64 {
-            let wanted = counts.iter().filter(|(n, _)| namespace.is_none_or(|w| w == *n));
-            wanted.map(|(_, count)| u64::from(*count)).sum()
-        };
-        of(&self.values).saturating_sub(of(&self.flushed))
+        let asked = |own: Namespace| namespace.is_none_or(|wanted| wanted == own);
+        let kept = self.values.iter().filter(|(n, _)| asked(*n)).map(|(_, count)| *count);
+        let dead = self.flushed.iter().filter(|(n, _, _)| asked(*n)).map(|(_, _, count)| *count);
+        let (kept, dead) = (kept.map(u64::from).sum::<u64>(), dead.map(u64::from).sum());
+        kept.saturating_sub(dead)
     }
 
     /// Entries without a value.
@@ -688,7 +683,7 @@ impl Partition {
         self.record_bytes = self.record_bytes - before + after;
         self.mark_bytes += after;
         self.marks += 1;
-        self.count(key.namespace, -1);
+        self.count_out(key.namespace, version);
     }
 
     fn remove(&mut self, key: KeyRef<'_>, hash: u64) -> Option<Version> {
@@ -699,7 +694,7 @@ impl Partition {
             self.mark_bytes -= record.footprint();
             self.marks -= 1;
         } else {
-            self.count(key.namespace, -1);
+            self.count_out(key.namespace, record.version());
         }
         Some(record.version())
     }
@@ -712,7 +707,11 @@ impl Partition {
         match self.table.entry(hash, |r| r.is(key), rehash) {
             Slot::Occupied(mut slot) => {
                 let record = slot.get_mut();
+                let version = record.version();
                 if record.overwrite(parts) {
+                    if !self.flushed.is_empty() {
+                        self.uncount_flushed(key.namespace, version);
+                    }
                     return;
                 }
                 let (before, was_mark) = (record.footprint(), record.is_mark());
@@ -725,7 +724,7 @@ impl Partition {
                     self.mark_bytes -= before;
                     self.marks -= 1;
                 } else {
-                    self.count(key.namespace, -1);
+                    self.count_out(key.namespace, version);
                 }
                 self.count_in(key.namespace, parts, after);
             }
@@ -748,6 +747,22 @@ impl Partition {
         } else {
             self.marks += 1;
             self.mark_bytes += footprint;
+        }
+    }
+
+    fn count_out(&mut self, namespace: Namespace, version: Version) {
+        self.count(namespace, -1);
+        self.uncount_flushed(namespace, version);
+    }
+
+    /// A value of that version is no more: if a flush had killed it, it no longer counts as dead.
+    fn uncount_flushed(&mut self, namespace: Namespace, version: Version) {
+        let entry = self
+            .flushed
+            .iter_mut()
+            .find(|(n, stamp, _)| *n == namespace && version.value <= *stamp);
+        if let Some((_, _, dead)) = entry {
+            *dead = dead.saturating_sub(1);
         }
     }
 

@@ -386,6 +386,9 @@ fn a_flushed_key_is_not_counted_and_one_written_later_is() {
     assert_eq!(bench.partition.values(None), 0);
     bench.merge(b"new", &Bench::value(at(30), "v"));
     assert_eq!(bench.partition.values(None), 1);
+    bench.merge(b"old", &Bench::value(at(31), "w"));
+    assert_eq!(bench.partition.values(None), 2, "written again");
+    bench.merge(b"old", &Entry::mark(at(32)));
     bench.with(0, |p, context| (0..p.buckets()).for_each(|b| _ = p.sweep_at(b, context)));
     bench.partition.note_swept();
     assert_eq!(bench.partition.values(None), 1);
