@@ -48,8 +48,6 @@ pub enum Origin {
     Client(OpId),
     /// Another node: this one is the decider.
     Peer(Asker),
-    /// Nobody: a repair.
-    Nobody,
 }
 
 /// One operation under way.
@@ -625,7 +623,6 @@ pub(super) fn reply(
     turn: &mut Turn<'_>,
 ) {
     match origin {
-        Origin::Nobody => {}
         Origin::Client(id) => {
             let reply = match result {
                 Ok((answer, written)) => Reply::Answer { answer, written },

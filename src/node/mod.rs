@@ -39,7 +39,7 @@ use rand::rngs::ChaCha12Rng;
 use rand::{RngExt, SeedableRng};
 
 use crate::placement::{Generation, NodeId, Partition, PartitionCount, Ring};
-use crate::store::{Clock, Mono, Now, Store, Version};
+use crate::store::{Clock, Mono, Now, Store};
 use codec::{CodecError, Header, Kind};
 use coordinator::{Coordinator, Origin};
 use event::{Command, Input, Notice, Output, Reply};
@@ -661,9 +661,6 @@ impl Node {
     fn is_ready(&self) -> bool {
         self.membership.is_open() && self.sessions.is_settled() && !self.lateness.is_late()
     }
-
-    /// A version below every other: for commands without one.
-    pub const NO_MIN: Version = Version::ZERO;
 }
 
 /// The roles, apart from their surroundings.

@@ -142,11 +142,6 @@ impl Sessions {
         self.boots.is_empty()
     }
 
-    /// Partitions on their way to ready.
-    pub fn booting(&self) -> usize {
-        self.boots.len()
-    }
-
     /// Partitions held without owning them.
     pub fn handing_off(&self) -> usize {
         self.handoffs.len()
