@@ -33,7 +33,7 @@ use super::message::State;
 use super::outbox::{Outbox, datagram};
 use super::timers::Timers;
 use crate::placement::{Generation, NodeId, Seat, Zone};
-use crate::store::partition::Flushes;
+use crate::store::Flushes;
 use crate::store::{Mono, Now};
 
 /// Longest datagram, all headers of ours included: what a QUIC datagram takes at the smallest

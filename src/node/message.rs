@@ -23,7 +23,8 @@ use serde::{Deserialize, Serialize};
 use super::event::{Level, Written};
 use super::membership::Identity;
 use crate::placement::{Generation, Partition};
-use crate::store::partition::{FLOORS, Flushes};
+use crate::store::Flushes;
+use crate::store::partition::FLOORS;
 use crate::store::{Answer, Cursor, Entry, Key, Namespace, Stamp, Update, Version};
 
 /// The first thing said on a link, by the acceptor first.

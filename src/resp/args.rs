@@ -66,11 +66,6 @@ impl<'a> Args<'a> {
         let bytes = self.bytes;
         self.spans.iter().map(move |span| &bytes[span.start as usize..span.end as usize])
     }
-
-    /// A copy that outlives the connection's buffer, for a command that has to wait.
-    pub fn to_owned(self) -> OwnedArgs {
-        OwnedArgs::new(self.iter())
-    }
 }
 
 impl std::fmt::Debug for Args<'_> {

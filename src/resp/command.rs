@@ -389,6 +389,11 @@ impl ExactSizeIterator for Keys<'_> {}
 pub struct Pairs<'a>(pub(super) Args<'a>);
 
 impl<'a> Pairs<'a> {
+    /// Keys and values in turn, as they were given.
+    pub fn args(&self) -> Args<'a> {
+        self.0
+    }
+
     /// Only the keys.
     pub fn keys(&self) -> Keys<'a> {
         Keys::every(2, self.0)

@@ -22,15 +22,19 @@ pub mod error;
 pub mod glob;
 mod info;
 mod inline;
+mod introduction;
 pub mod introspect;
 pub mod listener;
+mod many;
 mod number;
 mod parse;
 #[cfg(test)]
 mod reader;
+mod reply;
 mod session;
 pub mod table;
 mod view;
+mod window;
 
 pub use args::{Args, OwnedArgs};
 pub use command::{Command, Keys};

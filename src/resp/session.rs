@@ -4,18 +4,17 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::command::{
-    Client, ClientFilter, ClientInfo, Credentials, Expiry, Hello, ReplyMode, Set, SetCondition,
-    SetExpiry,
-};
-use super::connection::{Slot, Window};
-use super::encode::{Encoder, Protocol};
+use super::command::{Expiry, ReplyMode, Set, SetCondition, SetExpiry};
+use super::connection::OUT_BYTES;
+use super::encode::Encoder;
 use super::listener::Clients;
-use super::{Command, CommandError, info, view};
+use super::many::{Many, WHOLE_MAX};
+use super::reply::{Finish, combine, encode};
+use super::window::{Slot, Window};
+use super::{Command, CommandError};
 use crate::handle::{Batch, Mailbox, ReplyTo, Submission};
 use crate::node::event::{Command as NodeCommand, Level, Reply};
 use crate::store::entry::KEY_BYTES_MAX;
@@ -37,43 +36,30 @@ pub(super) enum Verdict {
     Close,
 }
 
-/// How the answers to the parts of a command become its reply.
+/// How far a command on many keys is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Finish {
-    Get,
-    /// SET without conditions, MSET.
-    Ok,
-    /// SET with a condition; whether the old value is the answer.
-    SetIf {
-        answer_old: bool,
-    },
-    /// DEL, UNLINK, EXISTS: how many.
-    Count,
-    Mget,
-    Ttl,
-    Pttl,
-    Strlen,
-    Type,
-    /// Whatever number or flag comes.
-    Number,
-    /// INCR and its like.
-    Sum,
-    DbSize,
-    View,
+pub(super) enum Progress {
+    /// There is none.
+    Done,
+    /// It waits for answers.
+    Waiting,
+    /// It goes on when its reply so far is sent.
+    Sending,
 }
 
 /// One connection's state, as its client sees it.
 pub(super) struct Session {
-    id: u64,
-    peer: SocketAddr,
-    database: u32,
-    authenticated: bool,
-    name: String,
-    library: (String, String),
-    replies: ReplyMode,
+    pub(super) id: u64,
+    pub(super) peer: SocketAddr,
+    pub(super) database: u32,
+    pub(super) authenticated: bool,
+    pub(super) name: String,
+    pub(super) library: (String, String),
+    pub(super) replies: ReplyMode,
     scratch: Encoder,
+    many: Option<Many>,
     mailbox: Arc<Mailbox>,
-    clients: Arc<Clients>,
+    pub(super) clients: Arc<Clients>,
 }
 
 impl Session {
@@ -92,6 +78,7 @@ impl Session {
             library: Default::default(),
             replies: ReplyMode::On,
             scratch: Encoder::default(),
+            many: None,
             mailbox,
             clients,
         };
@@ -156,6 +143,22 @@ impl Session {
             self.answer(window, out, |out| out.error(text.as_bytes()));
             return Verdict::Done;
         }
+        if let Command::Mset(pairs) = command
+            && let Some(longest) = pairs.map(|(_, value)| value.len()).max()
+            && longest > self.clients.handle.value_bytes_max()
+        {
+            return self.refuse(&CommandError::TooLong, window, out);
+        }
+        if command.keys().len() > WHOLE_MAX {
+            if !window.is_empty() {
+                return Verdict::Wait;
+            }
+            self.many = Many::new(&command, self.replies != ReplyMode::On, out);
+            if self.replies == ReplyMode::Skip {
+                self.replies = ReplyMode::On;
+            }
+            return Verdict::Done;
+        }
         let now_ms = self.clients.handle.expiry_ms(batch);
         let mut call = Call { batch, window, out, submissions };
         match command {
@@ -168,10 +171,6 @@ impl Session {
             Command::Type(key) => self.one(&mut call, Finish::Type, key, Operation::Get),
             Command::Set(set) => return self.set(&mut call, set, now_ms),
             Command::Mset(pairs) => {
-                let longest = pairs.map(|(_, value)| value.len()).max().unwrap_or(0);
-                if longest > self.clients.handle.value_bytes_max() {
-                    return self.refuse(&CommandError::TooLong, call.window, call.out);
-                }
                 let sets =
                     pairs.map(|(key, value)| (key, Operation::Set { value, deadline_ms: None }));
                 self.each(&mut call, Finish::Ok, sets);
@@ -226,183 +225,6 @@ impl Session {
             other => return self.connection_command(other, window, out),
         }
         Verdict::Done
-    }
-
-    /// Commands about the connection and the server: answered at once, in their turn.
-    fn connection_command(
-        &mut self,
-        command: Command<'_>,
-        window: &mut Window,
-        out: &mut Encoder,
-    ) -> Verdict {
-        match command {
-            Command::Ping(None) => self.answer(window, out, |out| out.simple("PONG")),
-            Command::Ping(Some(message)) | Command::Echo(message) => {
-                self.answer(window, out, |out| out.bulk(message));
-            }
-            Command::Hello(hello) => return self.hello(hello, window, out),
-            Command::Auth(credentials) => match self.authenticate(credentials) {
-                Ok(()) => self.answer(window, out, Encoder::ok),
-                Err(error) => return self.refuse(&error, window, out),
-            },
-            Command::Select(database) if database < DATABASES => {
-                self.database = database;
-                self.register();
-                self.answer(window, out, Encoder::ok);
-            }
-            Command::Select(_) => return self.refuse(&CommandError::DbIndex, window, out),
-            Command::Client(client) => self.client(client, window, out),
-            Command::Introspect(introspect) => {
-                self.answer(window, out, |out| introspect.encode(out));
-            }
-            Command::Help(entry) => self.answer(window, out, |out| entry.encode_help(out)),
-            Command::Info(sections) => {
-                let text = info::info(&self.clients, sections);
-                self.answer(window, out, |out| out.verbatim(text.as_bytes()));
-            }
-            Command::ConfigGet(patterns) => {
-                let found = info::config(&self.clients, patterns);
-                self.answer(window, out, |out| {
-                    out.map(found.len());
-                    for (name, value) in &found {
-                        out.bulk(name.as_bytes());
-                        out.bulk(value.as_bytes());
-                    }
-                });
-            }
-            Command::Time => {
-                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-                let now = now.unwrap_or_default();
-                self.answer(window, out, |out| {
-                    out.array(2);
-                    out.bulk(now.as_secs().to_string().as_bytes());
-                    out.bulk(now.subsec_micros().to_string().as_bytes());
-                });
-            }
-            Command::Quit => {
-                self.answer(window, out, Encoder::ok);
-                return Verdict::Close;
-            }
-            Command::Reset => {
-                self.database = 0;
-                self.name.clear();
-                self.replies = ReplyMode::On;
-                self.authenticated = self.clients.options.password.is_none();
-                out.set_protocol(Protocol::Resp2);
-                self.register();
-                self.answer(window, out, |out| out.simple("RESET"));
-            }
-            _ => unreachable!("commands on keys are carried out by their caller"),
-        }
-        Verdict::Done
-    }
-
-    fn hello(&mut self, hello: Hello<'_>, window: &mut Window, out: &mut Encoder) -> Verdict {
-        if let Some(credentials) = hello.auth {
-            if let Err(error) = self.authenticate(credentials) {
-                return self.refuse(&error, window, out);
-            }
-        } else if !self.authenticated {
-            return self.refuse(&CommandError::HelloNoAuth, window, out);
-        }
-        if let Some(name) = hello.name {
-            self.name = String::from_utf8_lossy(name).into_owned();
-        }
-        if let Some(protocol) = hello.protocol {
-            out.set_protocol(protocol);
-        }
-        self.register();
-        let id = self.id as i64;
-        self.answer(window, out, |out| {
-            let version = if out.protocol() == Protocol::Resp3 { 3 } else { 2 };
-            out.map(7);
-            for (name, value) in [("server", "redis"), ("version", info::REDIS_VERSION)] {
-                out.bulk(name.as_bytes());
-                out.bulk(value.as_bytes());
-            }
-            out.bulk(b"proto");
-            out.integer(version);
-            out.bulk(b"id");
-            out.integer(id);
-            for (name, value) in [("mode", "standalone"), ("role", "master")] {
-                out.bulk(name.as_bytes());
-                out.bulk(value.as_bytes());
-            }
-            out.bulk(b"modules");
-            out.array(0);
-        });
-        Verdict::Done
-    }
-
-    fn authenticate(&mut self, credentials: Credentials<'_>) -> Result<(), CommandError<'static>> {
-        let Some(password) = &self.clients.options.password else {
-            // Redis takes any password for the default user, who has none, if he is named.
-            return match credentials.user {
-                Some(b"default") => Ok(()),
-                Some(_) => Err(CommandError::WrongPass),
-                None => Err(CommandError::AuthWithoutPassword),
-            };
-        };
-        let user = credentials.user.is_none_or(|user| user == b"default");
-        if user & same_secret(password.as_bytes(), credentials.password) {
-            self.authenticated = true;
-            return Ok(());
-        }
-        Err(CommandError::WrongPass)
-    }
-
-    fn client(&mut self, client: Client<'_>, window: &mut Window, out: &mut Encoder) {
-        match client {
-            Client::Id => {
-                let id = self.id as i64;
-                self.answer(window, out, |out| out.integer(id));
-            }
-            Client::GetName => {
-                let name = self.name.clone();
-                self.answer(window, out, |out| match name.as_str() {
-                    "" => out.null(),
-                    name => out.bulk(name.as_bytes()),
-                });
-            }
-            Client::SetName(name) => {
-                self.name = String::from_utf8_lossy(name).into_owned();
-                self.register();
-                self.answer(window, out, Encoder::ok);
-            }
-            Client::SetInfo(what, value) => {
-                let value = String::from_utf8_lossy(&value[..value.len().min(64)]).into_owned();
-                match what {
-                    ClientInfo::LibName => self.library.0 = value,
-                    ClientInfo::LibVer => self.library.1 = value,
-                }
-                self.register();
-                self.answer(window, out, Encoder::ok);
-            }
-            Client::Info => {
-                let line = self.line() + "\n";
-                self.answer(window, out, |out| out.verbatim(line.as_bytes()));
-            }
-            Client::List(filter) => {
-                let lines = self.clients.lines.lock();
-                let wanted: Vec<&String> = match filter {
-                    ClientFilter::All | ClientFilter::Normal => lines.values().collect(),
-                    ClientFilter::Nobody => Vec::new(),
-                    ClientFilter::Ids(ids) => {
-                        ids.iter().filter_map(|id| lines.get(&(id as u64))).collect()
-                    }
-                };
-                let text: String = wanted.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
-                drop(lines);
-                self.answer(window, out, |out| out.verbatim(text.as_bytes()));
-            }
-            Client::NoEvict(_) | Client::NoTouch(_) => self.answer(window, out, Encoder::ok),
-            Client::Reply(mode) => {
-                self.replies = mode;
-                if mode == ReplyMode::On {
-                    self.answer(window, out, Encoder::ok);
-                }
-            }
-        }
     }
 
     fn set(&mut self, call: &mut Call<'_>, set: Set<'_>, now_ms: u64) -> Verdict {
@@ -486,43 +308,99 @@ impl Session {
         finish: Finish,
         operations: impl Iterator<Item = (&'k [u8], Operation<&'k [u8]>)>,
     ) {
-        let mut parts = Vec::new();
-        let mut missing = 0;
-        let mut keys = Vec::new();
+        let parts = self.parts(call, finish, operations, usize::MAX);
+        if parts.missing == 0 && call.window.is_empty() {
+            return self.finish(parts.into_slot(finish), call.out);
+        }
+        call.window.push(parts.into_slot(finish));
+    }
+
+    /// Begins operations one after another, until local answers have grown to `bytes_max`.
+    fn parts<'k>(
+        &mut self,
+        call: &mut Call<'_>,
+        finish: Finish,
+        operations: impl Iterator<Item = (&'k [u8], Operation<&'k [u8]>)>,
+        bytes_max: usize,
+    ) -> Parts {
+        let mut parts = Parts::default();
+        let mut bytes = 0;
         let mut named = HashSet::new();
-        for (part, (key, operation)) in operations.enumerate() {
-            let key_ref = self.key_ref(key);
+        for (key, operation) in operations {
             // One key named twice in one command: the later part waits for no earlier one, so it
             // goes the same way, in order.
             let hash = self.key_hash(key);
-            let queued = missing > 0 && named.contains(&hash);
-            let local = |answer: Answer<&[u8]>| Reply::Answer {
-                answer: answer.map(Bytes::copy_from_slice),
-                written: None,
+            let queued = parts.missing > 0 && named.contains(&hash);
+            let local = |answer: Answer<&[u8]>| {
+                let answer = match answer {
+                    // Only that it is there counts.
+                    Answer::Found { .. } if finish == Finish::Count => Answer::Existed(true),
+                    answer => answer.map(Bytes::copy_from_slice),
+                };
+                if let Answer::Found { value, .. } = &answer {
+                    bytes += value.len();
+                }
+                Reply::Answer { answer, written: None }
             };
             let answered = match queued {
                 true => None,
                 false => {
-                    let handle = &self.clients.handle;
+                    let (handle, key_ref) = (&self.clients.handle, self.key_ref(key));
                     handle.local(call.batch, key_ref, &operation, local).ok()
                 }
             };
             if answered.is_none() {
                 let command = self.node_command(key, operation);
-                let token = call.window.token(part);
+                let token = call.window.token(parts.answers.len());
                 let reply_to = ReplyTo::Mailbox(self.mailbox.clone(), token);
                 call.submissions.push(Submission { command, reply_to });
-                keys.push(hash);
+                parts.keys.push(hash);
                 named.insert(hash);
-                missing += 1;
+                parts.missing += 1;
             }
-            parts.push(answered);
+            parts.answers.push(answered);
+            if bytes >= bytes_max {
+                break;
+            }
         }
-        let slot = Slot::Waiting { finish, parts, missing, keys };
-        if missing == 0 && call.window.is_empty() {
-            return self.finish(slot, call.out);
-        }
-        call.window.push(slot);
+        parts
+    }
+
+    /// Goes on with a command on many keys, if one is under way.
+    pub(super) fn go_on(
+        &mut self,
+        batch: Batch,
+        window: &mut Window,
+        out: &mut Encoder,
+        submissions: &mut Vec<Submission>,
+    ) -> Progress {
+        let Some(mut many) = self.many.take() else {
+            return Progress::Done;
+        };
+        let progress = loop {
+            if !window.is_empty() {
+                break Progress::Waiting;
+            }
+            if out.len() >= OUT_BYTES {
+                break Progress::Sending;
+            }
+            if many.is_done() {
+                many.end(out);
+                return Progress::Done;
+            }
+            let span = window.span();
+            let mut call = Call { batch, window, out, submissions };
+            let parts = self.parts(&mut call, many.finish(), many.piece(span), OUT_BYTES);
+            many.begin(parts.answers.len());
+            if parts.missing == 0 {
+                let now_ms = self.clients.handle.expiry_ms(batch);
+                many.take(parts.answers, now_ms, out);
+            } else {
+                window.push(parts.into_slot(many.finish()));
+            }
+        };
+        self.many = Some(many);
+        progress
     }
 
     /// Something the node answers itself.
@@ -539,13 +417,21 @@ impl Session {
             Slot::Done(reply) => out.raw(&reply),
             Slot::Waiting { finish, parts, .. } => {
                 let now_ms = self.clients.handle.expiry_ms(self.clients.handle.batch());
+                if let Some(many) = &mut self.many {
+                    return many.take(parts, now_ms, out);
+                }
                 self.say(out, |out| combine(finish, parts, now_ms, out));
             }
         }
     }
 
     /// Writes a reply in its turn: now, or behind what is under way.
-    fn answer(&mut self, window: &mut Window, out: &mut Encoder, write: impl FnOnce(&mut Encoder)) {
+    pub(super) fn answer(
+        &mut self,
+        window: &mut Window,
+        out: &mut Encoder,
+        write: impl FnOnce(&mut Encoder),
+    ) {
         if window.is_empty() {
             return self.say(out, write);
         }
@@ -597,24 +483,21 @@ impl Session {
         };
         NodeCommand::Key { key: self.key(key), operation, level, min: Version::ZERO }
     }
+}
 
-    /// Keeps this connection's line for CLIENT LIST up to date.
-    fn register(&self) {
-        self.clients.lines.lock().insert(self.id, self.line());
-        self.clients.commands.fetch_add(1, Ordering::Relaxed);
-    }
+/// The parts of a command, as far as they were begun.
+#[derive(Debug, Default)]
+struct Parts {
+    answers: Vec<Option<Reply>>,
+    missing: usize,
+    /// Keys of the parts that are missing, as hashes.
+    keys: Vec<u64>,
+}
 
-    fn line(&self) -> String {
-        format!(
-            "id={} addr={} laddr={} name={} db={} lib-name={} lib-ver={}",
-            self.id,
-            self.peer,
-            self.clients.local,
-            self.name,
-            self.database,
-            self.library.0,
-            self.library.1
-        )
+impl Parts {
+    fn into_slot(self, finish: Finish) -> Slot {
+        let Parts { answers, missing, keys } = self;
+        Slot::Waiting { finish, parts: answers, missing, keys }
     }
 }
 
@@ -628,80 +511,4 @@ struct Call<'a> {
 
 fn read(key: &[u8]) -> (&[u8], Operation<&[u8]>) {
     (key, Operation::Get)
-}
-
-/// Compares without telling by its duration where the first difference is.
-fn same_secret(secret: &[u8], given: &[u8]) -> bool {
-    let differences = secret.iter().zip(given).fold(0, |all, (a, b)| all | (a ^ b));
-    secret.len() == given.len() && differences == 0
-}
-
-/// Makes a reply of the answers to a command's parts.
-fn combine(finish: Finish, parts: Vec<Option<Reply>>, now_ms: u64, out: &mut Encoder) {
-    let failed = parts.iter().find_map(|part| match part {
-        Some(Reply::Failed(failure)) => Some(*failure),
-        _ => None,
-    });
-    if let Some(failure) = failed {
-        return out.error(format!("ERR {failure}").as_bytes());
-    }
-    let answers = parts.iter().map(|part| match part {
-        Some(Reply::Answer { answer, .. }) => Some(answer.as_ref()),
-        _ => None,
-    });
-    match finish {
-        Finish::Count => {
-            let there = |answer: &Option<Answer<&[u8]>>| {
-                matches!(answer, Some(Answer::Found { .. } | Answer::Existed(true)))
-            };
-            out.integer(answers.filter(there).count() as i64);
-        }
-        Finish::Mget => {
-            out.array(parts.len());
-            for answer in answers {
-                encode(Finish::Get, answer, now_ms, out);
-            }
-        }
-        Finish::Ok => out.ok(),
-        Finish::DbSize | Finish::View => match parts.into_iter().next().flatten() {
-            Some(Reply::Count(count)) => out.integer(count as i64),
-            Some(reply) => view::encode(&reply, out),
-            None => out.null(),
-        },
-        finish => encode(finish, answers.into_iter().next().flatten(), now_ms, out),
-    }
-}
-
-/// Makes a reply of one answer.
-fn encode(finish: Finish, answer: Option<Answer<&[u8]>>, now_ms: u64, out: &mut Encoder) {
-    let Some(answer) = answer else {
-        return out.null();
-    };
-    match (finish, answer) {
-        (_, Answer::NotANumber) => CommandError::NotAnInteger.encode(out),
-        (_, Answer::Overflow) => CommandError::IncrementOverflow.encode(out),
-        (_, Answer::TooLarge) => CommandError::TooLong.encode(out),
-        (Finish::Ok, _) => out.ok(),
-        (Finish::SetIf { answer_old: true }, Answer::Written { previous, .. }) => match previous {
-            Some(value) => out.bulk(value),
-            None => out.null(),
-        },
-        (Finish::SetIf { .. }, Answer::Written { applied: true, .. }) => out.ok(),
-        (Finish::Ttl | Finish::Pttl, Answer::Found { deadline_ms: None, .. }) => out.integer(-1),
-        (Finish::Ttl, Answer::Found { deadline_ms: Some(at), .. }) => {
-            out.integer((at.saturating_sub(now_ms) as i64 + 500) / 1000);
-        }
-        (Finish::Pttl, Answer::Found { deadline_ms: Some(at), .. }) => {
-            out.integer(at.saturating_sub(now_ms) as i64);
-        }
-        (Finish::Ttl | Finish::Pttl, _) => out.integer(-2),
-        (Finish::Strlen, Answer::Found { value, .. }) => out.integer(value.len() as i64),
-        (Finish::Strlen, _) => out.integer(0),
-        (Finish::Type, Answer::Found { .. }) => out.simple("string"),
-        (Finish::Type, _) => out.simple("none"),
-        (_, Answer::Found { value, .. }) => out.bulk(value),
-        (_, Answer::Existed(yes) | Answer::Changed(yes)) => out.integer(i64::from(yes)),
-        (_, Answer::Number(number)) => out.integer(number),
-        (_, Answer::Missing | Answer::Done | Answer::Written { .. }) => out.null(),
-    }
 }

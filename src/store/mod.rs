@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod entry;
+pub mod flushes;
 pub mod operation;
 pub mod partition;
 pub mod record;
@@ -13,7 +14,8 @@ pub mod shard;
 
 pub use clock::{Clock, Hlc, Mono, Now, Stamp, Writer};
 pub use entry::{Content, Entry, Key, Namespace, Version};
+pub use flushes::Flushes;
 pub use operation::{Answer, Only, OnlyDeadline, Operation, Ttl, Update};
-pub use partition::{Context, Cursor, Decided, Flushes, Held, Merged, NotHere, Partition, Role};
+pub use partition::{Context, Cursor, Decided, Held, Merged, NotHere, Partition, Role};
 pub use record::{KeyRef, Parts};
 pub use shard::{Store, StoreOptions};

@@ -16,8 +16,9 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::clock::{Clock, Mono, Stamp};
 use super::entry::Namespace;
+use super::flushes::Flushes;
 use super::operation::{Answer, Operation};
-use super::partition::{Context, Flushes, NotHere, Partition, Role};
+use super::partition::{Context, NotHere, Partition, Role};
 use super::record::KeyRef;
 use crate::placement::Partition as PartitionId;
 use crate::placement::slot::{PartitionCount, slot};

@@ -102,6 +102,14 @@ def main(protocol):
     check.equal("STRLEN of nothing", r.strlen("none"), 0)
     check.equal("TYPE", (r.type("ap"), r.type("none")), (b"string", b"none"))
 
+    # Commands on very many keys are carried out in pieces, and still are one command to the client.
+    many = [f"many{i}" for i in range(20_000)]
+    check.equal("MSET of 20,000", r.mset({key: key for key in many}), True)
+    check.equal("MGET of 20,000", r.mget(many) == [key.encode() for key in many], True)
+    check.equal("EXISTS of 20,000", r.exists(*many, many[0]), 20_001)
+    check.equal("DEL of 20,000", r.delete(*many, many[0]), 20_000)
+    check.equal("EXISTS of none", r.exists(*many), 0)
+
     # A pipeline of 1000: each reply where it belongs, errors between them too.
     with r.pipeline(transaction=False) as pipe:
         for i in range(250):

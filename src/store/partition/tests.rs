@@ -362,20 +362,6 @@ fn a_write_is_above_what_it_replaces_and_above_the_floor() {
 }
 
 #[test]
-fn beyond_its_bound_a_table_of_flushes_forgets_more_not_less() {
-    let mut flushes = Flushes::default();
-    for n in 0..FLUSHES_MAX as u16 {
-        assert!(flushes.raise(Some(Namespace(n)), at(u64::from(n) + 1)));
-    }
-    assert!(flushes.raise(Some(Namespace(u16::MAX)), at(5_000)));
-    assert_eq!(flushes.of(Namespace(0)), at(5_000));
-    let mut other = Flushes::default();
-    assert!(other.merge(&flushes));
-    assert!(!other.merge(&flushes), "no news");
-    assert!(other == flushes, "tables that mean the same are equal");
-}
-
-#[test]
 fn a_flushed_key_is_not_counted_and_one_written_later_is() {
     let mut bench = Bench::new(Role::Ready, false);
     bench.merge(b"old", &Bench::value(at(10), "v"));
