@@ -89,6 +89,10 @@ pub(super) struct Write {
     pub(super) answered: bool,
     /// Whether it may be stamped again above an owner's floor: once, and never if conditional.
     pub(super) restampable: bool,
+    /// Who covers it, and in which epoch of its sessions it said so.
+    pub(super) epochs: Vec<(NodeId, u32)>,
+    /// Whether an owner has another ring: there may be owners that this node does not know.
+    pub(super) other_ring: bool,
 }
 
 #[derive(Debug)]
@@ -355,9 +359,12 @@ impl Coordinator {
 
     /// A peer answered. If anybody waited for it, returns how long that took, in nanoseconds, where
     /// it says something about the way there.
+    ///
+    /// `same_ring`: it was answered under the ring that this node has, too.
     pub fn on_response(
         &mut self,
         from: NodeId,
+        same_ring: bool,
         number: u64,
         response: Response,
         turn: &mut Turn<'_>,
@@ -375,7 +382,9 @@ impl Coordinator {
         };
         let (_, asked) = op.waiting.swap_remove(at);
         let live = match &mut op.phase {
-            Phase::Write(_) => self.on_write_response(number, &mut op, response, turn),
+            Phase::Write(_) => {
+                self.on_write_response(number, &mut op, (from, same_ring), response, turn)
+            }
             Phase::Read(_) => self.on_read_response(number, &mut op, from, response, turn),
             Phase::Forward(_) => self.on_decided(number, &mut op, from, response, turn),
             Phase::Gather(_) => self.on_gathered(number, &mut op, response, turn),
@@ -535,7 +544,7 @@ impl Coordinator {
                 // An owner that has not caught up, and can ask nobody, is in doubt, and the answer
                 // is a miss; unless it knows better, by a write of its own.
                 let owner = turn.ring.is_owner(turn.own, op.partition);
-                let own = own_write(&op.key, op.partition, read.min, turn);
+                let own = own_write(&op.key, op.partition, read, turn);
                 let result = match (own, owner && read.min == Version::ZERO) {
                     (Some(answer), _) => Ok((answer, None)),
                     (None, _) if self.stopping => Err(Failure::Stopping),

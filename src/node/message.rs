@@ -7,14 +7,14 @@
 //! coordinator             owners                    node after a gap          peer
 //!   |-- Write(entry) ------>|  all at once             |-- Ping(nonce) -------->|
 //!   |<------------- Ack ----|  level reached: answer   |<-- Behind(partitions) -|  missed writes
-//!   |                       |                          |-- BehindAck ---------->|
+//!   |-- Acked(epochs) ----->|  all have it             |-- BehindAck ---------->|
 //!   |-- Read(key, min) ---->|  one, then hedged        |<-- Pong(level) --------|
 //!   |<-- Hit | Miss | ... --|
-//!                                                    booting owner            holder
-//! node                    decider                      |-- Pull(partition) ---->|
-//!   |-- Decide(update) ---->| asks, decides, writes    |<-- Offer(headers) -----|
-//!   |<---------- Working ---|  every 20 ms             |-- Want(keys) --------->|
-//!   |<---------- Decided ---|                          |<-- Values(entries) ----|
+//!                                                    holder                   holder
+//! node                    decider                      |-- Push(headers) ------>|  both ways
+//!   |-- Decide(update) ---->| asks, decides, writes    |<-- Reply(verdicts) ----|
+//!   |<---------- Working ---|  every 20 ms             |-- Push(entries) ------>|  what is wanted
+//!   |<---------- Decided ---|                          |<-- Reply(verdicts) ----|
 //! ```
 
 use bytes::Bytes;
@@ -22,10 +22,10 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Level, Written};
 use super::membership::Identity;
-use crate::placement::{Generation, Partition};
-use crate::store::Flushes;
+use crate::placement::{Generation, NodeId, Partition};
 use crate::store::partition::FLOORS;
-use crate::store::{Answer, Cursor, Entry, Key, Namespace, Stamp, Update, Version};
+use crate::store::partition::exchange::Verdict;
+use crate::store::{Answer, Entry, Flushes, Key, Namespace, Role, Stamp, Update, Version};
 
 /// The first thing said on a link, by the acceptor first.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -149,78 +149,97 @@ pub enum Response {
     Working,
 }
 
-/// A partition-wise exchange: how a holder without all entries gets them, and how two that were
-/// apart compare. Provisional: every header, no tree.
+/// What two holders of a partition say to each other: boot of a new owner, return after an absence,
+/// handoff and repair are this one exchange. See [`super::sessions`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Exchange {
-    /// Show me what you hold, from there on.
-    Pull {
-        /// Of which partition.
-        partition: Partition,
-        /// My number for this session; echoed.
-        number: u64,
-        /// Which life of yours I mean.
-        generation: Generation,
-        /// Where to go on; `None` starts.
-        cursor: Option<Cursor>,
-    },
-    /// What I hold, a part of it.
-    Offer {
-        /// Of which partition.
-        partition: Partition,
-        /// The number of the Pull.
-        number: u64,
-        /// The epoch of my sessions.
-        epoch: u32,
-        /// Whether I own the partition.
-        owner: bool,
-        /// Whether I have all of it.
-        ready: bool,
-        /// Whether I called myself ready without having met another holder.
-        alone: bool,
-        /// Whether you own it in my view: if not, my writes do not reach you.
-        you_own: bool,
+    /// What I hold and you may lack, a part of it; or only how I stand.
+    Push {
+        /// How I stand.
+        standing: Standing,
+        /// Echoed in the Reply.
+        push: u32,
         /// Headers: key, version, whether there is a value.
         headers: Vec<(Key, Version, bool)>,
-        /// Where to go on; `None`: that was all.
-        cursor: Option<Cursor>,
-        /// My floors, with the last part.
-        floors: Option<Box<[Stamp; FLOORS]>>,
-    },
-    /// Send me these.
-    Want {
-        /// Of which partition.
-        partition: Partition,
-        /// The number of the Pull.
-        number: u64,
-        /// Which.
-        keys: Vec<Key>,
-    },
-    /// Entries you wanted. Whatever is no longer held is left out.
-    Values {
-        /// Of which partition.
-        partition: Partition,
-        /// The number of the Pull.
-        number: u64,
-        /// The entries.
+        /// Entries you asked for, or that you are known to lack.
         entries: Vec<(Key, Entry)>,
-        /// Whether this ends the answer to one Want.
-        last: bool,
+        /// In answer to your question of that number: these were all that you may lack.
+        full: Option<Full>,
     },
-    /// I still hold this partition, though I do not own it any more: pull it from me.
-    Holding {
+    /// What became of it.
+    Reply {
+        /// How I stand.
+        standing: Standing,
+        /// Of the Push.
+        push: u32,
+        /// One for each header, then one for each entry.
+        verdicts: Vec<Verdict>,
+    },
+    /// I hold nothing of this partition, and do not own it.
+    Nothing {
         /// Which.
         partition: Partition,
-        /// My number for this handoff; echoed.
-        number: u64,
+        /// Your number; zero in answer to Who.
+        echo: u64,
     },
-    /// I own it, am ready, and have pulled it from you.
-    Taken {
+    /// Do you hold anything of this partition? Asked of everybody when no owner is ready.
+    Who {
         /// Which.
         partition: Partition,
-        /// The number of the Holding.
-        number: u64,
     },
+    /// Who covers a write that this node coordinated.
+    Acked {
+        /// Of which partition.
+        partition: Partition,
+        /// The hash of the key; the same on all nodes.
+        hash: u64,
+        /// The stamp written.
+        stamp: Stamp,
+        /// For each owner of the sender's ring, if it acknowledged, in which epoch of its sessions.
+        epochs: Vec<Option<u32>>,
+    },
+}
+
+/// How a holder of a partition stands to another.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Standing {
+    /// Of which partition.
+    pub partition: Partition,
+    /// My number for this session.
+    pub number: u64,
+    /// Yours, as I know it; zero if I do not.
+    pub echo: u64,
+    /// What I am to the partition.
+    pub role: Role,
+    /// Whether I am valid at you, under your number.
+    pub valid: bool,
+    /// Whether you own the partition in my view: if not, my writes do not reach you.
+    pub you_own: bool,
+    /// Since I called myself ready without having met another holder, if I did: how many entries I
+    /// hold.
+    pub alone: Option<u32>,
+    /// The epoch of my sessions.
+    pub epoch: u32,
+    /// My question for all that I may lack.
+    pub ask: u32,
+}
+
+/// The end of an offer.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Full {
+    /// The number of the question.
+    pub ask: u32,
+    /// What it takes to become valid at me, unless you are.
+    pub floors: Option<Box<Floors>>,
+}
+
+/// What it takes to become valid at a node.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Floors {
+    /// Its floors.
+    pub floors: [Stamp; FLOORS],
+    /// Who is valid there: these have adopted the floors already.
+    pub synced: Vec<(NodeId, Generation)>,
 }
 
 /// About being late.

@@ -35,8 +35,8 @@ use std::num::NonZeroU8;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
-use rand::{RngExt, SeedableRng};
 
 use crate::placement::{Generation, NodeId, Partition, PartitionCount, Ring};
 use crate::store::{Clock, Mono, Now, Store};
@@ -148,8 +148,8 @@ impl Node {
     /// A node at the start of a life. Store and clock are shared with whoever runs local operations
     /// on them.
     pub fn new(options: Options, store: Arc<Store>, clock: Arc<Clock>, now: Now) -> Node {
-        let mut rng = ChaCha12Rng::from_seed(options.seed);
-        let sessions = Sessions::new(rng.random());
+        let rng = ChaCha12Rng::from_seed(options.seed);
+        let sessions = Sessions::new(options.identity.generation);
         let membership = MembershipOptions {
             identity: options.identity.clone(),
             name: options.name.clone(),
@@ -259,9 +259,11 @@ impl Node {
                 self.responsiveness.up(peer, now.mono);
                 let flushes = self.store.flushes();
                 self.membership.up(peer, addr, flushes, &mut self.outbox);
-                self.sessions.link_up(peer, now.mono);
                 self.refresh_reachable();
-                self.roles(now, |node, turn| node.coordinator.on_link(peer, turn));
+                self.roles(now, |node, turn| {
+                    node.coordinator.on_link(peer, turn);
+                    node.sessions.link_up(peer, turn);
+                });
             }
             Input::Down { peer } => {
                 self.links.remove(&peer);
@@ -382,10 +384,19 @@ impl Node {
                 Err(error) => self.on_bad_bytes(from, error),
             },
             Kind::Requests => self.batch::<(u64, Request)>(from, &body, now, Node::on_request),
-            Kind::Responses => self.batch::<(u64, Response)>(from, &body, now, Node::on_response),
+            Kind::Responses => {
+                self.batch::<(u64, Response)>(from, &body, now, |node, from, item, now| {
+                    let same_ring = header.ring == node.ring.id();
+                    node.on_response(from, same_ring, item, now);
+                });
+            }
             Kind::Exchange => self.batch::<Exchange>(from, &body, now, |node, from, item, now| {
-                let generation = node.membership.generation(from).unwrap_or_default();
-                node.roles(now, |node, turn| node.sessions.receive(from, generation, item, turn));
+                let same_ring = header.ring == node.ring.id();
+                node.roles(now, |node, turn| {
+                    let membership = &*node.membership;
+                    let generation = |peer| membership.generation(peer);
+                    node.sessions.receive(from, same_ring, item, &generation, turn);
+                });
             }),
             Kind::Lateness => {
                 self.batch::<message::Lateness>(from, &body, now, |node, from, item, now| {
@@ -436,9 +447,16 @@ impl Node {
         }
     }
 
-    fn on_response(&mut self, from: NodeId, (number, response): (u64, Response), now: Now) {
+    fn on_response(
+        &mut self,
+        from: NodeId,
+        same_ring: bool,
+        (number, response): (u64, Response),
+        now: Now,
+    ) {
         self.roles(now, |node, turn| {
-            if let Some(rtt) = node.coordinator.on_response(from, number, response, turn) {
+            let coordinator = &mut node.coordinator;
+            if let Some(rtt) = coordinator.on_response(from, same_ring, number, response, turn) {
                 node.responsiveness.answered(from, rtt);
             }
         });
@@ -535,17 +553,16 @@ impl Node {
             Change::Up(peer) => {
                 self.lateness.forget(peer);
                 self.roles(now, |node, turn| {
-                    node.sessions.member_gone(peer);
-                    node.sessions.compare(turn);
+                    let membership = &*node.membership;
+                    let generation = |peer| membership.generation(peer);
+                    node.sessions.member_up(peer, &generation, turn);
                 });
             }
             Change::Gone(peer) => {
                 self.lateness.forget(peer);
                 self.roles(now, |node, turn| {
                     node.coordinator.on_unreachable(peer, turn);
-                    node.sessions.member_gone(peer);
-                    // It may have been the only one to know which of its writes we missed.
-                    node.sessions.compare(turn);
+                    node.sessions.member_gone(peer, turn);
                 });
                 if self.links.contains(&peer) {
                     let reason = "declared down";
@@ -569,7 +586,11 @@ impl Node {
             return;
         }
         let old = std::mem::replace(&mut self.ring, Arc::new(ring));
-        self.roles(now, |node, turn| node.sessions.on_ring(&old, turn));
+        self.roles(now, |node, turn| {
+            let membership = &*node.membership;
+            let generation = |peer| membership.generation(peer);
+            node.sessions.on_ring(&old, &generation, turn);
+        });
     }
 
     fn tick(&mut self, now: Now) {
@@ -588,9 +609,9 @@ impl Node {
             node.coordinator.tick(turn);
             let coordinator = &node.coordinator;
             node.lateness.tick(turn, |peer, before| coordinator.outstanding(peer, before));
-            let membership = &node.membership;
-            let generation = |peer| membership.generation(peer).unwrap_or_default();
-            node.sessions.tick(generation, turn);
+            let membership = &*node.membership;
+            let generation = |peer| membership.generation(peer);
+            node.sessions.tick(&generation, turn);
         });
         self.sweeper.tick(&self.store, &self.clock, now);
         if let Some(lead_ms) = self.timekeeping.steer(self.lateness.is_late(), &self.clock, now) {

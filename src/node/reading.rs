@@ -48,6 +48,7 @@ impl Coordinator {
             reply(op.origin, Ok((done, None)), turn);
             return false;
         }
+        know(&op.key, op.partition, &mut read, turn);
         op.phase = Phase::Read(read);
         self.restart_read(number, op, turn)
     }
@@ -131,7 +132,7 @@ impl Coordinator {
                 }
                 found(entry)
             }
-            None => match own_write(&op.key, op.partition, read.min, turn) {
+            None => match own_write(&op.key, op.partition, read, turn) {
                 Some(answer) => answer,
                 None => {
                     if read.not_yet > 0 && read.misses == 0 {
@@ -220,6 +221,22 @@ fn found(entry: Entry) -> Answer<Bytes> {
     }
 }
 
+/// What this node holds without being allowed to answer (it boots, or owns no more) still counts: a
+/// client that read it here before must not be given something older from elsewhere.
+fn know(key: &Key, partition: Partition, read: &mut Read, turn: &mut Turn<'_>) {
+    let own = turn.own;
+    turn.with(partition, |kept, context| {
+        if kept.role() == Role::None || read.answers.iter().any(|(peer, _)| *peer == own) {
+            return;
+        }
+        match kept.look(key_ref(key), context) {
+            Held::Value(parts) => read.min = read.min.max(parts.version),
+            Held::Dead(version) => read.bar = read.bar.max(version),
+            Held::Nothing => {}
+        }
+    });
+}
+
 /// Reads from this node's own store, if it may answer. `None`: the others have to be asked.
 fn read_here(
     key: &Key,
@@ -261,16 +278,19 @@ fn read_here(
 }
 
 /// This node's own write, though nobody else has it yet, and this node may not answer for the key
-/// otherwise (it boots): whoever wrote it here is to see it here.
+/// otherwise (it boots): whoever wrote it here is to see it here. Unless somebody knows it to be
+/// dead.
 pub(super) fn own_write(
     key: &Key,
     partition: Partition,
-    min: Version,
+    read: &Read,
     turn: &Turn<'_>,
 ) -> Option<Answer<Bytes>> {
+    let min = read.min;
     turn.with(partition, |kept, context| match kept.look(key_ref(key), context) {
         Held::Value(parts) if min > Version::ZERO && parts.version >= min => {
-            Some(found(parts.to_entry()))
+            let dead = parts.version.value <= read.bar.value.max(read.floor);
+            (!dead).then(|| found(parts.to_entry()))
         }
         _ => None,
     })

@@ -7,11 +7,12 @@
 
 use super::coordinator::{Coordinator, Pending, Phase, Write, reply};
 use super::event::{Level, Written};
-use super::message::{Request, Response};
+use super::message::{Exchange, Request, Response};
 use super::outbox::lane;
 use super::replica::key_ref;
 use super::turn::Turn;
-use crate::store::{Answer, Content, Entry, Held, Parts};
+use crate::placement::NodeId;
+use crate::store::{Answer, Content, Entry, Held, Parts, Role};
 use bytes::Bytes;
 
 impl Coordinator {
@@ -72,6 +73,8 @@ impl Coordinator {
             unasked: owners.iter().copied().filter(|owner| *owner != turn.own).collect(),
             answered: false,
             restampable,
+            epochs: Vec::new(),
+            other_ring: false,
         });
         self.advance_write(number, op, turn)
     }
@@ -104,7 +107,7 @@ impl Coordinator {
             write.answered = true;
             let written =
                 Written { version: write.entry.version(), acks: write.acks, wanted: write.wanted };
-            if write.acks < write.wanted {
+            if write.acks < write.wanted || write.other_ring {
                 self.own_writes.remember(&op.key, written.version, number);
             }
             reply(op.origin, Ok((write.answer.clone(), Some(written))), turn);
@@ -128,26 +131,33 @@ impl Coordinator {
         for (peer, _) in &op.waiting {
             turn.outbox.given_up.push(*peer);
         }
-        if write.acks >= write.wanted {
-            self.own_writes.forget(&op.key, number);
-        } else {
+        if write.acks < write.wanted {
             self.stats.degraded += 1;
+        } else if write.other_ring {
+            // An owner that this node does not know yet may lack it.
+            self.own_writes.remember(&op.key, write.entry.version(), number);
+        } else {
+            self.own_writes.forget(&op.key, number);
         }
+        relay(op, write, turn);
     }
 
     pub(super) fn on_write_response(
         &mut self,
         number: u64,
         op: &mut Pending,
+        (from, same_ring): (NodeId, bool),
         response: Response,
         turn: &mut Turn<'_>,
     ) -> bool {
         let Phase::Write(write) = &mut op.phase else {
             return false;
         };
+        write.other_ring |= !same_ring;
         match response {
-            Response::Ack { existed, .. } => {
+            Response::Ack { existed, epoch } => {
                 write.acks = write.acks.saturating_add(1);
+                write.epochs.push((from, epoch));
                 if let Answer::Existed(any) = &mut write.answer {
                     *any |= existed;
                 }
@@ -177,6 +187,38 @@ impl Coordinator {
             _ => {}
         }
         self.advance_write(number, op, turn)
+    }
+}
+
+/// Tells the owners who covers a write, so that they need not ask one another.
+fn relay(op: &Pending, write: &Write, turn: &mut Turn<'_>) {
+    let version = write.entry.version();
+    if write.epochs.is_empty() || version.deadline != version.value {
+        return;
+    }
+    let (partition, key) = (op.partition, key_ref(&op.key));
+    let (hash, own) = turn.with(partition, |kept, _| {
+        let hash = kept.hash(key);
+        let holds = kept.role() != Role::None;
+        kept.relayed(hash, version.value, write.epochs.iter().copied());
+        (hash, holds.then(|| kept.sessions().epoch()))
+    });
+    let owners = turn.ring.owners(partition);
+    let epoch = |owner: &NodeId| match *owner == turn.own {
+        true => own,
+        false => write.epochs.iter().find(|(peer, _)| peer == owner).map(|(_, epoch)| *epoch),
+    };
+    let epochs: Vec<Option<u32>> = owners.iter().map(epoch).collect();
+    if epochs.iter().flatten().count() < 2 {
+        return;
+    }
+    for owner in owners {
+        let acked = write.epochs.iter().any(|(peer, _)| peer == owner);
+        if acked && turn.reachable.contains(owner) {
+            let (stamp, epochs) = (version.value, epochs.clone());
+            let message = Exchange::Acked { partition, hash, stamp, epochs };
+            turn.outbox.exchange(*owner, partition, &message);
+        }
     }
 }
 

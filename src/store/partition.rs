@@ -23,9 +23,10 @@ use super::entry::{Namespace, Version};
 use super::flushes::Flushes;
 use super::operation::{Answer, Change, Current, Operation, Update};
 use super::record::{KeyRef, Parts, Record};
-use super::sessions::{Session, Sessions};
+use super::sessions::Sessions;
 use super::shard::key_hash;
-use crate::placement::NodeId;
+
+pub mod exchange;
 
 /// Number of floors of a partition: forgetting one key must not shut the door on all.
 pub const FLOORS: usize = 16;
@@ -134,6 +135,8 @@ pub struct Partition {
     /// Counts rehashes, which move entries between buckets.
     layout: u32,
     ghosts: VecDeque<u64>,
+    /// Entries that somebody may lack, oldest first.
+    recent: VecDeque<exchange::Recent>,
     values: Vec<(Namespace, u32)>,
     /// Of these, how many a flush up to that stamp has killed that sweeping has not come to yet.
     flushed: Vec<(Namespace, Stamp, u32)>,
@@ -157,6 +160,7 @@ impl Partition {
             table: HashTable::new(),
             layout: 0,
             ghosts: VecDeque::new(),
+            recent: VecDeque::new(),
             values: Vec::new(),
             flushed: Vec::new(),
             marks: 0,
@@ -281,12 +285,12 @@ impl Partition {
             value: content.map(|(value, _)| value),
             deadline_ms: content.and_then(|(_, deadline_ms)| deadline_ms),
         };
-        if parts.value.is_none() && self.sole {
+        if parts.value.is_none() && self.is_stable(0) {
             // Nobody else can hold it: nothing to remember but that it is gone.
             self.remove(key, hash);
             self.raise(hash, stamp);
         } else {
-            self.install(key, hash, parts);
+            self.install(key, hash, parts, context.now);
         }
         stamp
     }
@@ -325,7 +329,12 @@ impl Partition {
             Change::Keep => None,
             Change::Put { value, deadline_ms } => {
                 let version = Version::of(context.clock.stamp(context.now, above));
-                self.install(key, hash, Parts { version, value: Some(&value), deadline_ms });
+                self.install(
+                    key,
+                    hash,
+                    Parts { version, value: Some(&value), deadline_ms },
+                    context.now,
+                );
                 Some(version)
             }
             Change::Deadline(deadline_ms) => {
@@ -338,7 +347,8 @@ impl Partition {
                     }
                     _ => Version::of(stamp),
                 };
-                self.install(key, hash, Parts { version, value: value.as_deref(), deadline_ms });
+                let parts = Parts { version, value: value.as_deref(), deadline_ms };
+                self.install(key, hash, parts, context.now);
                 Some(version)
             }
             Change::Remove => Some(Version::of(self.write(key, None, context))),
@@ -371,13 +381,13 @@ impl Partition {
             Some(record) if record.version().value == offered.version.value => {
                 // The same value, demoted here: only its deadline moved on.
                 let parts = Parts { value: None, ..offered };
-                self.install(key, hash, parts);
+                self.install(key, hash, parts, context.now);
                 return Merged::Covered;
             }
             _ if offered.version.value <= floor => return below(floor),
             _ => false,
         };
-        self.install(key, hash, offered);
+        self.install(key, hash, offered, context.now);
         Merged::Taken { replaced }
     }
 
@@ -413,6 +423,15 @@ impl Partition {
         steps: usize,
         mut visit: impl FnMut(KeyRef<'_>, Parts<'_>) -> bool,
     ) -> Option<Cursor> {
+        self.walk_records(from, steps, |record| visit(record.key(), record.parts()))
+    }
+
+    fn walk_records(
+        &self,
+        from: Cursor,
+        steps: usize,
+        mut visit: impl FnMut(&Record) -> bool,
+    ) -> Option<Cursor> {
         let mut bucket = if from.layout == self.layout { from.bucket as usize } else { 0 };
         let mut left = steps;
         // Empty buckets cost a little too: a table that was emptied must not make one step long.
@@ -423,53 +442,11 @@ impl Partition {
             }
             looked -= 1;
             if let Some(record) = self.table.get_bucket(bucket) {
-                left = if visit(record.key(), record.parts()) { left - 1 } else { 0 };
+                left = if visit(record) { left - 1 } else { 0 };
             }
             bucket += 1;
         }
         None
-    }
-
-    /// Opens a session, or renews it, with its bit clear on every entry. `None` if all bits are
-    /// taken.
-    pub fn open_session(&mut self, session: Session) -> Option<u8> {
-        let bit = self.sessions.open(session)?;
-        for record in &mut self.table {
-            record.set_bits(record.bits() & !(1 << bit));
-        }
-        Some(bit)
-    }
-
-    /// Closes the session with a peer.
-    pub fn close_session(&mut self, peer: NodeId) {
-        self.sessions.close(peer);
-    }
-
-    /// Sets one session's bit: that peer covers what is held of this key.
-    pub fn set_bit(&mut self, key: KeyRef<'_>, session: u8) {
-        let hash = self.hash(key);
-        if let Some(record) = self.table.find_mut(hash, |r| r.is(key)) {
-            record.set_bits(record.bits() | 1 << session);
-        }
-    }
-
-    /// Judgement after an absence: what that peer was not found to hold, and may have outlived
-    /// (its floor is at or above), loses its content and stays as a mark. Returns how many did.
-    pub fn condemn(&mut self, session: u8, floors: &[Stamp; FLOORS]) -> usize {
-        let mut condemned = Vec::new();
-        for record in &self.table {
-            let hash = key_hash(record.key(), self.seed);
-            if record.bits() & 1 << session == 0
-                && !record.is_mark()
-                && record.version().value <= floors[bucket(hash)]
-            {
-                condemned.push((hash, record.key().namespace, record.key().bytes.to_vec()));
-            }
-        }
-        for (hash, namespace, bytes) in &condemned {
-            self.demote(KeyRef { namespace: *namespace, bytes }, *hash);
-        }
-        condemned.len()
     }
 
     /// Looks at one bucket for eviction, from the clock's hand. Values read since the last look are
@@ -483,6 +460,8 @@ impl Partition {
         if record.is_mark() {
             if marks {
                 let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
+                // Only what nobody waits for may be forgotten, so the others have to be judged.
+                self.close_sessions();
                 self.forget(KeyRef { namespace, bytes: &bytes }, hash);
             }
             return marks;
@@ -491,9 +470,10 @@ impl Partition {
             record.set_hot(false);
             return false;
         }
+        let bits = record.bits();
         let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
         let key = KeyRef { namespace, bytes: &bytes };
-        if self.sole {
+        if self.is_stable(bits) {
             self.forget(key, hash);
         } else {
             self.demote(key, hash);
@@ -515,11 +495,12 @@ impl Partition {
             return false;
         }
         let hash = key_hash(key, self.seed);
+        let bits = record.bits();
         let bytes = key.bytes.to_vec();
         let key = KeyRef { namespace: key.namespace, bytes: &bytes };
         if flushed {
             self.remove(key, hash);
-        } else if self.sole {
+        } else if self.is_stable(bits) {
             self.forget(key, hash);
         } else {
             self.demote(key, hash);
@@ -527,10 +508,21 @@ impl Partition {
         true
     }
 
+    /// Closes all sessions: whoever else holds the partition has to be judged.
+    fn close_sessions(&mut self) {
+        for bit in 0..super::sessions::SESSIONS_MAX as u8 {
+            self.sessions.close(bit);
+        }
+        self.recent.clear();
+    }
+
     /// Drops everything: entries, floors, sessions.
     pub fn clear(&mut self) {
+        self.close_sessions();
         let layout = self.layout.wrapping_add(1);
-        *self = Partition { layout, ..Partition::new(self.seed) };
+        // Epochs must not come again: acknowledgements of before would be believed.
+        let sessions = std::mem::take(&mut self.sessions);
+        *self = Partition { layout, sessions, ..Partition::new(self.seed) };
     }
 
     /// Number of buckets of the table: the range of [`Partition::evict_at`].
@@ -569,6 +561,11 @@ impl Partition {
         u64::from(self.marks)
     }
 
+    /// Entries, marks included.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Whether nothing at all is held.
     pub fn is_empty(&self) -> bool {
         self.table.is_empty()
@@ -594,7 +591,8 @@ impl Partition {
         &self.sessions
     }
 
-    fn hash(&self, key: KeyRef<'_>) -> u64 {
+    /// The hash of a key: the same on all nodes of a cluster.
+    pub fn hash(&self, key: KeyRef<'_>) -> u64 {
         key_hash(key, self.seed)
     }
 
@@ -644,7 +642,8 @@ impl Partition {
     }
 
     /// Puts these parts in place of whatever is held.
-    fn install(&mut self, key: KeyRef<'_>, hash: u64, parts: Parts<'_>) {
+    fn install(&mut self, key: KeyRef<'_>, hash: u64, parts: Parts<'_>, now: Mono) {
+        self.note_recent(hash, now);
         let full = self.table.len() == self.table.capacity();
         let seed = self.seed;
         let rehash = |r: &Record| key_hash(r.key(), seed);

@@ -1,31 +1,87 @@
 //! Who else holds a partition: one session per peer, one bit per entry and session.
 //!
-//! A session number belongs to (node, generation) and is chosen by the side that opens it; a
-//! message with another number, or another generation of either side, says nothing about this
-//! session. The epoch rises whenever a session number of the partition changes, so that a set of
-//! bits computed under another table of sessions is recognised.
+//! A session number is chosen by the side that opens it, belongs to one life of that side, and only
+//! grows. A message that does not echo the current number says nothing about this session. The
+//! epoch rises whenever one of a partition's own numbers changes, so that an acknowledgement given
+//! under another table of sessions is recognised.
 
+use super::clock::{Mono, Stamp};
+use super::partition::{Cursor, FLOORS, Role};
 use crate::placement::{Generation, NodeId};
 
 /// Most sessions of a partition: bits of an entry.
 pub const SESSIONS_MAX: usize = 8;
 
-/// One session.
+/// How far a node's own entries were offered to a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scan {
+    /// Everything behind this place is still to be offered.
+    At(Cursor),
+    /// Everything but what was installed since, which waits in the partition's list.
+    Done,
+}
+
+/// A floor offered by a peer, with what it takes to adopt it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Offered {
+    /// Its floors.
+    pub floors: [Stamp; FLOORS],
+    /// The nodes that are valid at the peer: those have adopted them already.
+    pub synced: Vec<(NodeId, Generation)>,
+}
+
+/// One session, as this side sees it.
+#[derive(Clone, Debug)]
 pub struct Session {
     /// With whom.
     pub peer: NodeId,
     /// With which life of it.
     pub generation: Generation,
-    /// My number for it.
-    pub number: u64,
+    /// This side's number.
+    pub mine: u64,
+    /// The peer's number; zero as long as it was not heard.
+    pub theirs: u64,
+    /// The peer's epoch, as last heard under the current numbers; relayed acknowledgements that
+    /// carry it are believed.
+    pub epoch: Option<u32>,
+    /// What the peer is to the partition, as last heard under the current numbers.
+    pub role: Role,
+    /// Whether it counts this node as an owner, so that its writes come here.
+    pub counts_me: bool,
+    /// Whether it answered the current question: it has offered all it had.
+    pub done: bool,
+    /// The current question for all that the peer has. Grows when the answer no longer counts.
+    pub ask: u32,
+    /// The peer's question, and up to which one this side has answered.
+    pub asked: u32,
+    /// See `asked`.
+    pub answered: u32,
+    /// This node is valid at the peer: has adopted its floor, and has had its own entries below it
+    /// judged.
+    pub valid: bool,
+    /// The peer is valid here: it said so under the current number.
+    pub trusted: bool,
+    /// What the peer offered for becoming valid.
+    pub offered: Option<Box<Offered>>,
+    /// How far this node's own entries were offered.
+    pub scan: Scan,
+    /// When it was last heard under the current numbers.
+    pub heard: Mono,
+}
+
+impl Session {
+    /// Whether both sides trust each other and nothing is left to be said.
+    pub fn is_in_step(&self) -> bool {
+        self.valid && self.trusted && self.asked == self.answered
+    }
 }
 
 /// The sessions of one partition; the position of a session is its bit.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     epoch: u32,
-    open: [Option<Session>; SESSIONS_MAX],
+    mask: u8,
+    open: [Option<Box<Session>>; SESSIONS_MAX],
 }
 
 impl Sessions {
@@ -34,28 +90,84 @@ impl Sessions {
         self.epoch
     }
 
-    /// Opens a session, or renews the one with that peer, and returns its bit; `None` if all are
-    /// taken.
-    pub fn open(&mut self, session: Session) -> Option<u8> {
-        let same = self.open.iter().position(|s| s.is_some_and(|s| s.peer == session.peer));
-        let slot = same.or_else(|| self.open.iter().position(Option::is_none))?;
-        self.open[slot] = Some(session);
-        self.epoch = self.epoch.wrapping_add(1);
-        Some(slot as u8)
+    /// The bits of all open sessions.
+    pub fn mask(&self) -> u8 {
+        self.mask
     }
 
-    /// Closes the session with a peer, if there is one.
-    pub fn close(&mut self, peer: NodeId) {
-        for slot in &mut self.open {
-            if slot.is_some_and(|s| s.peer == peer) {
-                *slot = None;
-                self.epoch = self.epoch.wrapping_add(1);
-            }
+    /// The bit of the session with a peer.
+    pub fn bit(&self, peer: NodeId) -> Option<u8> {
+        self.iter().find(|(_, session)| session.peer == peer).map(|(bit, _)| bit)
+    }
+
+    /// The session of a bit.
+    pub fn get(&self, bit: u8) -> Option<&Session> {
+        self.open.get(usize::from(bit))?.as_deref()
+    }
+
+    /// The session of a bit.
+    pub(super) fn get_mut(&mut self, bit: u8) -> Option<&mut Session> {
+        self.open.get_mut(usize::from(bit))?.as_deref_mut()
+    }
+
+    /// The session with a peer.
+    pub fn with(&self, peer: NodeId) -> Option<&Session> {
+        self.iter().map(|(_, session)| session).find(|session| session.peer == peer)
+    }
+
+    /// Opens a session, in place of one with the same peer; `None` if all are taken.
+    pub(super) fn open(&mut self, peer: NodeId, generation: Generation, number: u64) -> Option<u8> {
+        let free = || self.open.iter().position(Option::is_none).map(|slot| slot as u8);
+        let bit = self.bit(peer).or_else(free)?;
+        self.mask |= 1 << bit;
+        self.epoch = self.epoch.wrapping_add(1);
+        self.open[usize::from(bit)] = Some(Box::new(Session {
+            peer,
+            generation,
+            mine: number,
+            theirs: 0,
+            epoch: None,
+            role: Role::None,
+            counts_me: false,
+            done: false,
+            ask: 1,
+            asked: 0,
+            answered: 0,
+            valid: false,
+            trusted: false,
+            offered: None,
+            scan: Scan::At(Cursor::default()),
+            heard: Mono(0),
+        }));
+        Some(bit)
+    }
+
+    /// A new number for a session: whoever was valid here has to become so again.
+    pub(super) fn renew(&mut self, bit: u8, number: u64) {
+        if let Some(session) = self.get_mut(bit) {
+            session.mine = number;
+            session.trusted = false;
+            session.done = false;
+            session.ask = session.ask.wrapping_add(1);
+            self.epoch = self.epoch.wrapping_add(1);
+        }
+    }
+
+    /// Closes a session.
+    pub(super) fn close(&mut self, bit: u8) {
+        if self.open[usize::from(bit)].take().is_some() {
+            self.mask &= !(1 << bit);
+            self.epoch = self.epoch.wrapping_add(1);
         }
     }
 
     /// The open sessions, with their bits.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &Session)> {
-        self.open.iter().enumerate().filter_map(|(bit, s)| Some((bit as u8, s.as_ref()?)))
+        self.open.iter().enumerate().filter_map(|(bit, s)| Some((bit as u8, s.as_deref()?)))
+    }
+
+    /// The open sessions.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.open.iter_mut().filter_map(|session| session.as_deref_mut())
     }
 }

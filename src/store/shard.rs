@@ -213,6 +213,12 @@ impl Store {
         step(&mut shard.partitions[id.0 as usize / self.shards.len()], &context)
     }
 
+    /// Says whether this node is the only one that can hold a partition.
+    pub fn set_sole(&self, id: PartitionId, sole: bool) {
+        let mut shard = self.shard_of(id);
+        shard.partitions[id.0 as usize / self.shards.len()].sole = sole;
+    }
+
     /// Sets role and surroundings of a partition.
     pub fn set_role(&self, id: PartitionId, role: Role, sole: bool) {
         let mut shard = self.shard_of(id);

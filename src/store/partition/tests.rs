@@ -267,23 +267,6 @@ fn a_flush_is_the_end_of_everything_at_or_below_it() {
 }
 
 #[test]
-fn condemning_spares_what_the_holder_offered_and_what_is_above_its_floor() {
-    let mut bench = Bench::new(Role::Boot, false);
-    for (k, stamp) in [(b"a", 10), (b"b", 10), (b"c", 50)] {
-        bench.merge(k, &Bench::value(at(stamp), "v"));
-    }
-    let peer = NodeId([1; 16]);
-    let session = Session { peer, generation: Generation(1), number: 1 };
-    let bit = bench.partition.open_session(session).unwrap();
-    bench.partition.set_bit(key(b"a"), bit);
-    assert_eq!(bench.partition.condemn(bit, &[at(20); FLOORS]), 1);
-    assert!(bench.held(b"a").is_some() && bench.held(b"c").is_some());
-    assert_eq!(bench.held(b"b"), None);
-    assert_eq!(bench.partition.marks(), 1);
-    bench.recount();
-}
-
-#[test]
 fn only_a_ready_owner_answers_and_only_a_sole_one_writes_alone() {
     let get = Operation::Get;
     let set = Operation::Set { value: &b"v"[..], deadline_ms: None };

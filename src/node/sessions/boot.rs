@@ -1,0 +1,120 @@
+//! When a partition that boots is ready: when every owner and holder that can be reached has offered
+//! all it has, and has judged what this node brought along. Then all floors are adopted together.
+//!
+//! If none of them is ready, everybody is asked who holds something: owners that know nothing must
+//! not agree among themselves that there is nothing.
+
+use std::collections::BTreeSet;
+
+use super::{Sessions, UNSETTLED_MS};
+use crate::node::message::Exchange;
+use crate::node::turn::Turn;
+use crate::placement::{NodeId, Partition};
+use crate::store::{Mono, Role};
+
+/// An owner that is a member but cannot be reached is waited for so long, in milliseconds.
+const PATIENCE_MS: u64 = 4_000;
+
+/// One partition on its way to ready.
+#[derive(Debug)]
+pub(super) struct Boot {
+    since: Mono,
+    /// Whether members that are no owners were asked too.
+    everybody: bool,
+    /// Who was asked and has not answered.
+    pub(super) unheard: BTreeSet<NodeId>,
+}
+
+impl Sessions {
+    /// Begins to boot a partition, or begins anew.
+    pub(super) fn boot(&mut self, partition: Partition, turn: &mut Turn<'_>) {
+        self.stats.boots += 1;
+        self.alone.remove(&partition);
+        turn.with(partition, |kept, _| kept.ask_again());
+        let since = turn.now.mono;
+        let boot = Boot { since, everybody: false, unheard: BTreeSet::new() };
+        self.boots.insert(partition, boot);
+        for peer in turn.reachable {
+            if self.talks.contains_key(&(*peer, partition)) {
+                self.due.insert((*peer, partition));
+            }
+        }
+    }
+
+    pub(super) fn consider_boots(&mut self, turn: &mut Turn<'_>) {
+        let booting: Vec<Partition> = self.boots.keys().copied().collect();
+        for partition in booting {
+            self.consider_ready(partition, turn);
+        }
+    }
+
+    /// Whether a booting partition has everything that is to be had.
+    fn consider_ready(&mut self, partition: Partition, turn: &mut Turn<'_>) {
+        let Some(boot) = self.boots.get_mut(&partition) else {
+            return;
+        };
+        let patient = turn.now.mono.since(boot.since) < PATIENCE_MS * 1_000_000;
+        let waits = |peer: &NodeId| {
+            turn.members.contains(peer) && (patient || turn.reachable.contains(peer))
+        };
+        let mut complete = true;
+        let mut ready = false;
+        let mut judged = Vec::new();
+        turn.with(partition, |kept, _| {
+            for owner in turn.other_owners(partition) {
+                complete &= kept.sessions().bit(owner).is_some() || !waits(&owner);
+            }
+            for (bit, session) in kept.sessions().iter() {
+                let owner = turn.ring.owners(partition).contains(&session.peer);
+                let holder = matches!(session.role, Role::Ready | Role::Old);
+                let heard = session.done
+                    && (session.counts_me || !owner)
+                    && (session.valid || kept.may_become_valid(bit));
+                if heard {
+                    ready |= holder;
+                    judged.push(bit);
+                } else {
+                    complete &= !waits(&session.peer);
+                }
+            }
+        });
+        if !complete {
+            return;
+        }
+        if !ready && !boot.everybody {
+            boot.everybody = true;
+            for peer in turn.reachable {
+                boot.unheard.insert(*peer);
+                turn.outbox.exchange(*peer, partition, &Exchange::Who { partition });
+            }
+        }
+        boot.unheard.retain(|peer| turn.reachable.contains(peer));
+        if !ready && patient && !boot.unheard.is_empty() {
+            return;
+        }
+        self.boots.remove(&partition);
+        // Whoever turns up with more is to be heard out.
+        if judged.is_empty() {
+            self.alone.insert(partition);
+        }
+        let mut renewals = Vec::new();
+        turn.with(partition, |kept, _| {
+            for bit in &judged {
+                let valid = kept.sessions().get(*bit).is_none_or(|session| session.valid);
+                if !valid {
+                    renewals.extend(kept.become_valid(*bit));
+                }
+            }
+        });
+        renewals.sort_unstable();
+        renewals.dedup();
+        turn.store.set_role(partition, Role::Ready, turn.is_sole(partition));
+        turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
+        self.renew(partition, renewals, turn);
+        for peer in turn.reachable {
+            if self.talks.contains_key(&(*peer, partition)) {
+                self.due.insert((*peer, partition));
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! When a holder that owns no more drops a partition: when every owner, heard since then, is ready,
+//! valid here, and covers all it has.
+
+use super::{INTERVAL_MS, Sessions};
+use crate::node::message::Exchange;
+use crate::node::turn::Turn;
+use crate::placement::{NodeId, Partition};
+use crate::store::{Mono, Role};
+
+impl Sessions {
+    pub(super) fn consider_handoffs(&mut self, turn: &mut Turn<'_>) {
+        let old: Vec<(Partition, Mono)> = self.old.iter().map(|(p, since)| (*p, *since)).collect();
+        for (partition, since) in old {
+            // Owners differ from node to node for a moment; none of them must drop what another
+            // counts on, so an interval passes, and what was heard before it does not count.
+            let from = since.plus_ms(INTERVAL_MS);
+            let owners = turn.ring.owners(partition);
+            let taken = !owners.is_empty()
+                && turn.with(partition, |kept, _| {
+                    owners.iter().all(|owner| {
+                        let Some(bit) = kept.sessions().bit(*owner) else { return false };
+                        let sound = kept.sessions().get(bit).is_some_and(|session| {
+                            session.role == Role::Ready && session.trusted && session.heard >= from
+                        });
+                        sound && kept.is_covered_by(bit)
+                    })
+                });
+            if taken {
+                self.stats.dropped += 1;
+                self.old.remove(&partition);
+                turn.store.set_role(partition, Role::None, false);
+                self.drop_partition(partition, turn);
+            } else if turn.now.mono >= from {
+                self.ask_afresh(partition, from, turn);
+            }
+        }
+    }
+
+    /// Makes the owners speak that were not heard since then.
+    fn ask_afresh(&mut self, partition: Partition, from: Mono, turn: &mut Turn<'_>) {
+        let unheard: Vec<NodeId> = turn.with(partition, |kept, _| {
+            let silent = kept.sessions().iter().filter(|(_, session)| session.heard < from);
+            silent.map(|(_, session)| session.peer).collect()
+        });
+        for peer in unheard {
+            if turn.reachable.contains(&peer) {
+                turn.outbox.exchange(peer, partition, &Exchange::Who { partition });
+            }
+        }
+    }
+
+    /// Drops what is held of a partition, and tells whoever has a session.
+    pub(super) fn drop_partition(&mut self, partition: Partition, turn: &mut Turn<'_>) {
+        self.boots.remove(&partition);
+        self.alone.remove(&partition);
+        let peers: Vec<(NodeId, u64)> = turn.with(partition, |kept, _| {
+            let each = kept.sessions().iter();
+            each.map(|(_, session)| (session.peer, session.theirs)).collect()
+        });
+        for (peer, echo) in peers {
+            self.talks.remove(&(peer, partition));
+            self.due.remove(&(peer, partition));
+            if turn.reachable.contains(&peer) {
+                turn.outbox.exchange(peer, partition, &Exchange::Nothing { partition, echo });
+            }
+        }
+        turn.with(partition, |kept, _| kept.clear());
+    }
+}

@@ -1,0 +1,372 @@
+//! Pair sessions: how two holders of a partition learn what the other covers, so that both may forget
+//! without lying. Boot of a new owner, return after an absence, repair and handoff are this one
+//! exchange (rules R1 to R10 of the model this was checked in; see the crate's documentation).
+//!
+//! This file opens and closes sessions as members and owners change, and decides when a turn is due.
+//! What is said is in [`talk`], when a partition is ready in [`boot`], when it can be dropped in
+//! [`handoff`]. What must be atomic with reads and writes is in `store/partition/exchange`.
+//!
+//! A session is closed at once when its peer's memory is known to be gone (a newer life); for a
+//! silent peer after [`SILENCE_MS`]. While it is open its bit is awaited, so what is overwritten or
+//! evicted meanwhile leaves marks, and a return costs little.
+
+mod boot;
+mod handoff;
+mod talk;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::boot::Boot;
+use self::talk::Talk;
+use super::message::Exchange;
+use super::turn::Turn;
+use crate::placement::{Generation, NodeId, Partition, Ring};
+use crate::store::{Mono, Role};
+
+/// Time between two looks at what is to be offered, in milliseconds: the anti-entropy interval.
+pub const INTERVAL_MS: u64 = 1_000;
+/// The interval is gone through in so many steps, each for its share of the partitions.
+const STEPS: u16 = 20;
+/// A peer that is gone is waited for so long, in milliseconds: its sessions stay open, and what it
+/// lacks is kept as marks.
+const SILENCE_MS: u64 = 60_000;
+/// How long after a change of owners or sessions a miss is in doubt, in milliseconds.
+const UNSETTLED_MS: u64 = 3_000;
+
+/// Which life of a peer is current, as far as known.
+pub type Generations<'a> = &'a dyn Fn(NodeId) -> Option<Generation>;
+
+/// Counters of exchanges.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SessionStats {
+    /// Partitions that began to boot.
+    pub boots: u64,
+    /// Sessions opened.
+    pub opened: u64,
+    /// Sessions given a new number because of what was learnt from another peer.
+    pub renewed: u64,
+    /// Headers offered to others.
+    pub offered: u64,
+    /// Values that others asked for.
+    pub wanted: u64,
+    /// Values taken from others.
+    pub repaired: u64,
+    /// Values dropped because a peer may have outlived them.
+    pub condemned: u64,
+    /// Partitions dropped after all their owners had them.
+    pub dropped: u64,
+}
+
+/// The exchanges of one node.
+#[derive(Debug, Default)]
+pub struct Sessions {
+    talks: BTreeMap<(NodeId, Partition), Talk>,
+    /// Talks that have something to say now, if there is room.
+    due: BTreeSet<(NodeId, Partition)>,
+    boots: BTreeMap<Partition, Boot>,
+    /// Partitions held without owning them, and since when.
+    old: BTreeMap<Partition, Mono>,
+    /// Partitions that became ready without having met another holder.
+    alone: BTreeSet<Partition>,
+    /// Members that are gone, and since when.
+    gone: BTreeMap<NodeId, Mono>,
+    numbers: u64,
+    step: u16,
+    next_step: Mono,
+    /// Counters.
+    pub stats: SessionStats,
+}
+
+impl Sessions {
+    /// Numbers of a later life are larger than those of a former one.
+    pub fn new(generation: Generation) -> Sessions {
+        Sessions { numbers: generation.0 << 20, ..Sessions::default() }
+    }
+
+    /// Whether this node has all of what it owns.
+    pub fn is_settled(&self) -> bool {
+        self.boots.is_empty()
+    }
+
+    /// Partitions held without owning them.
+    pub fn handing_off(&self) -> usize {
+        self.old.len()
+    }
+
+    /// Talks that are waiting for an answer or for room.
+    pub fn busy(&self) -> usize {
+        self.due.len() + self.talks.values().filter(|talk| talk.is_waiting()).count()
+    }
+
+    /// The owners changed: take up, keep or give up each partition.
+    pub fn on_ring(&mut self, old: &Ring, generation: Generations<'_>, turn: &mut Turn<'_>) {
+        let unsettled = turn.now.mono.plus_ms(UNSETTLED_MS);
+        let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
+        for partition in partitions {
+            let owners = turn.ring.owners(partition);
+            if owners == old.owners(partition) && !owners.is_empty() {
+                turn.store.set_sole(partition, turn.is_sole(partition));
+                continue;
+            }
+            let (role, empty) = turn.with(partition, |kept, _| (kept.role(), kept.is_empty()));
+            let owns = owners.contains(&turn.own);
+            let next = match (owns, role) {
+                (true, Role::None) if turn.members.is_empty() => Role::Ready,
+                (true, Role::None | Role::Old) => Role::Boot,
+                (true, role) => role,
+                (false, Role::None) => Role::None,
+                (false, Role::Boot) if empty => Role::None,
+                (false, _) => Role::Old,
+            };
+            turn.store.set_role(partition, next, turn.is_sole(partition));
+            turn.store.unsettle(partition, unsettled);
+            match next {
+                Role::Boot if role != Role::Boot => self.boot(partition, turn),
+                Role::Ready if role != Role::Ready => drop(self.alone.insert(partition)),
+                Role::Old if role != Role::Old => {
+                    self.boots.remove(&partition);
+                    self.old.insert(partition, turn.now.mono);
+                }
+                Role::None if role != Role::None => self.drop_partition(partition, turn),
+                _ => {}
+            }
+            if next != Role::Old {
+                self.old.remove(&partition);
+            }
+            if next != Role::None {
+                self.open_owners(partition, generation, turn);
+            }
+        }
+        self.next_step = turn.now.mono;
+    }
+
+    /// A member is there, perhaps in a new life: sessions with a former one are closed, because what
+    /// it covered is gone with it.
+    pub fn member_up(&mut self, peer: NodeId, generation: Generations<'_>, turn: &mut Turn<'_>) {
+        self.gone.remove(&peer);
+        let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
+        for partition in partitions {
+            let (role, life) = turn.with(partition, |kept, _| {
+                (kept.role(), kept.sessions().with(peer).map(|session| session.generation))
+            });
+            if life.is_some() && life != generation(peer) {
+                self.close(peer, partition, turn);
+            }
+            if role != Role::None {
+                self.open_owners(partition, generation, turn);
+                self.due.insert((peer, partition));
+            }
+        }
+        self.next_step = turn.now.mono;
+    }
+
+    /// A member is gone. It may come back with its memory.
+    pub fn member_gone(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        self.gone.insert(peer, turn.now.mono);
+        self.next_step = turn.now.mono;
+    }
+
+    /// A link is new: what was said over the one before may not have arrived.
+    pub fn link_up(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        for ((_, partition), talk) in
+            self.talks.range_mut((peer, Partition(0))..=(peer, Partition(u16::MAX)))
+        {
+            *talk = Talk::default();
+            self.due.insert((peer, *partition));
+            turn.with(*partition, |kept, _| {
+                if let Some(bit) = kept.sessions().bit(peer) {
+                    kept.say_again(bit);
+                }
+            });
+        }
+        self.next_step = turn.now.mono;
+    }
+
+    /// This node may lack something in these partitions: boot them again, keeping what they hold.
+    pub fn doubt(&mut self, partitions: impl IntoIterator<Item = Partition>, turn: &mut Turn<'_>) {
+        let count = turn.store.options().partitions.get();
+        for partition in partitions {
+            if partition.0 >= count {
+                continue;
+            }
+            match turn.role(partition) {
+                Role::Ready if turn.ring.owners(partition).len() > 1 => {
+                    turn.store.set_role(partition, Role::Boot, false);
+                    self.boot(partition, turn);
+                }
+                Role::Boot => self.boot(partition, turn),
+                _ => {}
+            }
+        }
+        self.next_step = turn.now.mono;
+    }
+
+    /// Opens sessions with the owners of a partition that are members.
+    fn open_owners(
+        &mut self,
+        partition: Partition,
+        generation: Generations<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        let owners: Vec<NodeId> =
+            turn.other_owners(partition).filter(|owner| turn.members.contains(owner)).collect();
+        for owner in owners {
+            let open = turn.with(partition, |kept, _| kept.sessions().bit(owner).is_some());
+            if !open && let Some(generation) = generation(owner) {
+                self.open(owner, partition, generation, turn);
+            }
+        }
+    }
+
+    fn open(
+        &mut self,
+        peer: NodeId,
+        partition: Partition,
+        generation: Generation,
+        turn: &mut Turn<'_>,
+    ) -> Option<u8> {
+        let number = self.number();
+        let until = turn.now.mono.plus_ms(UNSETTLED_MS);
+        let bit = turn.with(partition, |kept, _| kept.open_session(peer, generation, number))?;
+        turn.store.unsettle(partition, until);
+        self.stats.opened += 1;
+        self.talks.insert((peer, partition), Talk::default());
+        self.due.insert((peer, partition));
+        Some(bit)
+    }
+
+    fn close(&mut self, peer: NodeId, partition: Partition, turn: &mut Turn<'_>) {
+        turn.with(partition, |kept, _| kept.close_session(peer));
+        turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
+        self.talks.remove(&(peer, partition));
+        self.due.remove(&(peer, partition));
+    }
+
+    fn number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
+    }
+
+    /// A message of an exchange from a peer.
+    ///
+    /// `same_ring`: it was sent under the ring that this node has, too.
+    pub fn receive(
+        &mut self,
+        from: NodeId,
+        same_ring: bool,
+        message: Exchange,
+        generation: Generations<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        let partition = match &message {
+            Exchange::Push { standing, .. } | Exchange::Reply { standing, .. } => {
+                standing.partition
+            }
+            Exchange::Nothing { partition, .. }
+            | Exchange::Who { partition }
+            | Exchange::Acked { partition, .. } => *partition,
+        };
+        if partition.0 >= turn.store.options().partitions.get() {
+            return;
+        }
+        match message {
+            Exchange::Push { standing, push, headers, entries, full } => {
+                let life = generation(from).unwrap_or_default();
+                let Some((bit, echoed)) = self.hear(from, life, &standing, true, turn) else {
+                    return;
+                };
+                let offer = talk::Offer { push, headers, entries, full };
+                self.on_push(from, bit, echoed, partition, offer, turn);
+            }
+            Exchange::Reply { standing, push, verdicts } => {
+                let life = generation(from).unwrap_or_default();
+                if let Some((bit, echoed)) = self.hear(from, life, &standing, false, turn) {
+                    self.on_reply(from, bit, echoed, partition, (push, &verdicts), turn);
+                }
+            }
+            Exchange::Nothing { echo, .. } => self.on_nothing(from, partition, echo, turn),
+            Exchange::Who { .. } => self.on_who(from, partition, generation, turn),
+            Exchange::Acked { hash, stamp, epochs, .. } if same_ring => {
+                let owners = turn.ring.owners(partition).iter().copied();
+                let acks = owners.zip(epochs).filter_map(|(owner, epoch)| Some((owner, epoch?)));
+                turn.with(partition, |kept, _| kept.relayed(hash, stamp, acks));
+            }
+            Exchange::Acked { .. } => {}
+        }
+    }
+
+    /// Looks after a share of the partitions, says what is due, and sees whether anything is ready.
+    pub fn tick(&mut self, generation: Generations<'_>, turn: &mut Turn<'_>) {
+        if turn.now.mono >= self.next_step {
+            self.next_step = turn.now.mono.plus_ms(INTERVAL_MS / u64::from(STEPS));
+            self.step = (self.step + 1) % STEPS;
+            let count = turn.store.options().partitions.get();
+            let mut partition = self.step;
+            while partition < count {
+                self.look_after(Partition(partition), generation, turn);
+                partition += STEPS;
+            }
+            let silent: Vec<NodeId> = self.silent(turn).collect();
+            for peer in silent {
+                self.gone.remove(&peer);
+                for partition in turn.store.options().partitions.iter().collect::<Vec<_>>() {
+                    self.close(peer, partition, turn);
+                }
+            }
+            self.consider_boots(turn);
+            self.consider_handoffs(turn);
+        }
+        self.say_what_is_due(turn);
+    }
+
+    fn silent(&self, turn: &Turn<'_>) -> impl Iterator<Item = NodeId> {
+        let now = turn.now.mono;
+        let silent = move |since: Mono| now.since(since) >= SILENCE_MS * 1_000_000;
+        self.gone.iter().filter(move |(_, since)| silent(**since)).map(|(peer, _)| *peer)
+    }
+
+    /// One partition's turn in an interval.
+    fn look_after(
+        &mut self,
+        partition: Partition,
+        generation: Generations<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        if turn.role(partition) == Role::None {
+            return;
+        }
+        // Memory may have closed sessions, and owners may have become members.
+        self.open_owners(partition, generation, turn);
+        let sessions: Vec<(NodeId, u8, bool)> = turn.with(partition, |kept, _| {
+            let each = kept.sessions().iter();
+            each.map(|(bit, session)| (session.peer, bit, session.is_in_step())).collect()
+        });
+        for (peer, bit, in_step) in sessions {
+            let talk = self.talks.entry((peer, partition)).or_default();
+            if !turn.reachable.contains(&peer) {
+                continue;
+            }
+            if !in_step {
+                // While it is being compared, a miss here may be another's value.
+                turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
+            }
+            if talk.is_stuck(in_step) {
+                turn.with(partition, |kept, _| kept.say_again(bit));
+            }
+            if self.has_to_say(peer, bit, partition, turn) {
+                self.due.insert((peer, partition));
+            }
+        }
+    }
+
+    /// When [`Sessions::tick`] wants to be called.
+    pub fn next_deadline(&self) -> Option<Mono> {
+        Some(self.next_step)
+    }
+}
+
+/// What was installed before that is offered also to those in step: its acknowledgements would have
+/// been relayed by now.
+fn recent(turn: &Turn<'_>) -> Mono {
+    Mono(turn.now.mono.0.saturating_sub(INTERVAL_MS * 1_000_000))
+}

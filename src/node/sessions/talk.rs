@@ -1,0 +1,449 @@
+//! What is said in a session: pushes of what the other may lack, and replies with verdicts. At most
+//! one push of a partition is under way to a peer, and a bounded number of partitions at a time.
+
+use std::collections::VecDeque;
+
+use super::{Sessions, recent};
+use crate::node::message::{Exchange, Floors, Full, Standing};
+use crate::node::replica::key_ref;
+use crate::node::turn::Turn;
+use crate::placement::{Generation, NodeId, Partition};
+use crate::store::partition::exchange::{Header, Heard, OfferLimit, Verdict};
+use crate::store::sessions::Offered;
+use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version};
+
+/// Most partitions of one peer with a push under way.
+const ACTIVE_MAX: usize = 32;
+/// Most headers of one push.
+const HEADERS_MAX: usize = 256;
+/// Most bytes of keys, or of entries, of one push.
+const PUSH_BYTES_MAX: usize = 64 << 10;
+/// A push without a reply is given up after so long, in milliseconds, and what it offered is
+/// offered again.
+const STUCK_MS: u64 = 1_000;
+/// A talk that is not in step after so many intervals is begun again.
+const BEHIND_MAX: u8 = 4;
+
+/// One partition's talk with one peer.
+#[derive(Debug, Default)]
+pub(super) struct Talk {
+    pushes: u32,
+    sent: Option<Sent>,
+    /// Keys whose values the peer wants.
+    wanted: VecDeque<Key>,
+    /// What the peer was told last of how this node stands.
+    told: Option<Standing>,
+    /// Intervals in a row in which it was not in step.
+    behind: u8,
+}
+
+/// A push under way.
+#[derive(Debug)]
+struct Sent {
+    push: u32,
+    at: Mono,
+    items: Vec<(Key, Version)>,
+}
+
+/// A push, without the standing.
+pub(super) struct Offer {
+    pub(super) push: u32,
+    pub(super) headers: Vec<(Key, Version, bool)>,
+    pub(super) entries: Vec<(Key, Entry)>,
+    pub(super) full: Option<Full>,
+}
+
+impl Talk {
+    /// Counts an interval. Whether it has been going on for so long that something must have been
+    /// lost, so that everything is to be said again.
+    pub(super) fn is_stuck(&mut self, in_step: bool) -> bool {
+        self.behind = if in_step { 0 } else { self.behind + 1 };
+        let stuck = self.behind >= BEHIND_MAX && self.sent.is_none() && self.wanted.is_empty();
+        if stuck {
+            *self = Talk { pushes: self.pushes, ..Talk::default() };
+        }
+        stuck
+    }
+
+    pub(super) fn is_waiting(&self) -> bool {
+        self.sent.is_some()
+    }
+}
+
+impl Sessions {
+    /// Takes note of how a peer stands. Returns its bit, and whether it knows this node's current
+    /// number; `None` if there is nothing to talk about.
+    pub(super) fn hear(
+        &mut self,
+        from: NodeId,
+        generation: Generation,
+        standing: &Standing,
+        push: bool,
+        turn: &mut Turn<'_>,
+    ) -> Option<(u8, bool)> {
+        let partition = standing.partition;
+        let (role, session) = turn.with(partition, |kept, _| {
+            let bit = kept.sessions().bit(from);
+            let life = kept.sessions().with(from).map(|session| session.generation);
+            (kept.role(), bit.zip(life))
+        });
+        if role == Role::None {
+            if push && !turn.ring.owners(partition).contains(&turn.own) {
+                let echo = standing.number;
+                turn.outbox.exchange(from, partition, &Exchange::Nothing { partition, echo });
+            }
+            return None;
+        }
+        let bit = match session {
+            Some((bit, life)) if life == generation => bit,
+            Some(_) => {
+                self.close(from, partition, turn);
+                self.open(from, partition, generation, turn)?
+            }
+            // A reply to a session that is closed by now.
+            None if !push => return None,
+            None => self.open(from, partition, generation, turn)?,
+        };
+        let heard = Heard {
+            number: standing.number,
+            echo: standing.echo,
+            role: standing.role,
+            valid: standing.valid,
+            counts_you: standing.you_own,
+            epoch: standing.epoch,
+            ask: standing.ask,
+        };
+        let now = turn.now.mono;
+        let echoed = turn.with(partition, |kept, _| kept.hear(bit, &heard, now))?;
+        if let Some(boot) = self.boots.get_mut(&partition) {
+            boot.unheard.remove(&from);
+        }
+        self.meet(from, standing, turn);
+        Some((bit, echoed))
+    }
+
+    /// This node called a partition ready because it had met nobody, and here is somebody who has
+    /// more to tell: it boots, keeping what it holds. Of two such, the one with fewer entries gives
+    /// in, then the one with the larger id.
+    fn meet(&mut self, from: NodeId, standing: &Standing, turn: &mut Turn<'_>) {
+        let partition = standing.partition;
+        if !self.alone.contains(&partition)
+            || !matches!(standing.role, Role::Ready | Role::Old)
+            || turn.role(partition) != Role::Ready
+        {
+            return;
+        }
+        let entries = turn.with(partition, |kept, _| kept.len() as u32);
+        let gives_in = standing.alone.is_none_or(|theirs| (theirs, turn.own) > (entries, from));
+        if gives_in {
+            self.alone.remove(&partition);
+            self.doubt([partition], turn);
+        }
+    }
+
+    pub(super) fn on_push(
+        &mut self,
+        from: NodeId,
+        bit: u8,
+        echoed: bool,
+        partition: Partition,
+        offer: Offer,
+        turn: &mut Turn<'_>,
+    ) {
+        let Offer { push, headers, entries, full } = offer;
+        let mut repaired = 0;
+        let verdicts: Vec<Verdict> = turn.with(partition, |kept, context| {
+            let mut verdicts = Vec::with_capacity(headers.len() + entries.len());
+            for (key, version, live) in headers {
+                let header = Header { key, version, live };
+                verdicts.push(kept.judge(bit, echoed, &header, context));
+            }
+            for (key, entry) in &entries {
+                let (verdict, taken) =
+                    kept.take(bit, echoed, key_ref(key), Parts::of(entry), context);
+                repaired += u64::from(taken);
+                verdicts.push(verdict);
+            }
+            if echoed && let Some(full) = full {
+                let offered = full
+                    .floors
+                    .map(|floors| Offered { floors: floors.floors, synced: floors.synced });
+                kept.note_full(bit, full.ask, offered);
+            }
+            verdicts
+        });
+        self.stats.repaired += repaired;
+        let standing = self.standing(from, bit, partition, turn);
+        turn.outbox.exchange(
+            from,
+            partition,
+            &Exchange::Reply { standing: standing.clone(), push, verdicts },
+        );
+        if let Some(talk) = self.talks.get_mut(&(from, partition)) {
+            talk.told = Some(standing);
+        }
+        self.follow_up(from, bit, partition, turn);
+    }
+
+    pub(super) fn on_reply(
+        &mut self,
+        from: NodeId,
+        bit: u8,
+        echoed: bool,
+        partition: Partition,
+        (push, verdicts): (u32, &[Verdict]),
+        turn: &mut Turn<'_>,
+    ) {
+        let talk = self.talks.entry((from, partition)).or_default();
+        let Some(sent) = talk.sent.take_if(|sent| sent.push == push) else {
+            return self.follow_up(from, bit, partition, turn);
+        };
+        if !echoed || verdicts.len() != sent.items.len() {
+            turn.with(partition, |kept, _| kept.offer_again(bit));
+            return self.follow_up(from, bit, partition, turn);
+        }
+        let mut condemned = 0;
+        turn.with(partition, |kept, _| {
+            let mut again = false;
+            for ((key, version), verdict) in sent.items.into_iter().zip(verdicts) {
+                match verdict {
+                    Verdict::Ack => kept.acked(bit, key_ref(&key), version),
+                    Verdict::Want => talk.wanted.push_back(key),
+                    Verdict::Condemn => {
+                        condemned += u64::from(kept.condemned(bit, key_ref(&key), version));
+                    }
+                    Verdict::Later => again = true,
+                }
+            }
+            if again {
+                kept.offer_again(bit);
+            }
+        });
+        self.stats.condemned += condemned;
+        self.follow_up(from, bit, partition, turn);
+    }
+
+    /// What a message may have made possible.
+    fn follow_up(&mut self, from: NodeId, bit: u8, partition: Partition, turn: &mut Turn<'_>) {
+        if turn.role(partition) != Role::Boot {
+            let renewals = turn.with(partition, |kept, _| {
+                let valid = kept.sessions().get(bit).is_none_or(|session| session.valid);
+                if !valid && kept.may_become_valid(bit) {
+                    kept.become_valid(bit)
+                } else {
+                    Vec::new()
+                }
+            });
+            self.renew(partition, renewals, turn);
+        }
+        if self.has_to_say(from, bit, partition, turn) {
+            self.due.insert((from, partition));
+        }
+    }
+
+    /// Gives sessions a new number, so that their peers become valid here again.
+    pub(super) fn renew(&mut self, partition: Partition, bits: Vec<u8>, turn: &mut Turn<'_>) {
+        for bit in bits {
+            self.stats.renewed += 1;
+            let number = self.number();
+            let peer = turn.with(partition, |kept, _| {
+                kept.renew_session(bit, number);
+                kept.sessions().get(bit).map(|session| session.peer)
+            });
+            if let Some(peer) = peer {
+                self.due.insert((peer, partition));
+            }
+        }
+    }
+
+    pub(super) fn has_to_say(
+        &self,
+        to: NodeId,
+        bit: u8,
+        partition: Partition,
+        turn: &Turn<'_>,
+    ) -> bool {
+        let Some(talk) = self.talks.get(&(to, partition)) else {
+            return true;
+        };
+        let before = recent(turn);
+        let (in_step, owes) = turn.with(partition, |kept, _| {
+            let in_step = kept.sessions().get(bit).is_some_and(|s| s.is_in_step());
+            (in_step, kept.owes(bit, before))
+        });
+        let news = talk.told.as_ref() != Some(&self.standing(to, bit, partition, turn));
+        !talk.wanted.is_empty() || news || owes || !in_step
+    }
+
+    /// Says what is due, as far as there is room.
+    pub(super) fn say_what_is_due(&mut self, turn: &mut Turn<'_>) {
+        let due: Vec<(NodeId, Partition)> = self.due.iter().copied().collect();
+        let mut active = None;
+        for (peer, partition) in due {
+            if !turn.reachable.contains(&peer) {
+                continue;
+            }
+            let now = match active {
+                Some((same, now)) if same == peer => now,
+                _ => self.active(peer),
+            };
+            active = Some((peer, now));
+            if now < ACTIVE_MAX {
+                self.due.remove(&(peer, partition));
+                let said = self.say(peer, partition, turn);
+                active = Some((peer, now + usize::from(said)));
+            }
+        }
+    }
+
+    fn active(&self, peer: NodeId) -> usize {
+        let all = self.talks.range((peer, Partition(0))..=(peer, Partition(u16::MAX)));
+        all.filter(|(_, talk)| talk.is_waiting()).count()
+    }
+
+    /// Takes a turn in one talk. Returns whether a push is under way now that was not before.
+    fn say(&mut self, to: NodeId, partition: Partition, turn: &mut Turn<'_>) -> bool {
+        let now = turn.now.mono;
+        let Some(bit) = turn.with(partition, |kept, _| kept.sessions().bit(to)) else {
+            self.talks.remove(&(to, partition));
+            return false;
+        };
+        let standing = self.standing(to, bit, partition, turn);
+        let talk = self.talks.entry((to, partition)).or_default();
+        if let Some(sent) = &talk.sent {
+            if now.since(sent.at) < STUCK_MS * 1_000_000 {
+                return false;
+            }
+            talk.sent = None;
+            turn.with(partition, |kept, _| kept.offer_again(bit));
+        }
+        let entries = values(&mut talk.wanted, partition, turn);
+        self.stats.wanted += entries.len() as u64;
+        let (mut headers, mut full) = (Vec::new(), None);
+        if entries.is_empty() && standing.echo != 0 {
+            let before = recent(turn);
+            turn.with(partition, |kept, context| {
+                let Some(session) = kept.sessions().get(bit) else { return };
+                let before = if session.is_in_step() { before } else { now };
+                let limit = OfferLimit { headers: HEADERS_MAX, bytes: PUSH_BYTES_MAX, before };
+                let all;
+                (headers, all) = kept.offer(bit, limit, context);
+                let Some(session) = kept.sessions().get(bit) else { return };
+                if all && session.asked != session.answered {
+                    let ask = session.asked;
+                    let floors = (!session.trusted).then(|| {
+                        let trusted = kept.sessions().iter().filter(|(_, s)| s.trusted);
+                        let synced = trusted.map(|(_, s)| (s.peer, s.generation)).collect();
+                        Box::new(Floors { floors: *kept.floors(), synced })
+                    });
+                    full = Some(Full { ask, floors });
+                    kept.note_answered(bit);
+                }
+            });
+        }
+        let talk = self.talks.entry((to, partition)).or_default();
+        let news = talk.told.as_ref() != Some(&standing);
+        if headers.is_empty() && entries.is_empty() && full.is_none() && !news {
+            return false;
+        }
+        talk.pushes = talk.pushes.wrapping_add(1);
+        let offered = headers.iter().map(|header| (header.key.clone(), header.version));
+        let sent = entries.iter().map(|(key, entry)| (key.clone(), entry.version()));
+        let items = offered.chain(sent).collect();
+        talk.sent = Some(Sent { push: talk.pushes, at: now, items });
+        talk.told = Some(standing.clone());
+        self.stats.offered += headers.len() as u64;
+        let headers = headers.into_iter().map(|h| (h.key, h.version, h.live)).collect();
+        let push = talk.pushes;
+        let message = Exchange::Push { standing, push, headers, entries, full };
+        turn.outbox.exchange(to, partition, &message);
+        true
+    }
+
+    /// How this node stands to a peer in a partition.
+    fn standing(&self, to: NodeId, bit: u8, partition: Partition, turn: &Turn<'_>) -> Standing {
+        let you_own = turn.ring.owners(partition).contains(&to);
+        let alone = self.alone.contains(&partition);
+        turn.with(partition, |kept, _| {
+            let session = kept.sessions().get(bit);
+            Standing {
+                partition,
+                number: session.map_or(0, |s| s.mine),
+                echo: session.map_or(0, |s| s.theirs),
+                role: kept.role(),
+                valid: session.is_some_and(|s| s.valid),
+                you_own,
+                alone: alone.then(|| kept.len() as u32),
+                epoch: kept.sessions().epoch(),
+                ask: session.map_or(0, |s| s.ask),
+            }
+        })
+    }
+
+    pub(super) fn on_nothing(
+        &mut self,
+        from: NodeId,
+        partition: Partition,
+        echo: u64,
+        turn: &mut Turn<'_>,
+    ) {
+        if let Some(boot) = self.boots.get_mut(&partition) {
+            boot.unheard.remove(&from);
+        }
+        let mine = turn.with(partition, |kept, _| kept.sessions().with(from).map(|s| s.mine));
+        let owner = turn.ring.owners(partition).contains(&from);
+        if mine == Some(echo) && !owner {
+            self.close(from, partition, turn);
+        } else if let Some(talk) = self.talks.get_mut(&(from, partition)) {
+            // Its view lags: it will count itself an owner soon.
+            talk.sent = None;
+            talk.told = None;
+        }
+    }
+
+    pub(super) fn on_who(
+        &mut self,
+        from: NodeId,
+        partition: Partition,
+        generation: super::Generations<'_>,
+        turn: &mut Turn<'_>,
+    ) {
+        if turn.role(partition) == Role::None {
+            let nothing = Exchange::Nothing { partition, echo: 0 };
+            return turn.outbox.exchange(from, partition, &nothing);
+        }
+        let known = turn.with(partition, |kept, _| kept.sessions().bit(from).is_some());
+        if !known && let Some(generation) = generation(from) {
+            self.open(from, partition, generation, turn);
+        }
+        if let Some(talk) = self.talks.get_mut(&(from, partition)) {
+            talk.told = None;
+        }
+        self.due.insert((from, partition));
+    }
+}
+
+/// The values that a peer wants, as many as one push may carry.
+fn values(
+    wanted: &mut VecDeque<Key>,
+    partition: Partition,
+    turn: &mut Turn<'_>,
+) -> Vec<(Key, Entry)> {
+    let mut entries = Vec::new();
+    let mut bytes = 0;
+    while bytes < PUSH_BYTES_MAX
+        && let Some(key) = wanted.pop_front()
+    {
+        let found = turn.with(partition, |kept, context| match kept.look(key_ref(&key), context) {
+            Held::Value(parts) => Some(parts.to_entry()),
+            // Gone or overwritten by a mark meanwhile; that is offered by itself.
+            Held::Dead(_) | Held::Nothing => None,
+        });
+        let Some(entry) = found else { continue };
+        if let Content::Value(value) = entry.content() {
+            bytes += value.len() + key.bytes.len() + 48;
+        }
+        entries.push((key, entry));
+    }
+    entries
+}

@@ -1,0 +1,495 @@
+//! What a partition does in an exchange with another holder: offers, judges, and learns what the
+//! other covers. Each step is atomic under the lock; who talks to whom and when is decided in
+//! `node/sessions`.
+//!
+//! What it keeps true, and why nothing that was overwritten comes back:
+//! * A bit says "that peer covers this version", and is set only by what the peer said under the
+//!   current session number. Covering never ends while the peer's memory lives.
+//! * What is forgotten was stable: every open session's peer covered it.
+//! * A peer that is not valid here is not told "I cover it" on the strength of a floor alone: it is
+//!   told to drop the content, because this node may have outlived it.
+//! * Becoming valid takes over the other's floor, after every own entry below it was judged.
+
+use super::{Context, FLOORS, Partition, Role, bucket};
+use crate::placement::{Generation, NodeId};
+use crate::store::clock::{Mono, Stamp};
+use crate::store::entry::{Key, Version};
+use crate::store::record::{KeyRef, Parts};
+use crate::store::sessions::{Offered, Scan, Session};
+
+/// Most entries installed since they were last offered that are listed; beyond, all is looked
+/// through again.
+pub(super) const RECENT_MAX: usize = 4096;
+
+/// An entry installed while somebody may lack it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Recent {
+    pub(super) hash: u64,
+    pub(super) at: Mono,
+}
+
+/// One entry as it is offered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// The key.
+    pub key: Key,
+    /// The version.
+    pub version: Version,
+    /// Whether there is a value; otherwise it is a mark.
+    pub live: bool,
+}
+
+/// What a peer's entry is to this partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub enum Verdict {
+    /// It is covered.
+    Ack,
+    /// The value would be taken.
+    Want,
+    /// It may have been outlived: drop the content, keep the mark.
+    Condemn,
+    /// It cannot be judged now, because a clock is off: offer it again.
+    Later,
+}
+
+/// How much is offered at once.
+#[derive(Clone, Copy, Debug)]
+pub struct OfferLimit {
+    /// Most headers.
+    pub headers: usize,
+    /// Most bytes of keys.
+    pub bytes: usize,
+    /// Entries installed later than this are left out: their acknowledgements are on their way.
+    pub before: Mono,
+}
+
+/// What a peer said of its session.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Heard {
+    /// Its number.
+    pub number: u64,
+    /// This side's number, as it knows it.
+    pub echo: u64,
+    /// What it is to the partition.
+    pub role: Role,
+    /// Whether it is valid here.
+    pub valid: bool,
+    /// Whether it counts this node as an owner.
+    pub counts_you: bool,
+    /// Its epoch.
+    pub epoch: u32,
+    /// Its question for all that this side has.
+    pub ask: u32,
+}
+
+impl Partition {
+    /// Opens a session with one life of a peer, in place of one with the same peer: its bit is clear
+    /// on every entry, and everything is to be offered. `None` if all bits are taken.
+    pub fn open_session(
+        &mut self,
+        peer: NodeId,
+        generation: Generation,
+        number: u64,
+    ) -> Option<u8> {
+        let bit = self.sessions.open(peer, generation, number)?;
+        self.clear_bit(bit);
+        Some(bit)
+    }
+
+    /// Closes the session with a peer: nobody waits for it any more.
+    pub fn close_session(&mut self, peer: NodeId) {
+        if let Some(bit) = self.sessions.bit(peer) {
+            self.sessions.close(bit);
+            self.clear_bit(bit);
+            self.purge();
+        }
+    }
+
+    /// Takes note of what a peer said of its session. Returns whether it said so under this side's
+    /// current number; `None` if it comes from a number the peer has left behind.
+    pub fn hear(&mut self, bit: u8, heard: &Heard, now: Mono) -> Option<bool> {
+        let session = self.sessions.get_mut(bit)?;
+        if heard.number < session.theirs {
+            return None;
+        }
+        if heard.number > session.theirs {
+            session.theirs = heard.number;
+            session.epoch = None;
+            session.done = false;
+            session.valid = false;
+            session.trusted = false;
+            session.offered = None;
+            session.scan = Scan::At(Default::default());
+            session.answered = 0;
+            session.ask = session.ask.wrapping_add(1);
+            self.clear_bit(bit);
+        }
+        let session = self.sessions.get_mut(bit)?;
+        if heard.echo != session.mine {
+            return Some(false);
+        }
+        session.role = heard.role;
+        session.counts_me = heard.counts_you;
+        session.epoch = Some(heard.epoch);
+        session.trusted = heard.valid;
+        session.asked = heard.ask;
+        session.heard = now;
+        Some(true)
+    }
+
+    /// The next entries that lack a peer's bit, and whether these were all.
+    pub fn offer(
+        &mut self,
+        bit: u8,
+        limit: OfferLimit,
+        context: &Context<'_>,
+    ) -> (Vec<Header>, bool) {
+        let mask = 1 << bit;
+        let mut headers = Vec::new();
+        let mut left = limit.bytes;
+        let Some(scan) = self.sessions.get(bit).map(|session| session.scan) else {
+            return (headers, false);
+        };
+        if let Scan::At(cursor) = scan {
+            let next = self.walk_records(cursor, limit.headers * 8, |record| {
+                let key = record.key();
+                let flushed = record.version().value <= context.flushes.of(key.namespace);
+                if record.bits() & mask == 0 && !flushed {
+                    left = left.saturating_sub(key.bytes.len() + 48);
+                    headers.push(header(record, context));
+                }
+                headers.len() < limit.headers && left > 0
+            });
+            let scan = next.map_or(Scan::Done, Scan::At);
+            if let Some(session) = self.sessions.get_mut(bit) {
+                session.scan = scan;
+            }
+            if scan != Scan::Done || headers.len() >= limit.headers {
+                return (headers, false);
+            }
+        }
+        self.prune();
+        let mut all = true;
+        for recent in &self.recent {
+            for record in self.table.iter_hash(recent.hash) {
+                let key = record.key();
+                let flushed = record.version().value <= context.flushes.of(key.namespace);
+                let lacks = super::key_hash(key, self.seed) == recent.hash
+                    && record.bits() & mask == 0
+                    && !flushed;
+                if !lacks || headers.iter().any(|h| is(&h.key, key)) {
+                    continue;
+                }
+                if recent.at > limit.before || headers.len() >= limit.headers || left == 0 {
+                    all = false;
+                    continue;
+                }
+                left = left.saturating_sub(key.bytes.len() + 48);
+                headers.push(header(record, context));
+            }
+        }
+        (headers, all)
+    }
+
+    /// Whether anything waits to be offered to a peer.
+    pub fn owes(&self, bit: u8, before: Mono) -> bool {
+        match self.sessions.get(bit) {
+            Some(session) if session.scan == Scan::Done => {
+                self.recent.iter().any(|recent| recent.at <= before)
+            }
+            session => session.is_some(),
+        }
+    }
+
+    /// What was offered to a peer was lost: all that it lacks is offered again.
+    pub fn offer_again(&mut self, bit: u8) {
+        if let Some(session) = self.sessions.get_mut(bit) {
+            session.scan = Scan::At(Default::default());
+        }
+    }
+
+    /// Judges a peer's header. `echoed`: it was offered under this side's current number, so that
+    /// the peer is known to cover it.
+    pub fn judge(
+        &mut self,
+        bit: u8,
+        echoed: bool,
+        header: &Header,
+        context: &Context<'_>,
+    ) -> Verdict {
+        let version = header.version;
+        let key = KeyRef { namespace: header.key.namespace, bytes: &header.key.bytes };
+        if !context.clock.believes(version.value.hlc, context.now)
+            || !context.clock.believes(version.deadline.hlc, context.now)
+        {
+            return Verdict::Later;
+        }
+        if header.live && self.wants(key, version, context) {
+            return Verdict::Want;
+        }
+        if !header.live {
+            self.merge(key, Parts { version, value: None, deadline_ms: None }, context);
+        }
+        self.verdict(bit, echoed, key, version, header.live, context)
+    }
+
+    /// Takes a peer's entry, and judges it.
+    pub fn take(
+        &mut self,
+        bit: u8,
+        echoed: bool,
+        key: KeyRef<'_>,
+        parts: Parts<'_>,
+        context: &Context<'_>,
+    ) -> (Verdict, bool) {
+        let version = parts.version;
+        if !context.clock.believes(version.value.hlc, context.now)
+            || !context.clock.believes(version.deadline.hlc, context.now)
+        {
+            return (Verdict::Later, false);
+        }
+        let merged = self.merge(key, parts, context);
+        let taken = matches!(merged, super::Merged::Taken { .. });
+        (self.verdict(bit, echoed, key, version, parts.value.is_some(), context), taken)
+    }
+
+    fn verdict(
+        &mut self,
+        bit: u8,
+        echoed: bool,
+        key: KeyRef<'_>,
+        version: Version,
+        live: bool,
+        context: &Context<'_>,
+    ) -> Verdict {
+        let hash = self.hash(key);
+        let held = self.table.find(hash, |r| r.is(key)).map(super::Record::version);
+        if let Some(held) = held
+            && held >= version
+        {
+            if echoed && held == version {
+                self.set_bits(key, hash, 1 << bit);
+            }
+            return Verdict::Ack;
+        }
+        // Covered by a floor, if at all. A flush is known to both, or will be before any answer.
+        let flushed = version.value <= context.flushes.of(key.namespace);
+        let trusted = self.sessions.get(bit).is_some_and(|session| session.trusted);
+        if trusted || flushed || !live { Verdict::Ack } else { Verdict::Condemn }
+    }
+
+    /// A peer covers this version.
+    pub fn acked(&mut self, bit: u8, key: KeyRef<'_>, version: Version) {
+        let hash = self.hash(key);
+        let held = self.table.find(hash, |r| r.is(key)).map(super::Record::version);
+        if held == Some(version) {
+            self.set_bits(key, hash, 1 << bit);
+        }
+    }
+
+    /// A peer may have outlived this version: its content goes. Returns whether there was any.
+    pub fn condemned(&mut self, bit: u8, key: KeyRef<'_>, version: Version) -> bool {
+        let hash = self.hash(key);
+        let held = self.table.find(hash, |r| r.is(key)).map(|r| (r.version(), r.is_mark()));
+        let Some((held, mark)) = held else { return false };
+        if held != version {
+            return false;
+        }
+        self.demote(key, hash);
+        self.set_bits(key, hash, 1 << bit);
+        !mark
+    }
+
+    /// Acknowledgements of a write as its coordinator gathered them: `acks` are the owners that
+    /// cover it, with the epochs they said so in. Only those are believed that were last heard in
+    /// that epoch.
+    pub fn relayed(&mut self, hash: u64, stamp: Stamp, acks: impl Iterator<Item = (NodeId, u32)>) {
+        let mut bits = 0;
+        for (peer, epoch) in acks {
+            let session = self.sessions.iter().find(|(_, session)| session.peer == peer);
+            if let Some((bit, session)) = session
+                && session.epoch == Some(epoch)
+            {
+                bits |= 1 << bit;
+            }
+        }
+        let version = Version::of(stamp);
+        let same = |r: &super::Record| r.version() == version;
+        let found = self.table.find(hash, same).map(|r| r.key());
+        if let Some(key) = found
+            && bits != 0
+        {
+            let (namespace, bytes) = (key.namespace, key.bytes.to_vec());
+            self.set_bits(KeyRef { namespace, bytes: &bytes }, hash, bits);
+        }
+    }
+
+    /// A peer has offered all that it had, in answer to that question.
+    pub fn note_full(&mut self, bit: u8, ask: u32, offered: Option<Offered>) {
+        if let Some(session) = self.sessions.get_mut(bit)
+            && session.ask == ask
+        {
+            session.done = true;
+            session.offered = offered.map(Box::new).or(session.offered.take());
+        }
+    }
+
+    /// This side has offered a peer all that it had, in answer to its question.
+    pub fn note_answered(&mut self, bit: u8) {
+        if let Some(session) = self.sessions.get_mut(bit) {
+            session.answered = session.asked;
+        }
+    }
+
+    /// What was said to a peer may not have arrived.
+    pub fn say_again(&mut self, bit: u8) {
+        if let Some(session) = self.sessions.get_mut(bit) {
+            session.answered = 0;
+            session.scan = Scan::At(Default::default());
+            if !session.done {
+                session.ask = session.ask.wrapping_add(1);
+            }
+        }
+    }
+
+    /// Asks every peer anew for all that this node lacks.
+    pub fn ask_again(&mut self) {
+        for session in self.sessions.iter_mut() {
+            session.ask = session.ask.wrapping_add(1);
+            session.done = false;
+        }
+    }
+
+    /// Whether this node may become valid at a peer: it has heard all, and everything of its own at
+    /// or below the peer's floor was judged.
+    pub fn may_become_valid(&self, bit: u8) -> bool {
+        let Some(Session { done: true, scan: Scan::Done, offered: Some(offered), .. }) =
+            self.sessions.get(bit)
+        else {
+            return false;
+        };
+        let judged = |recent: &Recent| {
+            self.table.iter_hash(recent.hash).all(|record| {
+                let floor = offered.floors[bucket(recent.hash)];
+                record.bits() & 1 << bit != 0 || record.version().value > floor
+            })
+        };
+        self.recent.iter().all(judged)
+    }
+
+    /// Becomes valid at a peer, and returns the sessions that need a new number: peers that trust
+    /// this node, and are not known to have adopted what it adopted now.
+    pub fn become_valid(&mut self, bit: u8) -> Vec<u8> {
+        let Some(session) = self.sessions.get_mut(bit) else {
+            return Vec::new();
+        };
+        let Some(offered) = session.offered.take() else {
+            return Vec::new();
+        };
+        session.valid = true;
+        self.adopt_floors(&offered.floors);
+        let synced = |s: &Session| offered.synced.contains(&(s.peer, s.generation));
+        let others = self.sessions.iter().filter(|(other, s)| *other != bit && !synced(s));
+        others.map(|(other, _)| other).collect()
+    }
+
+    /// Gives a session a new number.
+    pub fn renew_session(&mut self, bit: u8, number: u64) {
+        self.sessions.renew(bit, number);
+    }
+
+    /// Whether everything held was offered to a peer and is covered by it.
+    pub fn is_covered_by(&mut self, bit: u8) -> bool {
+        self.prune();
+        let lacks = |recent: &Recent| {
+            self.table.iter_hash(recent.hash).any(|record| record.bits() & 1 << bit == 0)
+        };
+        let done = self.sessions.get(bit).is_some_and(|session| session.scan == Scan::Done);
+        done && !self.recent.iter().any(lacks)
+    }
+
+    /// Whether all who hold the partition cover this entry, so that it can be forgotten silently. A
+    /// booting node forgets nothing.
+    pub(super) fn is_stable(&self, bits: u8) -> bool {
+        let mask = self.sessions.mask();
+        bits & mask == mask && self.role != Role::Boot
+    }
+
+    /// Notes that an entry is new here, for those who may lack it.
+    pub(super) fn note_recent(&mut self, hash: u64, at: Mono) {
+        if self.sessions.mask() == 0 {
+            return;
+        }
+        if self.recent.len() >= RECENT_MAX {
+            self.prune();
+        }
+        if self.recent.len() >= RECENT_MAX {
+            self.recent.clear();
+            for session in self.sessions.iter_mut() {
+                session.scan = Scan::At(Default::default());
+            }
+            return;
+        }
+        self.recent.push_back(Recent { hash, at });
+    }
+
+    /// Drops from the list what everybody covers by now.
+    fn prune(&mut self) {
+        let mask = self.sessions.mask();
+        let table = &self.table;
+        self.recent.retain(|recent| {
+            table.iter_hash(recent.hash).any(|record| record.bits() & mask != mask)
+        });
+    }
+
+    fn set_bits(&mut self, key: KeyRef<'_>, hash: u64, bits: u8) {
+        let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else {
+            return;
+        };
+        record.set_bits(record.bits() | bits);
+        let (bits, mark) = (record.bits(), record.is_mark());
+        if mark && self.is_stable(bits) {
+            self.forget(key, hash);
+        }
+    }
+
+    fn clear_bit(&mut self, bit: u8) {
+        for record in &mut self.table {
+            record.set_bits(record.bits() & !(1 << bit));
+        }
+        // Whatever was waiting in the list is in the table, which is looked through anew; it stays
+        // listed for the others.
+    }
+
+    /// Forgets the marks that have become stable.
+    pub(super) fn purge(&mut self) {
+        if self.marks == 0 || self.role == Role::Boot {
+            return;
+        }
+        let mask = self.sessions.mask();
+        let mut stable = Vec::new();
+        for record in &self.table {
+            if record.is_mark() && record.bits() & mask == mask {
+                stable.push((record.namespace(), record.key().bytes.to_vec()));
+            }
+        }
+        for (namespace, bytes) in stable {
+            let key = KeyRef { namespace, bytes: &bytes };
+            self.forget(key, self.hash(key));
+        }
+    }
+}
+
+fn is(key: &Key, other: KeyRef<'_>) -> bool {
+    key.namespace == other.namespace && key.bytes == other.bytes
+}
+
+fn header(record: &super::Record, context: &Context<'_>) -> Header {
+    let key = record.key();
+    let live = matches!(super::judge(record, context), super::Held::Value(_));
+    let bytes = bytes::Bytes::copy_from_slice(key.bytes);
+    Header { key: Key { namespace: key.namespace, bytes }, version: record.version(), live }
+}
+
+/// Floors below everything.
+pub const NO_FLOORS: [Stamp; FLOORS] = [Stamp::ZERO; FLOORS];
