@@ -22,7 +22,7 @@ use super::reading::own_write;
 use super::replica::{Asker, key_ref};
 use super::timers::Timers;
 use super::turn::Turn;
-use crate::placement::{NodeId, Partition};
+use crate::placement::{Generation, NodeId, Partition};
 use crate::store::{
     Answer, Content, Entry, Key, Namespace, Operation, Role, Stamp, Update, Version,
 };
@@ -103,11 +103,12 @@ pub(super) struct Read {
     pub(super) queue: VecDeque<NodeId>,
     /// Owners whose answers are still needed.
     pub(super) needed: u8,
-    /// The newest value that was answered.
-    pub(super) best: Option<Entry>,
+    /// The newest value that was answered, and by whom.
+    pub(super) best: Option<(NodeId, Entry)>,
     /// What answers without a value say is dead.
     pub(super) bar: Version,
-    pub(super) floor: Stamp,
+    /// Their floors, and who has adopted them: what others hold at or below is dead, too.
+    pub(super) floors: Vec<(Stamp, Vec<(NodeId, Generation)>)>,
     pub(super) misses: u8,
     pub(super) not_yet: u8,
     /// A miss was in doubt: everybody is asked, and the first value taken.
@@ -130,9 +131,11 @@ pub(super) struct Forward {
 pub(super) struct Gather {
     pub(super) update: Update<Bytes>,
     pub(super) level: Level,
-    pub(super) newest: Option<Entry>,
+    pub(super) newest: Option<(NodeId, Entry)>,
     /// What answers without a value say is dead, up to there.
     pub(super) bar: Stamp,
+    /// Their floors, and who has adopted them.
+    pub(super) floors: Vec<(Stamp, Vec<(NodeId, Generation)>)>,
     /// What the decision must know; zero if this node covers it.
     pub(super) min: Version,
     /// Owners that answered for their store, this one included.
@@ -387,7 +390,7 @@ impl Coordinator {
             }
             Phase::Read(_) => self.on_read_response(number, &mut op, from, response, turn),
             Phase::Forward(_) => self.on_decided(number, &mut op, from, response, turn),
-            Phase::Gather(_) => self.on_gathered(number, &mut op, response, turn),
+            Phase::Gather(_) => self.on_gathered(number, &mut op, from, response, turn),
             Phase::Scatter(scatter) => {
                 if let Response::Counted(count) = response {
                     scatter.total += count;
@@ -623,6 +626,18 @@ fn finish_scatter(op: &Pending, turn: &mut Turn<'_>) {
     };
     let reply = if scatter.flush { Reply::Flushed } else { Reply::Count(scatter.total) };
     turn.outbox.reply(id, reply);
+}
+
+/// Whether what a peer holds at that stamp may have been outlived by somebody who answered a miss:
+/// it is at or below the floor of one to whom that peer is not known to be valid.
+pub(super) fn outlived(
+    peer: NodeId,
+    stamp: Stamp,
+    floors: &[(Stamp, Vec<(NodeId, Generation)>)],
+    turn: &Turn<'_>,
+) -> bool {
+    let life = (peer, turn.life(peer));
+    floors.iter().any(|(floor, synced)| stamp <= *floor && !synced.contains(&life))
 }
 
 /// Tells whoever asked.

@@ -15,14 +15,14 @@
 
 use bytes::Bytes;
 
-use super::coordinator::{Coordinator, Forward, Gather, HEDGE_MS, Pending, Phase, reply};
+use super::coordinator::{Coordinator, Forward, Gather, HEDGE_MS, Pending, Phase, outlived, reply};
 use super::event::{Failure, Level};
 use super::message::{Request, Response};
 use super::outbox::lane;
 use super::replica::key_ref;
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Held, Parts, Role, Stamp, Update, Version};
+use crate::store::{Entry, Held, Parts, Role, Stamp, Update, Version};
 
 impl Coordinator {
     /// Finds the decider and hands the update to it, or decides here. Returns whether the operation
@@ -127,8 +127,8 @@ impl Coordinator {
         // Who passed an owner over has waited for its silence already.
         let patience_ms = if passed_over { 0 } else { HEDGE_MS };
         let patient_until = turn.now.mono.plus_ms(patience_ms);
-        let (newest, bar, answers) = (None, Stamp::ZERO, 1);
-        let gather = Gather { update, level, newest, bar, min, answers, patient_until };
+        let (newest, bar, answers, floors) = (None, Stamp::ZERO, 1, Vec::new());
+        let gather = Gather { update, level, newest, bar, floors, min, answers, patient_until };
         op.phase = Phase::Gather(gather);
         op.waiting.clear();
         if ask {
@@ -148,6 +148,7 @@ impl Coordinator {
         &mut self,
         number: u64,
         op: &mut Pending,
+        from: NodeId,
         response: Response,
         turn: &mut Turn<'_>,
     ) -> bool {
@@ -157,14 +158,15 @@ impl Coordinator {
         match response {
             Response::Hit(entry) => {
                 gather.answers += 1;
-                let newer = |n: &crate::store::Entry| n.version() < entry.version();
+                let newer = |n: &(NodeId, Entry)| n.1.version() < entry.version();
                 if gather.newest.as_ref().is_none_or(newer) {
-                    gather.newest = Some(entry);
+                    gather.newest = Some((from, entry));
                 }
             }
-            Response::Miss { bar, floor, .. } => {
+            Response::Miss { bar, floor, synced, .. } => {
                 gather.answers += 1;
-                gather.bar = gather.bar.max(bar.value).max(floor);
+                gather.bar = gather.bar.max(bar.value);
+                gather.floors.push((floor, synced));
             }
             _ => {}
         }
@@ -184,7 +186,7 @@ impl Coordinator {
             return false;
         };
         let majority = 2 * gather.answers > turn.ring.owners(op.partition).len();
-        let newest = gather.newest.as_ref().map_or(Version::ZERO, |entry| entry.version());
+        let newest = gather.newest.as_ref().map_or(Version::ZERO, |(_, entry)| entry.version());
         let enough = majority && newest >= gather.min && turn.now.mono >= gather.patient_until;
         if !enough && !op.waiting.is_empty() {
             return true;
@@ -205,8 +207,12 @@ impl Coordinator {
         let Phase::Gather(gather) = &mut op.phase else {
             return false;
         };
-        let bar = gather.bar;
-        let newest = gather.newest.take().filter(|entry| entry.version().value > bar);
+        let (bar, floors) = (gather.bar, std::mem::take(&mut gather.floors));
+        let newest = gather.newest.take().filter(|(peer, entry)| {
+            let stamp = entry.version().value;
+            stamp > bar && !outlived(*peer, stamp, &floors, turn)
+        });
+        let newest = newest.map(|(_, entry)| entry);
         let (update, level) = (gather.update.clone(), gather.level);
         let (decided, entry) = turn.with(op.partition, |kept, context| {
             let key = key_ref(&op.key);

@@ -116,8 +116,8 @@ pub enum Response {
         bar: Version,
         /// The floor of the key's bucket.
         floor: Stamp,
-        /// The epoch of my sessions in that partition.
-        epoch: u32,
+        /// Who has adopted my floor: what these hold below it is not dead for its sake.
+        synced: Vec<(NodeId, Generation)>,
         /// Whether I have reason to doubt my miss.
         doubt: bool,
     },

@@ -30,7 +30,7 @@ pub mod timers;
 pub mod turn;
 pub mod writing;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU8;
 use std::sync::Arc;
 
@@ -125,6 +125,7 @@ pub struct Node {
     clock: Arc<Clock>,
     ring: Arc<Ring>,
     members: BTreeSet<NodeId>,
+    lives: BTreeMap<NodeId, Generation>,
     reachable: BTreeSet<NodeId>,
     links: BTreeSet<NodeId>,
     membership: Membership,
@@ -163,6 +164,7 @@ impl Node {
             clock,
             ring: Arc::new(ring),
             members: BTreeSet::new(),
+            lives: BTreeMap::new(),
             reachable: BTreeSet::new(),
             links: BTreeSet::new(),
             membership,
@@ -393,9 +395,7 @@ impl Node {
             Kind::Exchange => self.batch::<Exchange>(from, &body, now, |node, from, item, now| {
                 let same_ring = header.ring == node.ring.id();
                 node.roles(now, |node, turn| {
-                    let membership = &*node.membership;
-                    let generation = |peer| membership.generation(peer);
-                    node.sessions.receive(from, same_ring, item, &generation, turn);
+                    node.sessions.receive(from, same_ring, item, turn);
                 });
             }),
             Kind::Lateness => {
@@ -541,6 +541,9 @@ impl Node {
             return;
         }
         self.members = self.membership.present();
+        let membership = &self.membership;
+        let life = |peer: &NodeId| Some((*peer, membership.generation(*peer)?));
+        self.lives = self.members.iter().filter_map(life).collect();
         self.refresh_reachable();
         self.rebuild_ring(now);
         for change in changes {
@@ -553,9 +556,7 @@ impl Node {
             Change::Up(peer) => {
                 self.lateness.forget(peer);
                 self.roles(now, |node, turn| {
-                    let membership = &*node.membership;
-                    let generation = |peer| membership.generation(peer);
-                    node.sessions.member_up(peer, &generation, turn);
+                    node.sessions.member_up(peer, turn);
                 });
             }
             Change::Gone(peer) => {
@@ -587,9 +588,7 @@ impl Node {
         }
         let old = std::mem::replace(&mut self.ring, Arc::new(ring));
         self.roles(now, |node, turn| {
-            let membership = &*node.membership;
-            let generation = |peer| membership.generation(peer);
-            node.sessions.on_ring(&old, &generation, turn);
+            node.sessions.on_ring(&old, turn);
         });
     }
 
@@ -609,9 +608,7 @@ impl Node {
             node.coordinator.tick(turn);
             let coordinator = &node.coordinator;
             node.lateness.tick(turn, |peer, before| coordinator.outstanding(peer, before));
-            let membership = &*node.membership;
-            let generation = |peer| membership.generation(peer);
-            node.sessions.tick(&generation, turn);
+            node.sessions.tick(turn);
         });
         self.sweeper.tick(&self.store, &self.clock, now);
         if let Some(lead_ms) = self.timekeeping.steer(self.lateness.is_late(), &self.clock, now) {
@@ -662,6 +659,7 @@ impl Node {
             clock: &self.clock,
             ring: &ring,
             members: &self.members,
+            lives: &self.lives,
             unshared,
             reachable: &self.reachable,
             outbox: &mut self.outbox,

@@ -6,14 +6,14 @@
 
 use std::collections::VecDeque;
 
-use super::coordinator::{Coordinator, Pending, Phase, Read, reply};
+use super::coordinator::{Coordinator, Pending, Phase, Read, outlived, reply};
 use super::event::Level;
 use super::message::{Request, Response};
 use super::outbox::lane;
 use super::replica::key_ref;
 use super::turn::Turn;
 use crate::placement::{NodeId, Partition};
-use crate::store::{Answer, Content, Entry, Held, Key, Role, Stamp, Version};
+use crate::store::{Answer, Content, Entry, Held, Key, Role, Version};
 use bytes::Bytes;
 
 impl Coordinator {
@@ -38,7 +38,7 @@ impl Coordinator {
             needed: needed as u8,
             best: None,
             bar: Version::ZERO,
-            floor: Stamp::ZERO,
+            floors: Vec::new(),
             misses: 0,
             not_yet: 0,
             doubted: false,
@@ -118,7 +118,7 @@ impl Coordinator {
             turn.outbox.given_up.push(peer);
         }
         let answer = match read.best.take() {
-            Some(entry) => {
+            Some((_, entry)) => {
                 for (peer, version) in &read.answers {
                     // Whoever holds nothing may have evicted it: that is no reason to repair.
                     let older = Version::ZERO < *version && *version < entry.version();
@@ -162,19 +162,25 @@ impl Coordinator {
                 let version = entry.version();
                 read.answers.push((from, version));
                 // Another owner knew it to be dead: the answer is a miss.
-                if version.value <= read.bar.value.max(read.floor) {
+                let dead = version.value <= read.bar.value
+                    || outlived(from, version.value, &read.floors, turn);
+                if dead {
                     self.stats.barred += 1;
                     read.misses += 1;
-                } else if read.best.as_ref().is_none_or(|best| best.version() < version) {
-                    read.best = Some(entry);
+                } else if read.best.as_ref().is_none_or(|(_, best)| best.version() < version) {
+                    read.best = Some((from, entry));
                 }
             }
-            Response::Miss { bar, floor, doubt, .. } => {
+            Response::Miss { bar, floor, synced, doubt } => {
                 read.answers.push((from, bar));
                 read.misses += 1;
                 read.bar = read.bar.max(bar);
-                read.floor = read.floor.max(floor);
-                if read.best.as_ref().is_some_and(|b| b.version().value <= read.bar.value) {
+                read.floors.push((floor, synced));
+                let dead = |(peer, best): &(NodeId, Entry)| {
+                    let stamp = best.version().value;
+                    stamp <= read.bar.value || outlived(*peer, stamp, &read.floors, turn)
+                };
+                if read.best.as_ref().is_some_and(dead) {
                     read.best = None;
                 }
                 read.doubted |= doubt;
@@ -253,13 +259,13 @@ fn read_here(
         if kept.role() != Role::Ready || !kept.covers(key, read.min, context) {
             return None;
         }
-        let floor = kept.floor(key, context);
+        let floor = (kept.floor(key, context), kept.sessions().synced());
         let doubts = kept.doubts(key, context.now);
         match kept.read(key, context) {
             Held::Value(parts) if read.level == Level::One => Some(found(parts.to_entry())),
             Held::Value(parts) => {
                 read.answers.push((own, parts.version));
-                read.best = Some(parts.to_entry());
+                read.best = Some((own, parts.to_entry()));
                 None
             }
             Held::Nothing if read.level == Level::One && !doubts => Some(Answer::Missing),
@@ -267,7 +273,7 @@ fn read_here(
                 if let Held::Dead(bar) = held {
                     read.bar = read.bar.max(bar);
                 }
-                read.floor = read.floor.max(floor);
+                read.floors.push(floor);
                 read.answers.push((own, read.bar));
                 read.misses += 1;
                 read.doubted = true;
@@ -289,7 +295,8 @@ pub(super) fn own_write(
     let min = read.min;
     turn.with(partition, |kept, context| match kept.look(key_ref(key), context) {
         Held::Value(parts) if min > Version::ZERO && parts.version >= min => {
-            let dead = parts.version.value <= read.bar.value.max(read.floor);
+            let stamp = parts.version.value;
+            let dead = stamp <= read.bar.value || outlived(turn.own, stamp, &read.floors, turn);
             (!dead).then(|| found(parts.to_entry()))
         }
         _ => None,

@@ -62,13 +62,13 @@ pub fn answer(
                     return Response::NotYet;
                 }
                 let floor = kept.floor(key, context);
-                let epoch = kept.sessions().epoch();
+                let synced = kept.sessions().synced();
                 let doubt = kept.role() == Role::Old || kept.doubts(key, context.now);
                 match kept.read(key, context) {
                     Held::Value(parts) => Response::Hit(parts.to_entry()),
-                    Held::Dead(bar) => Response::Miss { bar, floor, epoch, doubt: true },
+                    Held::Dead(bar) => Response::Miss { bar, floor, synced, doubt: true },
                     Held::Nothing => {
-                        Response::Miss { bar: Default::default(), floor, epoch, doubt }
+                        Response::Miss { bar: Default::default(), floor, synced, doubt }
                     }
                 }
             })

@@ -1,9 +1,9 @@
 //! What a role gets lent for one turn.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::outbox::Outbox;
-use crate::placement::{NodeId, Partition, Ring};
+use crate::placement::{Generation, NodeId, Partition, Ring};
 use crate::store::{Clock, Context, KeyRef, Now, Partition as Kept, Role, Store};
 
 /// The surroundings of a role, for the length of a call.
@@ -20,6 +20,8 @@ pub struct Turn<'a> {
     pub ring: &'a Ring,
     /// Members that are alive or suspect, without this node.
     pub members: &'a BTreeSet<NodeId>,
+    /// Which life of them is current.
+    pub lives: &'a BTreeMap<NodeId, Generation>,
     /// Whether nobody else can hold what this node owns: there is one replica, or no other node is
     /// known, not even one that is down and may come back.
     pub unshared: bool,
@@ -50,6 +52,11 @@ impl Turn<'_> {
     /// good. Where another owner is merely down, it may come back with its memory.
     pub fn is_sole(&self, id: Partition) -> bool {
         self.unshared && self.ring.owners(id) == [self.own]
+    }
+
+    /// Which life of a peer is current, as far as known.
+    pub fn life(&self, peer: NodeId) -> Generation {
+        self.lives.get(&peer).copied().unwrap_or_default()
     }
 
     /// The partition of a key.

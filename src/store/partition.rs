@@ -125,6 +125,9 @@ pub struct Partition {
     pub(super) role: Role,
     /// No other owner: writes are complete here, and what is forgotten is forgotten for good.
     pub(super) sole: bool,
+    /// Ready without having met another holder, and not for long: nothing is forgotten, because
+    /// the floor would condemn what others, found a moment later, have held all along.
+    pub(super) lonely: bool,
     /// Until then a miss is in doubt: the owners or the sessions changed lately.
     pub(super) unsettled_until: Mono,
     pub(super) sessions: Sessions,
@@ -153,6 +156,7 @@ impl Partition {
         Partition {
             role: Role::None,
             sole: false,
+            lonely: false,
             unsettled_until: Mono(0),
             sessions: Sessions::default(),
             seed,

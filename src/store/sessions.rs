@@ -115,6 +115,12 @@ impl Sessions {
         self.iter().map(|(_, session)| session).find(|session| session.peer == peer)
     }
 
+    /// The peers that are valid here: they have adopted this side's floor.
+    pub fn synced(&self) -> Vec<(NodeId, Generation)> {
+        let trusted = self.iter().filter(|(_, session)| session.trusted);
+        trusted.map(|(_, session)| (session.peer, session.generation)).collect()
+    }
+
     /// Opens a session, in place of one with the same peer; `None` if all are taken.
     pub(super) fn open(&mut self, peer: NodeId, generation: Generation, number: u64) -> Option<u8> {
         let free = || self.open.iter().position(Option::is_none).map(|slot| slot as u8);

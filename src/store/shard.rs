@@ -213,6 +213,23 @@ impl Store {
         step(&mut shard.partitions[id.0 as usize / self.shards.len()], &context)
     }
 
+    /// Says whether a partition has only just been found to have no other holder. What nobody waits
+    /// for is forgotten when it no longer is.
+    pub fn set_lonely(&self, id: PartitionId, lonely: bool) {
+        let mut shard = self.shard_of(id);
+        let shard = &mut *shard;
+        let partition = &mut shard.partitions[id.0 as usize / self.shards.len()];
+        let (footprint, marks) = (partition.footprint(), partition.mark_footprint());
+        partition.lonely = lonely;
+        if !lonely {
+            partition.purge();
+        }
+        let after = partition.footprint();
+        shard.footprint = shard.footprint - footprint + after;
+        shard.mark_footprint = shard.mark_footprint - marks + partition.mark_footprint();
+        self.footprint.fetch_sub(footprint as i64 - after as i64, Ordering::Relaxed);
+    }
+
     /// Says whether this node is the only one that can hold a partition.
     pub fn set_sole(&self, id: PartitionId, sole: bool) {
         let mut shard = self.shard_of(id);

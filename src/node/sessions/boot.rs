@@ -29,7 +29,7 @@ impl Sessions {
     /// Begins to boot a partition, or begins anew.
     pub(super) fn boot(&mut self, partition: Partition, turn: &mut Turn<'_>) {
         self.stats.boots += 1;
-        self.alone.remove(&partition);
+        self.find_company(partition, turn);
         turn.with(partition, |kept, _| kept.ask_again());
         let since = turn.now.mono;
         let boot = Boot { since, everybody: false, unheard: BTreeSet::new() };
@@ -93,10 +93,6 @@ impl Sessions {
             return;
         }
         self.boots.remove(&partition);
-        // Whoever turns up with more is to be heard out.
-        if judged.is_empty() {
-            self.alone.insert(partition);
-        }
         let mut renewals = Vec::new();
         turn.with(partition, |kept, _| {
             for bit in &judged {
@@ -110,6 +106,10 @@ impl Sessions {
         renewals.dedup();
         turn.store.set_role(partition, Role::Ready, turn.is_sole(partition));
         turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
+        if judged.is_empty() {
+            // Whoever turns up with more is to be heard out.
+            self.find_alone(partition, turn);
+        }
         self.renew(partition, renewals, turn);
         for peer in turn.reachable {
             if self.talks.contains_key(&(*peer, partition)) {

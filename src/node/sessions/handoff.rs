@@ -52,7 +52,7 @@ impl Sessions {
     /// Drops what is held of a partition, and tells whoever has a session.
     pub(super) fn drop_partition(&mut self, partition: Partition, turn: &mut Turn<'_>) {
         self.boots.remove(&partition);
-        self.alone.remove(&partition);
+        self.find_company(partition, turn);
         let peers: Vec<(NodeId, u64)> = turn.with(partition, |kept, _| {
             let each = kept.sessions().iter();
             each.map(|(_, session)| (session.peer, session.theirs)).collect()

@@ -30,11 +30,10 @@ const STEPS: u16 = 20;
 /// A peer that is gone is waited for so long, in milliseconds: its sessions stay open, and what it
 /// lacks is kept as marks.
 const SILENCE_MS: u64 = 60_000;
+/// Whoever has found itself alone forgets nothing for so long, in milliseconds.
+const LONELY_MS: u64 = 10_000;
 /// How long after a change of owners or sessions a miss is in doubt, in milliseconds.
 const UNSETTLED_MS: u64 = 3_000;
-
-/// Which life of a peer is current, as far as known.
-pub type Generations<'a> = &'a dyn Fn(NodeId) -> Option<Generation>;
 
 /// Counters of exchanges.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,8 +65,10 @@ pub struct Sessions {
     boots: BTreeMap<Partition, Boot>,
     /// Partitions held without owning them, and since when.
     old: BTreeMap<Partition, Mono>,
-    /// Partitions that became ready without having met another holder.
-    alone: BTreeSet<Partition>,
+    /// Partitions that became ready without having met another holder, and since when.
+    alone: BTreeMap<Partition, Mono>,
+    /// Of these, those for which that is recent.
+    lonely: BTreeSet<Partition>,
     /// Members that are gone, and since when.
     gone: BTreeMap<NodeId, Mono>,
     numbers: u64,
@@ -99,7 +100,7 @@ impl Sessions {
     }
 
     /// The owners changed: take up, keep or give up each partition.
-    pub fn on_ring(&mut self, old: &Ring, generation: Generations<'_>, turn: &mut Turn<'_>) {
+    pub fn on_ring(&mut self, old: &Ring, turn: &mut Turn<'_>) {
         let unsettled = turn.now.mono.plus_ms(UNSETTLED_MS);
         let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
         for partition in partitions {
@@ -122,7 +123,7 @@ impl Sessions {
             turn.store.unsettle(partition, unsettled);
             match next {
                 Role::Boot if role != Role::Boot => self.boot(partition, turn),
-                Role::Ready if role != Role::Ready => drop(self.alone.insert(partition)),
+                Role::Ready if role != Role::Ready => self.find_alone(partition, turn),
                 Role::Old if role != Role::Old => {
                     self.boots.remove(&partition);
                     self.old.insert(partition, turn.now.mono);
@@ -134,7 +135,7 @@ impl Sessions {
                 self.old.remove(&partition);
             }
             if next != Role::None {
-                self.open_owners(partition, generation, turn);
+                self.open_owners(partition, turn);
             }
         }
         self.next_step = turn.now.mono;
@@ -142,18 +143,18 @@ impl Sessions {
 
     /// A member is there, perhaps in a new life: sessions with a former one are closed, because what
     /// it covered is gone with it.
-    pub fn member_up(&mut self, peer: NodeId, generation: Generations<'_>, turn: &mut Turn<'_>) {
+    pub fn member_up(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         self.gone.remove(&peer);
         let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
         for partition in partitions {
             let (role, life) = turn.with(partition, |kept, _| {
                 (kept.role(), kept.sessions().with(peer).map(|session| session.generation))
             });
-            if life.is_some() && life != generation(peer) {
+            if life.is_some_and(|life| life != turn.life(peer)) {
                 self.close(peer, partition, turn);
             }
             if role != Role::None {
-                self.open_owners(partition, generation, turn);
+                self.open_owners(partition, turn);
                 self.due.insert((peer, partition));
             }
         }
@@ -202,18 +203,13 @@ impl Sessions {
     }
 
     /// Opens sessions with the owners of a partition that are members.
-    fn open_owners(
-        &mut self,
-        partition: Partition,
-        generation: Generations<'_>,
-        turn: &mut Turn<'_>,
-    ) {
+    fn open_owners(&mut self, partition: Partition, turn: &mut Turn<'_>) {
         let owners: Vec<NodeId> =
             turn.other_owners(partition).filter(|owner| turn.members.contains(owner)).collect();
         for owner in owners {
             let open = turn.with(partition, |kept, _| kept.sessions().bit(owner).is_some());
-            if !open && let Some(generation) = generation(owner) {
-                self.open(owner, partition, generation, turn);
+            if !open {
+                self.open(owner, partition, turn.life(owner), turn);
             }
         }
     }
@@ -255,7 +251,6 @@ impl Sessions {
         from: NodeId,
         same_ring: bool,
         message: Exchange,
-        generation: Generations<'_>,
         turn: &mut Turn<'_>,
     ) {
         let partition = match &message {
@@ -271,21 +266,19 @@ impl Sessions {
         }
         match message {
             Exchange::Push { standing, push, headers, entries, full } => {
-                let life = generation(from).unwrap_or_default();
-                let Some((bit, echoed)) = self.hear(from, life, &standing, true, turn) else {
+                let Some((bit, echoed)) = self.hear(from, &standing, true, turn) else {
                     return;
                 };
                 let offer = talk::Offer { push, headers, entries, full };
                 self.on_push(from, bit, echoed, partition, offer, turn);
             }
             Exchange::Reply { standing, push, verdicts } => {
-                let life = generation(from).unwrap_or_default();
-                if let Some((bit, echoed)) = self.hear(from, life, &standing, false, turn) {
+                if let Some((bit, echoed)) = self.hear(from, &standing, false, turn) {
                     self.on_reply(from, bit, echoed, partition, (push, &verdicts), turn);
                 }
             }
             Exchange::Nothing { echo, .. } => self.on_nothing(from, partition, echo, turn),
-            Exchange::Who { .. } => self.on_who(from, partition, generation, turn),
+            Exchange::Who { .. } => self.on_who(from, partition, turn),
             Exchange::Acked { hash, stamp, epochs, .. } if same_ring => {
                 let owners = turn.ring.owners(partition).iter().copied();
                 let acks = owners.zip(epochs).filter_map(|(owner, epoch)| Some((owner, epoch?)));
@@ -296,14 +289,14 @@ impl Sessions {
     }
 
     /// Looks after a share of the partitions, says what is due, and sees whether anything is ready.
-    pub fn tick(&mut self, generation: Generations<'_>, turn: &mut Turn<'_>) {
+    pub fn tick(&mut self, turn: &mut Turn<'_>) {
         if turn.now.mono >= self.next_step {
             self.next_step = turn.now.mono.plus_ms(INTERVAL_MS / u64::from(STEPS));
             self.step = (self.step + 1) % STEPS;
             let count = turn.store.options().partitions.get();
             let mut partition = self.step;
             while partition < count {
-                self.look_after(Partition(partition), generation, turn);
+                self.look_after(Partition(partition), turn);
                 partition += STEPS;
             }
             let silent: Vec<NodeId> = self.silent(turn).collect();
@@ -313,10 +306,40 @@ impl Sessions {
                     self.close(peer, partition, turn);
                 }
             }
+            self.get_used_to_it(turn);
             self.consider_boots(turn);
             self.consider_handoffs(turn);
         }
         self.say_what_is_due(turn);
+    }
+
+    /// A partition is ready, and no other holder was met.
+    fn find_alone(&mut self, partition: Partition, turn: &mut Turn<'_>) {
+        self.alone.insert(partition, turn.now.mono);
+        self.lonely.insert(partition);
+        turn.store.set_lonely(partition, true);
+    }
+
+    /// It is not true any more.
+    fn find_company(&mut self, partition: Partition, turn: &mut Turn<'_>) {
+        self.alone.remove(&partition);
+        if self.lonely.remove(&partition) {
+            turn.store.set_lonely(partition, false);
+        }
+    }
+
+    /// Those who are alone for long forget like anybody else.
+    fn get_used_to_it(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now.mono;
+        let alone = &self.alone;
+        self.lonely.retain(|partition| {
+            let lonely =
+                alone.get(partition).is_some_and(|at| now.since(*at) < LONELY_MS * 1_000_000);
+            if !lonely {
+                turn.store.set_lonely(*partition, false);
+            }
+            lonely
+        });
     }
 
     fn silent(&self, turn: &Turn<'_>) -> impl Iterator<Item = NodeId> {
@@ -326,17 +349,12 @@ impl Sessions {
     }
 
     /// One partition's turn in an interval.
-    fn look_after(
-        &mut self,
-        partition: Partition,
-        generation: Generations<'_>,
-        turn: &mut Turn<'_>,
-    ) {
+    fn look_after(&mut self, partition: Partition, turn: &mut Turn<'_>) {
         if turn.role(partition) == Role::None {
             return;
         }
         // Memory may have closed sessions, and owners may have become members.
-        self.open_owners(partition, generation, turn);
+        self.open_owners(partition, turn);
         let sessions: Vec<(NodeId, u8, bool)> = turn.with(partition, |kept, _| {
             let each = kept.sessions().iter();
             each.map(|(bit, session)| (session.peer, bit, session.is_in_step())).collect()

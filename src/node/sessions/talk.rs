@@ -7,7 +7,7 @@ use super::{Sessions, recent};
 use crate::node::message::{Exchange, Floors, Full, Standing};
 use crate::node::replica::key_ref;
 use crate::node::turn::Turn;
-use crate::placement::{Generation, NodeId, Partition};
+use crate::placement::{NodeId, Partition};
 use crate::store::partition::exchange::{Header, Heard, OfferLimit, Verdict};
 use crate::store::sessions::Offered;
 use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version};
@@ -76,12 +76,11 @@ impl Sessions {
     pub(super) fn hear(
         &mut self,
         from: NodeId,
-        generation: Generation,
         standing: &Standing,
         push: bool,
         turn: &mut Turn<'_>,
     ) -> Option<(u8, bool)> {
-        let partition = standing.partition;
+        let (partition, generation) = (standing.partition, turn.life(from));
         let (role, session) = turn.with(partition, |kept, _| {
             let bit = kept.sessions().bit(from);
             let life = kept.sessions().with(from).map(|session| session.generation);
@@ -118,7 +117,12 @@ impl Sessions {
         if let Some(boot) = self.boots.get_mut(&partition) {
             boot.unheard.remove(&from);
         }
-        self.meet(from, standing, turn);
+        if echoed && standing.valid {
+            // It has heard this node out, and was judged here.
+            self.find_company(partition, turn);
+        } else {
+            self.meet(from, standing, turn);
+        }
         Some((bit, echoed))
     }
 
@@ -127,7 +131,7 @@ impl Sessions {
     /// in, then the one with the larger id.
     fn meet(&mut self, from: NodeId, standing: &Standing, turn: &mut Turn<'_>) {
         let partition = standing.partition;
-        if !self.alone.contains(&partition)
+        if !self.alone.contains_key(&partition)
             || !matches!(standing.role, Role::Ready | Role::Old)
             || turn.role(partition) != Role::Ready
         {
@@ -136,7 +140,6 @@ impl Sessions {
         let entries = turn.with(partition, |kept, _| kept.len() as u32);
         let gives_in = standing.alone.is_none_or(|theirs| (theirs, turn.own) > (entries, from));
         if gives_in {
-            self.alone.remove(&partition);
             self.doubt([partition], turn);
         }
     }
@@ -332,8 +335,7 @@ impl Sessions {
                 if all && session.asked != session.answered {
                     let ask = session.asked;
                     let floors = (!session.trusted).then(|| {
-                        let trusted = kept.sessions().iter().filter(|(_, s)| s.trusted);
-                        let synced = trusted.map(|(_, s)| (s.peer, s.generation)).collect();
+                        let synced = kept.sessions().synced();
                         Box::new(Floors { floors: *kept.floors(), synced })
                     });
                     full = Some(Full { ask, floors });
@@ -363,7 +365,7 @@ impl Sessions {
     /// How this node stands to a peer in a partition.
     fn standing(&self, to: NodeId, bit: u8, partition: Partition, turn: &Turn<'_>) -> Standing {
         let you_own = turn.ring.owners(partition).contains(&to);
-        let alone = self.alone.contains(&partition);
+        let alone = self.alone.contains_key(&partition);
         turn.with(partition, |kept, _| {
             let session = kept.sessions().get(bit);
             Standing {
@@ -401,20 +403,14 @@ impl Sessions {
         }
     }
 
-    pub(super) fn on_who(
-        &mut self,
-        from: NodeId,
-        partition: Partition,
-        generation: super::Generations<'_>,
-        turn: &mut Turn<'_>,
-    ) {
+    pub(super) fn on_who(&mut self, from: NodeId, partition: Partition, turn: &mut Turn<'_>) {
         if turn.role(partition) == Role::None {
             let nothing = Exchange::Nothing { partition, echo: 0 };
             return turn.outbox.exchange(from, partition, &nothing);
         }
         let known = turn.with(partition, |kept, _| kept.sessions().bit(from).is_some());
-        if !known && let Some(generation) = generation(from) {
-            self.open(from, partition, generation, turn);
+        if !known {
+            self.open(from, partition, turn.life(from), turn);
         }
         if let Some(talk) = self.talks.get_mut(&(from, partition)) {
             talk.told = None;

@@ -409,10 +409,10 @@ impl Partition {
     }
 
     /// Whether all who hold the partition cover this entry, so that it can be forgotten silently. A
-    /// booting node forgets nothing.
+    /// booting node forgets nothing, nor does one that has only just found itself alone.
     pub(super) fn is_stable(&self, bits: u8) -> bool {
         let mask = self.sessions.mask();
-        bits & mask == mask && self.role != Role::Boot
+        bits & mask == mask && self.role != Role::Boot && !self.lonely
     }
 
     /// Notes that an entry is new here, for those who may lack it.
@@ -462,14 +462,13 @@ impl Partition {
     }
 
     /// Forgets the marks that have become stable.
-    pub(super) fn purge(&mut self) {
-        if self.marks == 0 || self.role == Role::Boot {
+    pub(in crate::store) fn purge(&mut self) {
+        if self.marks == 0 {
             return;
         }
-        let mask = self.sessions.mask();
         let mut stable = Vec::new();
         for record in &self.table {
-            if record.is_mark() && record.bits() & mask == mask {
+            if record.is_mark() && self.is_stable(record.bits()) {
                 stable.push((record.namespace(), record.key().bytes.to_vec()));
             }
         }
