@@ -43,6 +43,8 @@ struct Sent {
     push: u32,
     at: Mono,
     items: Vec<(Key, Version)>,
+    /// Whether it was said to be all.
+    full: bool,
 }
 
 /// A push, without the standing.
@@ -167,7 +169,12 @@ impl Sessions {
                 repaired += u64::from(taken);
                 verdicts.push(verdict);
             }
-            if echoed && let Some(full) = full {
+            // It is all only when nothing of it is still on its way.
+            let missing = |verdict: &Verdict| matches!(verdict, Verdict::Want | Verdict::Later);
+            if echoed
+                && !verdicts.iter().any(missing)
+                && let Some(full) = full
+            {
                 let offered = full
                     .floors
                     .map(|floors| Offered { floors: floors.floors, synced: floors.synced });
@@ -207,11 +214,14 @@ impl Sessions {
         }
         let mut condemned = 0;
         turn.with(partition, |kept, _| {
-            let mut again = false;
+            let (mut again, mut unfinished) = (false, false);
             for ((key, version), verdict) in sent.items.into_iter().zip(verdicts) {
                 match verdict {
                     Verdict::Ack => kept.acked(bit, key_ref(&key), version),
-                    Verdict::Want => talk.wanted.push_back(key),
+                    Verdict::Want => {
+                        talk.wanted.push_back(key);
+                        unfinished = true;
+                    }
                     Verdict::Condemn => {
                         condemned += u64::from(kept.condemned(bit, key_ref(&key), version));
                     }
@@ -220,6 +230,9 @@ impl Sessions {
             }
             if again {
                 kept.offer_again(bit);
+            }
+            if sent.full && (again || unfinished) {
+                kept.note_unanswered(bit);
             }
         });
         self.stats.condemned += condemned;
@@ -352,7 +365,7 @@ impl Sessions {
         let offered = headers.iter().map(|header| (header.key.clone(), header.version));
         let sent = entries.iter().map(|(key, entry)| (key.clone(), entry.version()));
         let items = offered.chain(sent).collect();
-        talk.sent = Some(Sent { push: talk.pushes, at: now, items });
+        talk.sent = Some(Sent { push: talk.pushes, at: now, items, full: full.is_some() });
         talk.told = Some(standing.clone());
         self.stats.offered += headers.len() as u64;
         let headers = headers.into_iter().map(|h| (h.key, h.version, h.live)).collect();

@@ -341,6 +341,13 @@ impl Partition {
         }
     }
 
+    /// It was not all after all.
+    pub fn note_unanswered(&mut self, bit: u8) {
+        if let Some(session) = self.sessions.get_mut(bit) {
+            session.answered = 0;
+        }
+    }
+
     /// What was said to a peer may not have arrived.
     pub fn say_again(&mut self, bit: u8) {
         if let Some(session) = self.sessions.get_mut(bit) {
