@@ -97,7 +97,7 @@ pub struct History {
     /// What died with its last holder.
     pub losses: Vec<Loss>,
     /// Under which versions each value was seen, by key and value.
-    pub versions: BTreeMap<(String, String), Seen>,
+    pub versions: BTreeMap<String, BTreeMap<String, Seen>>,
     /// When each node was stopped, and when it went on.
     pub stalls: Vec<Stall>,
 }
@@ -140,13 +140,75 @@ impl History {
     pub fn saw(&mut self, key: &str, value: &str, version: Version) {
         let stamp = version.value;
         let seen = Seen { oldest: stamp, newest: stamp };
-        let known = self.versions.entry((key.to_owned(), value.to_owned())).or_insert(seen);
-        known.oldest = known.oldest.min(stamp);
-        known.newest = known.newest.max(stamp);
+        if !self.versions.contains_key(key) {
+            self.versions.insert(key.to_owned(), BTreeMap::new());
+        }
+        let values = self.versions.get_mut(key).expect("just put there");
+        match values.get_mut(value) {
+            Some(known) => {
+                known.oldest = known.oldest.min(stamp);
+                known.newest = known.newest.max(stamp);
+            }
+            None => {
+                values.insert(value.to_owned(), seen);
+            }
+        }
     }
 
     /// The versions of a value.
     pub fn seen(&self, key: &str, value: &str) -> Option<Seen> {
-        self.versions.get(&(key.to_owned(), value.to_owned())).copied()
+        self.versions.get(key)?.get(value).copied()
+    }
+
+    /// The versions of the value that a read found.
+    pub fn found(&self, read: &Record) -> Option<Seen> {
+        match &read.outcome {
+            Outcome::Found(value) => self.seen(&read.key, value),
+            _ => None,
+        }
+    }
+
+    /// The records of each key, in the order they began.
+    pub fn by_key(&self) -> BTreeMap<&str, Vec<&Record>> {
+        let mut by_key: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+        for record in &self.records {
+            by_key.entry(&record.key).or_default().push(record);
+        }
+        by_key
+    }
+
+    /// For every read, the newest of what clients of the same process had been told about the same
+    /// key before the read began: `told` says which stamp a record tells of.
+    pub fn newest_before<'a>(
+        &'a self,
+        told: impl Fn(&'a Record) -> Option<Stamp>,
+    ) -> Vec<(&'a Record, Stamp, &'a Record)> {
+        let mut groups: BTreeMap<_, (Vec<&Record>, Vec<(Stamp, &Record)>)> = BTreeMap::new();
+        for record in &self.records {
+            let group = groups.entry((&record.key, record.host, record.life)).or_default();
+            if record.reads() {
+                group.0.push(record);
+            }
+            if let Some(stamp) = told(record) {
+                group.1.push((stamp, record));
+            }
+        }
+        let mut pairs = Vec::new();
+        for (reads, mut earlier) in groups.into_values() {
+            earlier.sort_by_key(|(_, record)| record.end);
+            let mut earlier = earlier.into_iter().peekable();
+            let mut newest: Option<(Stamp, &Record)> = None;
+            for read in reads {
+                while let Some(next) = earlier.next_if(|(_, record)| record.end < read.start) {
+                    if newest.is_none_or(|(stamp, _)| stamp <= next.0) {
+                        newest = Some(next);
+                    }
+                }
+                if let Some((stamp, record)) = newest {
+                    pairs.push((read, stamp, record));
+                }
+            }
+        }
+        pairs
     }
 }

@@ -13,61 +13,44 @@ use crate::plan::Act;
 
 /// Complains about the first read that does not know a write of its own node.
 pub fn judge(history: &History) -> Option<Violation> {
-    for (at, read) in history.records.iter().enumerate() {
-        if !read.reads() {
-            continue;
-        }
-        let earlier = |write: &&Record| {
-            (write.host, write.life) == (read.host, read.life)
-                && write.key == read.key
-                && write.end < read.start
-        };
-        let newest = history.records[..at]
-            .iter()
-            .filter(earlier)
-            .filter_map(|write| Some((write.acknowledged()?.value, write)))
-            .max_by_key(|(stamp, _)| *stamp);
-        let Some((stamp, write)) = newest else {
-            continue;
+    let by_key = history.by_key();
+    let told = |write: &Record| Some(write.acknowledged()?.value);
+    let mut complaints = Vec::new();
+    for (read, stamp, write) in history.newest_before(told) {
+        let what = match (&read.outcome, history.found(read)) {
+            (Outcome::Found(value), Some(seen)) if seen.newest < stamp => {
+                format!("{value:?} of {}", seen.newest)
+            }
+            (Outcome::Missing, _) if missing(&by_key[&read.key[..]], read, write, stamp) => {
+                "nothing".to_owned()
+            }
+            _ => continue,
         };
         if history.lost(&read.key, stamp, read.end) {
             continue;
         }
-        let text = match &read.outcome {
-            Outcome::Found(value) => match history.seen(&read.key, value) {
-                Some(seen) if seen.newest < stamp => format!(
-                    "read {value:?} of {}, after {:?} of {stamp} was acknowledged here at {}",
-                    seen.newest, write.value, write.end
-                ),
-                _ => continue,
-            },
-            Outcome::Missing if missing(history, read, write, stamp) => format!(
-                "read nothing, after {:?} of {stamp} was acknowledged here at {}",
-                write.value, write.end
-            ),
-            _ => continue,
-        };
-        return Some(Violation {
+        let (value, end) = (&write.value, write.end);
+        complaints.push(Violation {
             invariant: "own-writes",
             at: read.end,
             key: Some(read.key.clone()),
             node: Some(read.host),
-            text,
+            text: format!("read {what}, after {value:?} of {stamp} was acknowledged here at {end}"),
         });
     }
-    None
+    complaints.into_iter().min_by_key(|violation| violation.at)
 }
 
 /// Whether that miss has no excuse.
-fn missing(history: &History, read: &Record, write: &Record, stamp: Stamp) -> bool {
-    let ends = |record: &&Record| {
+fn missing(of_key: &[&Record], read: &Record, write: &Record, stamp: Stamp) -> bool {
+    let ends = |record: &&&Record| {
         let removes = matches!(record.act, Act::Delete | Act::SetFor { .. } | Act::Expire { .. });
         let older = record
             .acknowledged()
             .is_some_and(|version| version.value < stamp && record.end < write.start);
-        removes && record.key == read.key && record.start <= read.end && !older
+        removes && record.start <= read.end && !older
     };
-    read.reach & read.holders != 0 && !history.records.iter().any(|r| ends(&r))
+    read.reach & read.holders != 0 && !of_key.iter().any(|record| ends(&record))
 }
 
 #[cfg(test)]

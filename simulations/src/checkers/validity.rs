@@ -1,6 +1,6 @@
 //! Validity: what a read finds was written, to that key, before the read ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Violation;
 use crate::history::{History, Outcome};
@@ -15,10 +15,8 @@ pub fn judge(history: &History) -> Option<Violation> {
             written.insert((&record.key, &record.value), record.start);
         }
     }
-    let appended = |key: &str| {
-        let mut acts = history.records.iter().filter(|r| r.key == key);
-        acts.any(|r| r.act == Act::Append)
-    };
+    let appends = history.records.iter().filter(|record| record.act == Act::Append);
+    let appended: BTreeSet<&str> = appends.map(|record| &record.key[..]).collect();
     for record in &history.records {
         let Outcome::Found(value) = &record.outcome else {
             continue;
@@ -27,7 +25,7 @@ pub fn judge(history: &History) -> Option<Violation> {
             written.get(&(&record.key[..], part)).is_some_and(|start| *start <= record.end)
         };
         let valid = known(value)
-            || value.ends_with(';') && appended(&record.key) && {
+            || value.ends_with(';') && appended.contains(&record.key[..]) && {
                 value.trim_end_matches(';').split(';').all(known)
             };
         if !valid {

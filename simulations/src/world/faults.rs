@@ -79,7 +79,8 @@ impl World {
         self.account_losses(host);
         self.abandon(host, true);
         let life = self.hosts[host].life;
-        for link in &mut self.network.links {
+        for index in self.network.links_of(host).to_vec() {
+            let link = &mut self.network.links[index];
             for side in 0..2 {
                 let end = &mut link.ends[side];
                 if (end.host, end.life) == (host, life) && link.died[side].is_none() {

@@ -336,6 +336,17 @@ impl World {
     }
 }
 
+/// The index of the host at an address.
+fn host_at(addr: SocketAddr) -> Option<usize> {
+    match addr {
+        SocketAddr::V4(addr) => {
+            let [_, _, high, low] = addr.ip().octets();
+            Some(usize::from(u16::from_be_bytes([high, low])))
+        }
+        SocketAddr::V6(_) => None,
+    }
+}
+
 fn host(index: usize, plan: &Plan, rng: &mut ChaCha12Rng) -> Host {
     let options = &plan.options;
     // Random, so that the ring is another one with every seed; the index at the end, to find the
