@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use chickadee::node::event::Failure;
 use chickadee::store::{Stamp, Version};
 
+use crate::hosts::HostSet;
 use crate::plan::Act;
 use crate::time::Time;
+use crate::workload::FLUSHED;
 
 /// How an operation ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,10 +59,17 @@ pub struct Record {
     pub majority: bool,
     /// All the while one ready owner could be reached from the node.
     pub one: bool,
-    /// Hosts that could be reached from the node all the while, as bits.
-    pub reach: u64,
-    /// For a miss: hosts that held a live value then, as bits.
-    pub holders: u64,
+    /// For a read or a flush: hosts that could be reached from the node all the while. `None` is
+    /// before anybody looked.
+    pub reach: Option<HostSet>,
+    /// For a miss: hosts that held a live value then.
+    pub holders: HostSet,
+    /// What the node had held of the key when it was asked, in this life, and still answers for.
+    pub knew: Stamp,
+    /// Up to where the node knew the key's namespace to be flushed when it was asked.
+    pub knew_flushed: Stamp,
+    /// For a flush: up to which stamp.
+    pub flushed: Option<Stamp>,
 }
 
 impl Record {
@@ -75,6 +84,20 @@ impl Record {
             Outcome::Done { version, .. } => version,
             _ => None,
         }
+    }
+
+    /// Whether a read at the end, by the harness itself.
+    pub fn is_final(&self) -> bool {
+        self.client == usize::MAX
+    }
+
+    /// Whether it may have removed a value of that stamp, which was written from `start` on.
+    pub fn may_remove(&self, stamp: Stamp, start: Time) -> bool {
+        let done = match self.flushed {
+            Some(flushed) if self.outcome != Outcome::Open => Some(flushed),
+            _ => self.acknowledged().map(|version| version.value),
+        };
+        self.act.removes() && !done.is_some_and(|done| done < stamp && self.end < start)
     }
 }
 
@@ -128,6 +151,20 @@ pub struct Loss {
     pub at: Time,
 }
 
+/// What may have removed values, by key.
+#[derive(Debug, Default)]
+pub struct Removals<'a> {
+    by_key: BTreeMap<&'a str, Vec<&'a Record>>,
+}
+
+impl<'a> Removals<'a> {
+    /// Those that concern a key.
+    pub fn of(&self, key: &str) -> impl Iterator<Item = &'a Record> + use<'a, '_> {
+        let flushes = self.by_key.get(FLUSHED).filter(|_| key.starts_with(FLUSHED));
+        self.by_key.get(key).into_iter().chain(flushes).flatten().copied()
+    }
+}
+
 impl History {
     /// Whether a version of a key had died with its last holder by then.
     pub fn lost(&self, key: &str, stamp: Stamp, by: Time) -> bool {
@@ -168,13 +205,14 @@ impl History {
         }
     }
 
-    /// The records of each key, in the order they began.
-    pub fn by_key(&self) -> BTreeMap<&str, Vec<&Record>> {
-        let mut by_key: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
-        for record in &self.records {
-            by_key.entry(&record.key).or_default().push(record);
+    /// What may have removed values of each key, in the order it began. Flushes stand under the
+    /// key [`FLUSHED`], for all keys that begin with it.
+    pub fn removals(&self) -> Removals<'_> {
+        let mut removals = Removals::default();
+        for record in self.records.iter().filter(|record| record.act.removes()) {
+            removals.by_key.entry(&record.key).or_default().push(record);
         }
-        by_key
+        removals
     }
 
     /// For every read, the newest of what clients of the same process had been told about the same

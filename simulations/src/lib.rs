@@ -6,7 +6,8 @@
 //! bit, on any machine.
 //!
 //! * [`scenarios`]: plans by name; [`workload`]: what clients do in them.
-//! * [`world`]: hosts, processes, clients, faults; [`network`]: delays, losses, cuts, links.
+//! * [`world`]: machines, processes, clients, faults; [`hosts`]: sets of machines; [`network`]:
+//!   delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
 //! * [`run`]: the phases of a run; [`trace`]: its record.
 //! * [`streams`], [`time`]: where chance and time come from. From nowhere else: nothing here reads a
@@ -19,6 +20,7 @@
 
 pub mod checkers;
 pub mod history;
+pub mod hosts;
 pub mod network;
 pub mod plan;
 pub mod run;

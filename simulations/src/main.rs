@@ -91,7 +91,7 @@ fn carry_out(verb: Verb) -> Result<bool, String> {
     match verb {
         Verb::List => {
             for scenario in scenarios::ALL {
-                println!("{:<10} {}", scenario.name, scenario.about);
+                println!("{:<20}  {}", scenario.name, scenario.about);
             }
             Ok(true)
         }

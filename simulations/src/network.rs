@@ -132,11 +132,6 @@ impl Network {
         (path.bytes_per_second, path.free_at) = (bytes_per_second, Time(0));
     }
 
-    /// Ends all limits.
-    pub fn throttle_none(&mut self) {
-        self.paths.iter_mut().for_each(|path| path.bytes_per_second = 0);
-    }
-
     /// How long bytes that are sent now wait for the bytes before them, and take to pass, in
     /// nanoseconds.
     pub fn queue_ns(&mut self, from: usize, to: usize, bytes: usize, now: Time) -> u64 {

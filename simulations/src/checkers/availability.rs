@@ -10,7 +10,7 @@ use chickadee::node::event::Failure;
 
 use super::Violation;
 use crate::history::{History, Outcome, Record};
-use crate::plan::{Act, Fault, Plan};
+use crate::plan::{Fault, Plan};
 use crate::time::Time;
 
 /// An operation ends by then, in milliseconds: a deadline of 1 s, and the turn that notices it.
@@ -22,7 +22,9 @@ const LATE_MS: u64 = 3_000;
 
 /// Complains about the first operation that failed, or took too long.
 pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
-    let rough = |fault: &Fault| matches!(fault, Fault::Weather { .. } | Fault::Slow { .. });
+    let rough = |fault: &Fault| {
+        matches!(fault, Fault::Weather { .. } | Fault::Slow { .. } | Fault::Throttle { .. })
+    };
     let calm = plan.options.loss_ppm == 0 && !plan.faults.iter().any(|f| rough(&f.what));
     for record in &history.records {
         let stop = match record.outcome {
@@ -30,7 +32,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             _ => record.end,
         };
         let took_ms = stop.ms_since(record.start);
-        let decided = matches!(record.act, Act::Append | Act::SetIfAbsent | Act::Expire { .. });
+        let decided = record.act.is_decided();
         let text = match record.outcome {
             Outcome::Lost => continue,
             Outcome::Failed(Failure::Stopping) => continue,
@@ -68,6 +70,7 @@ fn late(history: &History, record: &Record) -> bool {
 mod tests {
     use super::super::tests::{history, read, record};
     use super::*;
+    use crate::plan::Act;
     use crate::scenarios;
 
     fn plan() -> Plan {

@@ -70,6 +70,7 @@ pub(crate) mod tests {
     use chickadee::store::{Hlc, Stamp, Version, Writer};
 
     use crate::history::{History, Outcome, Record};
+    use crate::hosts::HostSet;
     use crate::plan::Act;
     use crate::time::Time;
 
@@ -91,8 +92,11 @@ pub(crate) mod tests {
             stalled: false,
             majority: true,
             one: true,
-            reach: u64::MAX,
-            holders: 0,
+            reach: None,
+            holders: HostSet::default(),
+            knew: Stamp::ZERO,
+            knew_flushed: Stamp::ZERO,
+            flushed: None,
         }
     }
 

@@ -8,12 +8,12 @@
 use chickadee::store::Stamp;
 
 use super::Violation;
-use crate::history::{History, Outcome, Record};
-use crate::plan::Act;
+use crate::history::{History, Outcome, Record, Removals};
+use crate::hosts::HostSet;
 
 /// Complains about the first read that does not know a write of its own node.
 pub fn judge(history: &History) -> Option<Violation> {
-    let by_key = history.by_key();
+    let removals = history.removals();
     let told = |write: &Record| Some(write.acknowledged()?.value);
     let mut complaints = Vec::new();
     for (read, stamp, write) in history.newest_before(told) {
@@ -21,9 +21,7 @@ pub fn judge(history: &History) -> Option<Violation> {
             (Outcome::Found(value), Some(seen)) if seen.newest < stamp => {
                 format!("{value:?} of {}", seen.newest)
             }
-            (Outcome::Missing, _) if missing(&by_key[&read.key[..]], read, write, stamp) => {
-                "nothing".to_owned()
-            }
+            (Outcome::Missing, _) if missing(&removals, read, write, stamp) => "nothing".to_owned(),
             _ => continue,
         };
         if history.lost(&read.key, stamp, read.end) {
@@ -42,15 +40,12 @@ pub fn judge(history: &History) -> Option<Violation> {
 }
 
 /// Whether that miss has no excuse.
-fn missing(of_key: &[&Record], read: &Record, write: &Record, stamp: Stamp) -> bool {
-    let ends = |record: &&&Record| {
-        let removes = matches!(record.act, Act::Delete | Act::SetFor { .. } | Act::Expire { .. });
-        let older = record
-            .acknowledged()
-            .is_some_and(|version| version.value < stamp && record.end < write.start);
-        removes && record.start <= read.end && !older
-    };
-    read.reach & read.holders != 0 && !of_key.iter().any(|record| ends(&record))
+fn missing(removals: &Removals<'_>, read: &Record, write: &Record, stamp: Stamp) -> bool {
+    let mut ends = removals.of(&read.key).filter(|record| record.start <= read.end);
+    let reachable = read.reach.as_ref().is_none_or(|reach| reach.meets(&read.holders));
+    reachable
+        && read.holders != HostSet::default()
+        && !ends.any(|record| record.may_remove(stamp, write.start))
 }
 
 #[cfg(test)]
@@ -58,6 +53,7 @@ mod tests {
     use super::super::tests::{history, miss, read, version, write};
     use super::*;
     use crate::history::Loss;
+    use crate::plan::Act;
     use crate::time::Time;
 
     #[test]
@@ -85,7 +81,7 @@ mod tests {
         let gone = vec![a.clone(), miss(0, (4, 5))];
         assert_eq!(judge(&history(gone)), None);
         let mut bad = miss(0, (4, 5));
-        bad.holders = 2;
+        bad.holders.insert(1);
         assert!(judge(&history(vec![a.clone(), bad.clone()])).is_some());
         let mut deletion = write(1, "", 2, (2, 3));
         deletion.act = Act::Delete;

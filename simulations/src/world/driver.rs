@@ -30,7 +30,6 @@ impl World {
         let now = self.hosts[index].clocks.read(self.now);
         let host = &mut self.hosts[index];
         host.life += 1;
-        host.born = self.now;
         let number = (index as u64) << 32 | u64::from(host.life);
         let mut rng = stream(self.plan.seed, Purpose::Node, number);
         let options = &self.plan.options;
@@ -48,8 +47,11 @@ impl World {
                 id: host.id,
                 addr: host.addr,
                 generation: Generation(now.wall_ms),
-                weight: 64,
-                zone: Zone::default(),
+                weight: options.weights[index % options.weights.len()],
+                zone: match options.zones {
+                    0 => Zone::default(),
+                    zones => Zone(format!("z{}", index % zones)),
+                },
             },
             name: format!("n{index}"),
             replicas: NonZeroU8::new(options.replicas).expect("a plan says at least one"),

@@ -197,8 +197,8 @@ pub struct Host {
     pub life: u32,
     /// The process, if there is one.
     pub process: Option<Process>,
-    /// When this life began.
-    pub born: Time,
+    /// It left for good.
+    pub left: bool,
 }
 
 /// The world.
@@ -368,6 +368,6 @@ fn host(index: usize, plan: &Plan, rng: &mut ChaCha12Rng) -> Host {
         },
         life: 0,
         process: None,
-        born: Time(0),
+        left: false,
     }
 }
