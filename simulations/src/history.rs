@@ -119,6 +119,8 @@ pub struct History {
     pub open: Vec<usize>,
     /// What died with its last holder.
     pub losses: Vec<Loss>,
+    /// Keys that a node had to evict, and the newest version known then.
+    pub evictions: BTreeMap<String, Stamp>,
     /// Under which versions each value was seen, by key and value.
     pub versions: BTreeMap<String, BTreeMap<String, Seen>>,
     /// When each node was stopped, and when it went on.
@@ -173,6 +175,20 @@ impl History {
         })
     }
 
+    /// A node was short of memory, and does not hold that key.
+    pub fn evicted(&mut self, key: &str) {
+        let Some(values) = self.versions.get(key) else {
+            return;
+        };
+        let newest = values.values().map(|seen| seen.newest).max().unwrap_or_default();
+        self.evictions.insert(key.to_owned(), newest);
+    }
+
+    /// Whether a version of a key may be missing because of that.
+    pub fn may_be_evicted(&self, key: &str, stamp: Stamp) -> bool {
+        self.evictions.get(key).is_some_and(|newest| stamp <= *newest)
+    }
+
     /// A value was seen under a version.
     pub fn saw(&mut self, key: &str, value: &str, version: Version) {
         let stamp = version.value;
@@ -221,7 +237,8 @@ impl History {
         &'a self,
         told: impl Fn(&'a Record) -> Option<Stamp>,
     ) -> Vec<(&'a Record, Stamp, &'a Record)> {
-        let mut groups: BTreeMap<_, (Vec<&Record>, Vec<(Stamp, &Record)>)> = BTreeMap::new();
+        type Group<'a> = (Vec<&'a Record>, Vec<(Stamp, &'a Record)>);
+        let mut groups: BTreeMap<_, Group<'a>> = BTreeMap::new();
         for record in &self.records {
             let group = groups.entry((&record.key, record.host, record.life)).or_default();
             if record.reads() {

@@ -67,8 +67,10 @@ pub struct Options {
     pub duplicate_ppm: u32,
     /// How far a wall clock may be off at the beginning, in milliseconds.
     pub wall_off_ms_max: i64,
-    /// How much faster or slower a clock may run, in parts per million.
+    /// How much faster or slower a monotonic clock may run, in parts per million.
     pub rate_ppm_max: i64,
+    /// How much faster or slower a wall clock may run, in parts per million.
+    pub wall_rate_ppm_max: i64,
     /// Shares of the nodes: node i takes number i modulo their count.
     pub weights: Vec<u16>,
     /// Failure domains: node i lies in number i modulo that; 0 is none at all.

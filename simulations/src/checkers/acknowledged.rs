@@ -2,7 +2,7 @@
 //! of a key that was acknowledged, or something newer. What was deleted stays deleted.
 //!
 //! It may be missing only if at some moment every process that held it had died, or if the key may
-//! have been deleted or have ended. (Eviction would excuse, too; scenarios have memory to spare.)
+//! have been deleted, flushed, evicted, or have ended.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,12 @@ pub fn judge(history: &History) -> Option<Violation> {
                 Some(seen) if seen.newest < stamp => format!("reads {value:?} of {}", seen.newest),
                 _ => continue,
             },
-            Outcome::Missing if !removed(&removals, write, stamp) => "reads nothing".to_owned(),
+            Outcome::Missing
+                if !removed(&removals, write, stamp)
+                    && !history.may_be_evicted(&read.key, stamp) =>
+            {
+                "reads nothing".to_owned()
+            }
             _ => continue,
         };
         return Some(Violation {
@@ -82,6 +87,9 @@ mod tests {
         assert!(judge(&history(vec![b.clone(), deletion, back])).is_some(), "resurrected");
         let mut end = miss(2, (10, 11));
         end.client = usize::MAX;
-        assert!(judge(&history(vec![a, b, end])).is_some());
+        let mut gone = history(vec![a, b, end]);
+        assert!(judge(&gone).is_some());
+        gone.evicted("k1");
+        assert_eq!(judge(&gone), None, "evicted");
     }
 }

@@ -2,8 +2,8 @@
 //! write, or something newer.
 //!
 //! Allowed besides: the state before it, once every node that held it has died (an acknowledged
-//! write is lost with its last holder); and a miss, if the key may have been deleted or have ended,
-//! or if no node that still holds a value could be reached all the while.
+//! write is lost with its last holder); and a miss, if the key may have been deleted, flushed,
+//! evicted, or have ended, or if no node that still holds a value could be reached all the while.
 
 use chickadee::store::Stamp;
 

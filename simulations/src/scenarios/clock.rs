@@ -4,10 +4,11 @@
 use super::Scenario;
 use crate::plan::Fault;
 
-/// Clocks off by up to the bound, with two per cent more or less in rate; nodes die meanwhile.
+/// Wall clocks off from each other by nearly as much as is believed, timers with two per cent more or
+/// less in rate; nodes die meanwhile.
 pub const CLOCK_SKEW: Scenario = Scenario {
     name: "clock-skew",
-    about: "wall clocks off by up to 400 ms, rates by up to 2 %, and nodes are killed",
+    about: "wall clocks are 400 ms apart, timers off by 2 %, and nodes are killed",
     nodes: (3, 6),
     options: |options, _| {
         options.wall_off_ms_max = 200;

@@ -94,6 +94,7 @@ impl Scenario {
             duplicate_ppm: 0,
             wall_off_ms_max: *pick(&[0, 10, 200], &mut rng),
             rate_ppm_max: *pick(&[0, 100, 1_000], &mut rng),
+            wall_rate_ppm_max: 500,
             weights: vec![64],
             zones: 0,
             clients: nodes.clamp(4, 12) + rng.random_range(0..4),

@@ -15,12 +15,12 @@ pub const SLOW_NODE: Scenario = Scenario {
             let length = line.draw(1_000..12_000);
             match line.draw(0..3) {
                 0 => {
-                    let (node, by_us) = (line.node(), line.draw(1_000..300_000));
+                    let (node, by_us) = (line.node(), line.draw(1_000..60_000));
                     line.slow(node, by_us, length);
                     line.now_ms += length;
                 }
                 1 => {
-                    let (pair, rate) = (line.pair(), line.draw(2_000..200_000));
+                    let (pair, rate) = (line.pair(), line.draw(10_000..200_000));
                     line.throttle(pair, rate, length);
                     line.now_ms += length;
                 }

@@ -178,6 +178,7 @@ impl World {
         let Some(operation) = operation(act, value, now.wall_ms) else {
             return self.submit_flush(index);
         };
+        let before = self.held(host, &key).map(|(version, _)| version);
         let process = self.hosts[host].process.as_ref().expect("just seen");
         let (store, clock) = (process.store.clone(), process.clock.clone());
         let key_ref = key_ref(&key);
@@ -192,7 +193,9 @@ impl World {
         match local {
             Ok(answer) => {
                 let version = self.held(host, &key).map(|(version, _)| version);
-                let outcome = outcome(answer, version, 1);
+                // What was there before was not written now.
+                let written = version.filter(|version| Some(*version) != before);
+                let outcome = outcome(answer, written, 1);
                 if let (Outcome::Found(value), Some(version)) = (&outcome, version) {
                     self.history.saw(&key, value, version);
                 }
@@ -301,6 +304,8 @@ impl World {
         );
         let (host, client) = (record.host, record.client);
         if record.outcome == Outcome::Missing {
+            self.watch_evictions();
+            let record = &self.history.records[index];
             let holders = self.holders(&record.key.clone());
             self.history.records[index].holders = holders;
         }
@@ -392,9 +397,10 @@ impl World {
         process.store.with(partition, &process.clock, now, |kept, _| kept.role())
     }
 
-    /// The hosts that hold a live value of a key.
+    /// The hosts that hold a live value of a key, and still answer.
     fn holders(&self, key: &str) -> HostSet {
         (0..self.hosts.len())
+            .filter(|host| self.process(*host).is_some_and(|process| !process.stopping))
             .filter(|host| matches!(self.held(*host, key), Some((_, Some(_)))))
             .collect()
     }

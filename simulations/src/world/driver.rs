@@ -70,6 +70,7 @@ impl World {
             inbox: Default::default(),
             links: Default::default(),
             waiting: Default::default(),
+            evicted: 0,
             wake: None,
             deadline: Time(0),
         });

@@ -122,7 +122,7 @@ impl World {
             return;
         };
         let mut held = Vec::new();
-        self.each_entry(process, |key, version, _| held.push((key.to_owned(), version.value)));
+        self.each_entry(process, |key, parts| held.push((key.to_owned(), parts.version.value)));
         let healed = self.now >= Time::ms(self.plan.options.healed_ms);
         for (key, up_to) in held {
             let counts = |other: &usize| *other != host && (!healed || self.plan.in_core(*other));
@@ -146,6 +146,8 @@ impl World {
             return;
         }
         self.deliver(host, Input::Stop, None);
+        // From now on it tells nobody what it holds.
+        self.account_losses(host);
         let process = self.hosts[host].process.as_mut().expect("it runs");
         process.stopping = true;
         let life = self.hosts[host].life;

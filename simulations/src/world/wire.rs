@@ -7,7 +7,7 @@ use chickadee::node::codec;
 use chickadee::node::event::Input;
 use chickadee::node::message::Request;
 use chickadee::placement::NodeId;
-use chickadee::store::Content;
+use chickadee::store::{Content, Parts};
 
 use super::{Event, World};
 use crate::network::{IN_FLIGHT_BYTES_MAX, InFlight, Link};
@@ -219,7 +219,8 @@ impl World {
     // ---- frames -----------------------------------------------------------------------------
 
     pub(super) fn send_frame(&mut self, host: usize, to: NodeId, lane: u8, bytes: Bytes) {
-        self.learn(&bytes);
+        self.learn(host, &bytes);
+        self.traffic.sent(&bytes);
         let other = self.index(to);
         let process = self.hosts[host].process.as_ref().expect("it just said so");
         let Some(index) = process.links.get(&other).copied() else {
@@ -326,6 +327,7 @@ impl World {
             (false, true) => 2,
             (false, false) => 1,
         };
+        self.traffic.sent(&bytes);
         for _ in 0..copies {
             let ns = self.network.delay_ns(host, other);
             let bytes = bytes.clone();
@@ -360,7 +362,7 @@ impl World {
     }
 
     /// Learns from a frame under which version a value goes around.
-    fn learn(&mut self, frame: &Bytes) {
+    fn learn(&mut self, host: usize, frame: &Bytes) {
         if frame.first() != Some(&REQUESTS) {
             return;
         }
@@ -371,6 +373,13 @@ impl World {
             if let Request::Write { key, entry } = request
                 && let Content::Value(value) = entry.content()
             {
+                let parts = Parts {
+                    version: entry.version(),
+                    value: Some(value),
+                    deadline_ms: entry.deadline_ms(),
+                };
+                let complaint = self.contents.see(self.now, host, &key.bytes, parts);
+                self.complain(complaint);
                 let key = String::from_utf8_lossy(&key.bytes);
                 let value = String::from_utf8_lossy(value);
                 self.history.saw(&key, &value, entry.version());
