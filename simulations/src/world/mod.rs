@@ -235,6 +235,8 @@ pub struct World {
     /// Events handled.
     pub events: u64,
     schedule: ChaCha12Rng,
+    /// The rings that were judged last, by host.
+    rings: Vec<(usize, u64)>,
     queue: BinaryHeap<Reverse<Scheduled>>,
     number: u64,
     next_operation: u64,
@@ -262,6 +264,7 @@ impl World {
             serving: true,
             events: 0,
             schedule,
+            rings: Vec::new(),
             queue: BinaryHeap::new(),
             number: 0,
             next_operation: 0,

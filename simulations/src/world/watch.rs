@@ -32,10 +32,23 @@ impl World {
         self.watch_replicas();
         self.watch_evictions();
         self.watch_bounds();
-        let rings = self.hosts.iter().enumerate();
-        let rings = rings.filter_map(|(host, h)| Some((host, &**h.process.as_ref()?.node.ring())));
+        self.watch_rings();
+    }
+
+    /// Judges the rings if one of them has changed.
+    fn watch_rings(&mut self) {
+        let rings = || {
+            let hosts = self.hosts.iter().enumerate();
+            hosts.filter_map(|(host, h)| Some((host, &**h.process.as_ref()?.node.ring())))
+        };
+        let ids: Vec<_> = rings().map(|(host, ring)| (host, ring.id())).collect();
+        if ids == self.rings {
+            return;
+        }
         let replicas = usize::from(self.plan.options.replicas);
-        self.complain(rings::judge(self.now, replicas, rings));
+        let violation = rings::judge(self.now, replicas, rings());
+        self.rings = ids;
+        self.complain(violation);
     }
 
     /// Takes note of a broken invariant, if none was broken before.
