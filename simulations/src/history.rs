@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use chickadee::node::event::Failure;
 use chickadee::store::{Stamp, Version};
 
+use crate::hosts::HostSet;
 use crate::plan::Act;
 use crate::time::Time;
+use crate::workload::FLUSHED;
 
 /// How an operation ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -57,10 +59,17 @@ pub struct Record {
     pub majority: bool,
     /// All the while one ready owner could be reached from the node.
     pub one: bool,
-    /// Hosts that could be reached from the node all the while, as bits.
-    pub reach: u64,
-    /// For a miss: hosts that held a live value then, as bits.
-    pub holders: u64,
+    /// For a read or a flush: hosts that could be reached from the node all the while. `None` is
+    /// before anybody looked.
+    pub reach: Option<HostSet>,
+    /// For a miss: hosts that held a live value then.
+    pub holders: HostSet,
+    /// What the node had held of the key when it was asked, in this life, and still answers for.
+    pub knew: Stamp,
+    /// Up to where the node knew the key's namespace to be flushed when it was asked.
+    pub knew_flushed: Stamp,
+    /// For a flush: up to which stamp.
+    pub flushed: Option<Stamp>,
 }
 
 impl Record {
@@ -75,6 +84,20 @@ impl Record {
             Outcome::Done { version, .. } => version,
             _ => None,
         }
+    }
+
+    /// Whether a read at the end, by the harness itself.
+    pub fn is_final(&self) -> bool {
+        self.client == usize::MAX
+    }
+
+    /// Whether it may have removed a value of that stamp, which was written from `start` on.
+    pub fn may_remove(&self, stamp: Stamp, start: Time) -> bool {
+        let done = match self.flushed {
+            Some(flushed) if self.outcome != Outcome::Open => Some(flushed),
+            _ => self.acknowledged().map(|version| version.value),
+        };
+        self.act.removes() && !done.is_some_and(|done| done < stamp && self.end < start)
     }
 }
 
@@ -96,8 +119,10 @@ pub struct History {
     pub open: Vec<usize>,
     /// What died with its last holder.
     pub losses: Vec<Loss>,
+    /// Keys that a node had to evict, and the newest version known then.
+    pub evictions: BTreeMap<String, Stamp>,
     /// Under which versions each value was seen, by key and value.
-    pub versions: BTreeMap<(String, String), Seen>,
+    pub versions: BTreeMap<String, BTreeMap<String, Seen>>,
     /// When each node was stopped, and when it went on.
     pub stalls: Vec<Stall>,
 }
@@ -128,6 +153,20 @@ pub struct Loss {
     pub at: Time,
 }
 
+/// What may have removed values, by key.
+#[derive(Debug, Default)]
+pub struct Removals<'a> {
+    by_key: BTreeMap<&'a str, Vec<&'a Record>>,
+}
+
+impl<'a> Removals<'a> {
+    /// Those that concern a key.
+    pub fn of(&self, key: &str) -> impl Iterator<Item = &'a Record> + use<'a, '_> {
+        let flushes = self.by_key.get(FLUSHED).filter(|_| key.starts_with(FLUSHED));
+        self.by_key.get(key).into_iter().chain(flushes).flatten().copied()
+    }
+}
+
 impl History {
     /// Whether a version of a key had died with its last holder by then.
     pub fn lost(&self, key: &str, stamp: Stamp, by: Time) -> bool {
@@ -136,17 +175,95 @@ impl History {
         })
     }
 
+    /// A node was short of memory, and does not hold that key.
+    pub fn evicted(&mut self, key: &str) {
+        let Some(values) = self.versions.get(key) else {
+            return;
+        };
+        let newest = values.values().map(|seen| seen.newest).max().unwrap_or_default();
+        self.evictions.insert(key.to_owned(), newest);
+    }
+
+    /// Whether a version of a key may be missing because of that.
+    pub fn may_be_evicted(&self, key: &str, stamp: Stamp) -> bool {
+        self.evictions.get(key).is_some_and(|newest| stamp <= *newest)
+    }
+
     /// A value was seen under a version.
     pub fn saw(&mut self, key: &str, value: &str, version: Version) {
         let stamp = version.value;
         let seen = Seen { oldest: stamp, newest: stamp };
-        let known = self.versions.entry((key.to_owned(), value.to_owned())).or_insert(seen);
-        known.oldest = known.oldest.min(stamp);
-        known.newest = known.newest.max(stamp);
+        if !self.versions.contains_key(key) {
+            self.versions.insert(key.to_owned(), BTreeMap::new());
+        }
+        let values = self.versions.get_mut(key).expect("just put there");
+        match values.get_mut(value) {
+            Some(known) => {
+                known.oldest = known.oldest.min(stamp);
+                known.newest = known.newest.max(stamp);
+            }
+            None => {
+                values.insert(value.to_owned(), seen);
+            }
+        }
     }
 
     /// The versions of a value.
     pub fn seen(&self, key: &str, value: &str) -> Option<Seen> {
-        self.versions.get(&(key.to_owned(), value.to_owned())).copied()
+        self.versions.get(key)?.get(value).copied()
+    }
+
+    /// The versions of the value that a read found.
+    pub fn found(&self, read: &Record) -> Option<Seen> {
+        match &read.outcome {
+            Outcome::Found(value) => self.seen(&read.key, value),
+            _ => None,
+        }
+    }
+
+    /// What may have removed values of each key, in the order it began. Flushes stand under the
+    /// key [`FLUSHED`], for all keys that begin with it.
+    pub fn removals(&self) -> Removals<'_> {
+        let mut removals = Removals::default();
+        for record in self.records.iter().filter(|record| record.act.removes()) {
+            removals.by_key.entry(&record.key).or_default().push(record);
+        }
+        removals
+    }
+
+    /// For every read, the newest of what clients of the same process had been told about the same
+    /// key before the read began: `told` says which stamp a record tells of.
+    pub fn newest_before<'a>(
+        &'a self,
+        told: impl Fn(&'a Record) -> Option<Stamp>,
+    ) -> Vec<(&'a Record, Stamp, &'a Record)> {
+        type Group<'a> = (Vec<&'a Record>, Vec<(Stamp, &'a Record)>);
+        let mut groups: BTreeMap<_, Group<'a>> = BTreeMap::new();
+        for record in &self.records {
+            let group = groups.entry((&record.key, record.host, record.life)).or_default();
+            if record.reads() {
+                group.0.push(record);
+            }
+            if let Some(stamp) = told(record) {
+                group.1.push((stamp, record));
+            }
+        }
+        let mut pairs = Vec::new();
+        for (reads, mut earlier) in groups.into_values() {
+            earlier.sort_by_key(|(_, record)| record.end);
+            let mut earlier = earlier.into_iter().peekable();
+            let mut newest: Option<(Stamp, &Record)> = None;
+            for read in reads {
+                while let Some(next) = earlier.next_if(|(_, record)| record.end < read.start) {
+                    if newest.is_none_or(|(stamp, _)| stamp <= next.0) {
+                        newest = Some(next);
+                    }
+                }
+                if let Some((stamp, record)) = newest {
+                    pairs.push((read, stamp, record));
+                }
+            }
+        }
+        pairs
     }
 }

@@ -6,9 +6,10 @@
 //! bit, on any machine.
 //!
 //! * [`scenarios`]: plans by name; [`workload`]: what clients do in them.
-//! * [`world`]: hosts, processes, clients, faults; [`network`]: delays, losses, cuts, links.
+//! * [`world`]: machines, processes, clients, faults; [`hosts`]: sets of machines; [`network`]:
+//!   delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
-//! * [`run`]: the phases of a run; [`trace`]: its record.
+//! * [`run`]: the phases of a run; [`trace`]: its record; [`traffic`]: bytes on the wire.
 //! * [`streams`], [`time`]: where chance and time come from. From nowhere else: nothing here reads a
 //!   clock, waits, or draws from the operating system.
 //!
@@ -19,6 +20,7 @@
 
 pub mod checkers;
 pub mod history;
+pub mod hosts;
 pub mod network;
 pub mod plan;
 pub mod run;
@@ -26,5 +28,6 @@ pub mod scenarios;
 pub mod streams;
 pub mod time;
 pub mod trace;
+pub mod traffic;
 pub mod workload;
 pub mod world;

@@ -13,6 +13,7 @@ use simulations::plan::Plan;
 use simulations::run::{Outcome, run};
 use simulations::scenarios::{self, NODES_MAX, Scenario};
 use simulations::trace::Trace;
+use simulations::traffic::Traffic;
 
 /// Runs Chickadee's own nodes in one process, in virtual time, under faults, from a seed.
 #[derive(Parser)]
@@ -91,7 +92,7 @@ fn carry_out(verb: Verb) -> Result<bool, String> {
     match verb {
         Verb::List => {
             for scenario in scenarios::ALL {
-                println!("{:<10} {}", scenario.name, scenario.about);
+                println!("{:<20}  {}", scenario.name, scenario.about);
             }
             Ok(true)
         }
@@ -181,6 +182,9 @@ fn many(scenario: &Scenario, seeds: Range<u64>, jobs: usize, nodes: Option<usize
     agreed.sort_unstable();
     let at = |part: usize| agreed.get(agreed.len() * part / 100).or(agreed.last());
     let seconds = begun.elapsed().as_secs_f64();
+    let mut traffic = Traffic::default();
+    outcomes.values().for_each(|outcome| traffic += outcome.traffic);
+    println!("sent: {traffic}");
     println!(
         "{}: {} seeds, {failed} failed; {} s simulated, {} events, {} operations; \
          agreed after {} ms (p50), {} ms (p99); {:.1} s, {:.1} seeds/s",

@@ -5,7 +5,7 @@
 //! when something it sends reaches a process that does not know the link (a stateless reset), or
 //! never. Datagrams are lost, reordered and doubled.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use rand::RngExt;
@@ -67,14 +67,27 @@ pub struct Link {
     pub died: [Option<Time>; 2],
 }
 
+/// The way from one host to another.
+#[derive(Clone, Copy, Debug, Default)]
+struct Path {
+    latency_ns: u64,
+    cut: bool,
+    /// Bytes a second that pass; 0 is without limit.
+    bytes_per_second: u64,
+    /// When the bytes that were sent so far have passed.
+    free_at: Time,
+}
+
 /// The network.
 pub struct Network {
     rng: ChaCha12Rng,
     /// All links there ever were.
     pub links: Vec<Link>,
-    cuts: BTreeSet<(usize, usize)>,
-    latency_ns: BTreeMap<(usize, usize), u64>,
-    slow_ns: BTreeMap<usize, u64>,
+    /// The links of each host, as indices.
+    of_host: Vec<Vec<usize>>,
+    hosts: usize,
+    paths: Vec<Path>,
+    slow_ns: Vec<u64>,
     loss_ppm: u32,
     duplicate_ppm: u32,
     jitter_ns_max: u64,
@@ -83,20 +96,21 @@ pub struct Network {
 impl Network {
     /// A network of so many hosts.
     pub fn new(options: &Options, hosts: usize, mut rng: ChaCha12Rng) -> Network {
-        let mut latency_ns = BTreeMap::new();
+        let mut paths = vec![Path { latency_ns: 10_000, ..Path::default() }; hosts * hosts];
         for from in 0..hosts {
             for to in 0..from {
                 let ns = rng.random_range(50_000..=options.latency_us_max.max(51) * 1_000);
-                latency_ns.insert((from, to), ns);
-                latency_ns.insert((to, from), ns);
+                paths[from * hosts + to].latency_ns = ns;
+                paths[to * hosts + from].latency_ns = ns;
             }
         }
         let mut network = Network {
             rng,
             links: Vec::new(),
-            cuts: BTreeSet::new(),
-            latency_ns,
-            slow_ns: BTreeMap::new(),
+            of_host: vec![Vec::new(); hosts],
+            hosts,
+            paths,
+            slow_ns: vec![0; hosts],
             loss_ppm: 0,
             duplicate_ppm: 0,
             jitter_ns_max: 0,
@@ -112,36 +126,76 @@ impl Network {
         self.jitter_ns_max = jitter_us_max.max(1) * 1_000;
     }
 
+    /// Limits how many bytes a second pass in one direction; 0 ends the limit.
+    pub fn throttle(&mut self, from: usize, to: usize, bytes_per_second: u64) {
+        let path = self.path(from, to);
+        (path.bytes_per_second, path.free_at) = (bytes_per_second, Time(0));
+    }
+
+    /// How long bytes that are sent now wait for the bytes before them, and take to pass, in
+    /// nanoseconds.
+    pub fn queue_ns(&mut self, from: usize, to: usize, bytes: usize, now: Time) -> u64 {
+        let path = self.path(from, to);
+        if path.bytes_per_second == 0 {
+            return 0;
+        }
+        let takes = bytes as u64 * 1_000_000_000 / path.bytes_per_second;
+        path.free_at = path.free_at.max(now).plus_ns(takes);
+        path.free_at.0 - now.0
+    }
+
+    /// How long the bytes sent so far still wait, in nanoseconds.
+    pub fn backlog_ns(&self, from: usize, to: usize, now: Time) -> u64 {
+        self.paths[from * self.hosts + to].free_at.0.saturating_sub(now.0)
+    }
+
+    /// Adds a link. Returns its number.
+    pub fn open(&mut self, link: Link) -> usize {
+        let number = self.links.len();
+        for end in link.ends {
+            self.of_host[end.host].push(number);
+        }
+        self.links.push(link);
+        number
+    }
+
+    /// The links that processes on that host have or had.
+    pub fn links_of(&self, host: usize) -> &[usize] {
+        &self.of_host[host]
+    }
+
+    fn path(&mut self, from: usize, to: usize) -> &mut Path {
+        &mut self.paths[from * self.hosts + to]
+    }
+
     /// Makes everything to and from a host take longer.
     pub fn set_slow(&mut self, host: usize, by_us: u64) {
-        self.slow_ns.insert(host, by_us * 1_000);
+        self.slow_ns[host] = by_us * 1_000;
     }
 
     /// Cuts one direction.
     pub fn cut(&mut self, from: usize, to: usize) {
-        self.cuts.insert((from, to));
+        self.path(from, to).cut = true;
     }
 
     /// Mends one direction.
     pub fn mend(&mut self, from: usize, to: usize) {
-        self.cuts.remove(&(from, to));
+        self.path(from, to).cut = false;
     }
 
     /// Mends everything.
     pub fn mend_all(&mut self) {
-        self.cuts.clear();
+        self.paths.iter_mut().for_each(|path| path.cut = false);
     }
 
     /// Whether something sent now would pass.
     pub fn passes(&self, from: usize, to: usize) -> bool {
-        !self.cuts.contains(&(from, to))
+        !self.paths[from * self.hosts + to].cut
     }
 
     /// How long one packet takes.
     pub fn delay_ns(&mut self, from: usize, to: usize) -> u64 {
-        let slow = |host| self.slow_ns.get(&host).copied().unwrap_or_default();
-        let base = self.latency_ns.get(&(from, to)).copied().unwrap_or(10_000);
-        let fixed = base + slow(from) + slow(to);
+        let fixed = self.path(from, to).latency_ns + self.slow_ns[from] + self.slow_ns[to];
         fixed + self.rng.random_range(0..self.jitter_ns_max)
     }
 

@@ -67,17 +67,38 @@ pub struct Options {
     pub duplicate_ppm: u32,
     /// How far a wall clock may be off at the beginning, in milliseconds.
     pub wall_off_ms_max: i64,
-    /// How much faster or slower a clock may run, in parts per million.
+    /// How much faster or slower a monotonic clock may run, in parts per million.
     pub rate_ppm_max: i64,
+    /// How much faster or slower a wall clock may run, in parts per million.
+    pub wall_rate_ppm_max: i64,
+    /// Shares of the nodes: node i takes number i modulo their count.
+    pub weights: Vec<u16>,
+    /// Failure domains: node i lies in number i modulo that; 0 is none at all.
+    pub zones: usize,
     /// Clients.
     pub clients: usize,
-    /// Keys they share.
+    /// Keys of each letter that they share.
     pub keys: usize,
+    /// Time between two operations of a client, in milliseconds: from, to (exclusive).
+    pub pause_ms: (u64, u64),
+    /// Of a million operations, so many go to one and the same key.
+    pub hot_ppm: u32,
+    /// Of a million operations, so many go to keys that are flushed, besides those that do anyway.
+    pub flushed_ppm: u32,
+    /// Values are filled up to so many bytes.
+    pub value_bytes: usize,
+    /// Nodes for which liveness is demanded at the end: faults of all others last for ever. Empty
+    /// is everybody, and everything is mended.
+    pub core: Vec<usize>,
+    /// Shortest time between two faults that do not overlap on purpose, in milliseconds.
+    pub stable_ms: u64,
     /// Faults begin here, in milliseconds.
     pub formed_ms: u64,
     /// Faults end here, and liveness is demanded from here on.
     pub healed_ms: u64,
-    /// Convergence is demanded within so long after that.
+    /// Every node is to see the truth about all members within so long after that, in milliseconds.
+    pub members_ms: u64,
+    /// Convergence is demanded within so long after it, in milliseconds.
     pub settle_ms: u64,
 }
 
@@ -99,6 +120,11 @@ pub enum Fault {
     },
     /// The process is asked to stop, says goodbye, and exits.
     Stop {
+        /// Which node.
+        node: usize,
+    },
+    /// The process is asked to stop, and is never started again.
+    Leave {
         /// Which node.
         node: usize,
     },
@@ -149,6 +175,15 @@ pub enum Fault {
         /// By how much, in microseconds.
         by_us: u64,
     },
+    /// Bytes from one node to another pass no faster; the way back is not affected.
+    Throttle {
+        /// From.
+        from: usize,
+        /// To.
+        to: usize,
+        /// Bytes a second; 0 ends it.
+        bytes_per_second: u64,
+    },
     /// The wall clock of a node is set.
     Clock {
         /// Which node.
@@ -190,14 +225,40 @@ pub enum Act {
     Append,
     /// Write if there is nothing, decided by one owner.
     SetIfAbsent,
+    /// Add 1 to what is there, decided by one owner.
+    Add,
     /// Change when the value ends.
     Expire {
         /// After so many milliseconds.
         ttl_ms: u64,
     },
+    /// Let the value never end.
+    Persist,
+    /// Remove everything in the namespace of the key.
+    Flush,
+}
+
+impl Act {
+    /// Whether it may remove what was there before.
+    pub fn removes(self) -> bool {
+        matches!(self, Act::Delete | Act::SetFor { .. } | Act::Expire { .. } | Act::Flush)
+    }
+
+    /// Whether one owner decides it on what is there.
+    pub fn is_decided(self) -> bool {
+        match self {
+            Act::Append | Act::SetIfAbsent | Act::Add | Act::Expire { .. } | Act::Persist => true,
+            Act::Get | Act::Set | Act::SetFor { .. } | Act::Delete | Act::Flush => false,
+        }
+    }
 }
 
 impl Plan {
+    /// Whether liveness is demanded for that node at the end.
+    pub fn in_core(&self, node: usize) -> bool {
+        self.options.core.is_empty() || self.options.core.contains(&node)
+    }
+
     /// Nodes in all.
     pub fn nodes(&self) -> usize {
         self.options.nodes + self.options.joiners

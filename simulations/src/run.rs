@@ -1,9 +1,12 @@
 //! A run: form the cluster, let faults and load happen, heal, demand liveness, judge.
 
-use crate::checkers::{self, Violation, convergence};
+use std::collections::BTreeSet;
+
+use crate::checkers::{self, Violation, convergence, membership};
 use crate::plan::Plan;
 use crate::time::Time;
 use crate::trace::Trace;
+use crate::traffic::Traffic;
 use crate::world::World;
 
 /// Time between two looks whether the nodes agree, in milliseconds.
@@ -30,18 +33,22 @@ pub struct Outcome {
     pub operations: u64,
     /// How long after the last fault the nodes agreed, in milliseconds.
     pub agreed_ms: Option<u64>,
+    /// What was sent.
+    pub traffic: Traffic,
+    /// Bytes sent by all nodes in the five quiet seconds after they had agreed.
+    pub idle_bytes: Option<u64>,
 }
 
 /// Runs a plan.
 pub fn run(plan: &Plan, trace: Trace) -> Outcome {
     let mut world = World::new(plan.clone(), trace);
-    let agreed = live(&mut world);
+    let agreement = live(&mut world);
     let mut violation = world.violation.take();
     if violation.is_none() {
         violation = checkers::judge(plan, &world.history, world.now);
     }
-    let agreed_ms = match agreed {
-        Ok(agreed_ms) => Some(agreed_ms),
+    let agreement = match agreement {
+        Ok(agreement) => Some(agreement),
         Err(unsettled) => {
             // What went wrong earlier is the more likely cause.
             let earlier = violation.take();
@@ -59,12 +66,21 @@ pub fn run(plan: &Plan, trace: Trace) -> Outcome {
         simulated_ms: world.now.0 / 1_000_000,
         events: world.events,
         operations: world.history.records.len() as u64,
-        agreed_ms,
+        agreed_ms: agreement.map(|agreement| agreement.after_ms),
+        traffic: world.traffic,
+        idle_bytes: agreement.map(|agreement| agreement.idle_bytes),
     }
 }
 
-/// Lets the plan happen. Returns how long the nodes took to agree afterwards, or what they did not.
-fn live(world: &mut World) -> Result<u64, Option<Violation>> {
+/// How the nodes agreed.
+#[derive(Clone, Copy)]
+struct Agreement {
+    after_ms: u64,
+    idle_bytes: u64,
+}
+
+/// Lets the plan happen. Returns how the nodes agreed afterwards, or about what they did not.
+fn live(world: &mut World) -> Result<Agreement, Option<Violation>> {
     let options = world.plan.options.clone();
     let healed = Time::ms(options.healed_ms);
     world.run_until(healed);
@@ -78,43 +94,51 @@ fn live(world: &mut World) -> Result<u64, Option<Violation>> {
     };
     // A second for what was under way.
     let mut look = healed.plus_ms(1_000);
-    let agreed_ms = loop {
+    let after_ms = loop {
         world.run_until(look);
         if world.violation.is_some() {
             return Err(None);
         }
+        let passed_ms = world.now.ms_since(healed);
+        let after = |why| format!("{} s after the last fault: {why}", passed_ms / 1_000);
+        if passed_ms >= options.members_ms
+            && let Some(why) = membership::error(world)
+        {
+            return complain(world, "membership", after(why));
+        }
         let Some(why) = convergence::disagreement(world) else {
-            break world.now.ms_since(healed);
+            break passed_ms;
         };
-        if world.now.ms_since(healed) >= options.settle_ms {
-            let after = format!("{} s after the last fault: {why}", options.settle_ms / 1_000);
-            return complain(world, "convergence", after);
+        if passed_ms >= options.settle_ms {
+            return complain(world, "convergence", after(why));
         }
         look = look.plus_ms(LOOK_MS);
     };
-    world.trace.world(world.now, "agreed", || format!("after {agreed_ms} ms"));
-    let before = convergence::activity(world);
+    world.trace.world(world.now, "agreed", || format!("after {after_ms} ms"));
+    let (before, sent) = (convergence::activity(world), world.traffic.bytes());
     world.run_until(look.plus_ms(QUIET_MS));
-    if let Some(why) = convergence::disagreement(world) {
+    let idle_bytes = world.traffic.bytes() - sent;
+    // With nodes at the edge that nobody can be sure of, agreement may come and go.
+    let steady = membership::doubtful(world).is_empty();
+    if let Some(why) = convergence::disagreement(world).filter(|_| steady) {
         return complain(world, "convergence", format!("they had agreed before: {why}"));
     }
     for (counter, now) in convergence::activity(world) {
         let then = before.get(&counter).copied().unwrap_or_default();
-        if now != then {
+        if steady && now != then {
             let (host, name) = counter;
             let text = format!("{name} of node {host} went from {then} to {now}");
             return complain(world, "quiet", text);
         }
     }
-    let keys: std::collections::BTreeSet<String> =
+    world.account_outsiders();
+    let keys: BTreeSet<String> =
         world.history.records.iter().map(|record| record.key.clone()).collect();
-    for host in 0..world.hosts.len() {
-        if world.runs(host) {
-            for key in &keys {
-                world.read(host, key);
-            }
+    for host in membership::live(world) {
+        for key in &keys {
+            world.read(host, key);
         }
     }
     world.run_until(world.now.plus_ms(READ_MS));
-    Ok(agreed_ms)
+    Ok(Agreement { after_ms, idle_bytes })
 }

@@ -1,20 +1,31 @@
 //! What clients do: skewed reads and writes on a small key space.
 //!
 //! The first letter of a key says what happens to it, so that a checker can be strict where nothing
-//! excuses: `k` is read and written, `d` is deleted, too, `t` ends, `a` is appended to, `x` is
-//! written where there is nothing, and deleted. Client 0 writes and reads one key after another.
+//! excuses: `k` is read and written, `d` is deleted, too, `t` ends, `a` is appended to, `n` is added
+//! to, `x` is written where there is nothing, and deleted, `f` is flushed. Client 0 writes and reads
+//! one key after another.
 
+use chickadee::store::Namespace;
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 
 use crate::plan::{Act, ClientOperation, Options, Timed};
 
-/// Time between two operations of a client, in milliseconds: from, to.
-const PAUSE_MS: (u64, u64) = (20, 120);
+/// How keys begin that lie in a namespace of their own, which is flushed.
+pub const FLUSHED: &str = "f";
+
+/// All letters that keys begin with.
+pub const LETTERS: [char; 7] = ['k', 'd', 't', 'a', 'n', 'x', 'f'];
+
+/// The namespace of a key.
+pub fn namespace(key: &str) -> Namespace {
+    Namespace(u16::from(key.starts_with(FLUSHED)))
+}
 
 /// Draws the operations of a run, from shortly before the faults to their end.
 pub fn draw(options: &Options, rng: &mut ChaCha12Rng) -> Vec<Timed<ClientOperation>> {
     let mut operations = Vec::new();
+    let (shortest, longest) = options.pause_ms;
     for client in 0..options.clients {
         let mut at_ms = options.formed_ms.saturating_sub(3_000) + rng.random_range(0..500);
         let mut count = 0;
@@ -24,30 +35,40 @@ pub fn draw(options: &Options, rng: &mut ChaCha12Rng) -> Vec<Timed<ClientOperati
                 let act = if count % 2 == 0 { Act::Set } else { Act::Get };
                 (key, act)
             } else {
-                let key = key(options, rng);
-                let act = act(&key, rng);
-                (key, act)
+                operation(options, rng)
             };
             count += 1;
             operations.push(Timed { at_ms, what: ClientOperation { client, key, act } });
-            at_ms += rng.random_range(PAUSE_MS.0..PAUSE_MS.1);
+            at_ms += rng.random_range(shortest..longest);
         }
     }
     operations.sort_by_key(|operation| operation.at_ms);
     operations
 }
 
-fn key(options: &Options, rng: &mut ChaCha12Rng) -> String {
+fn operation(options: &Options, rng: &mut ChaCha12Rng) -> (String, Act) {
+    if rng.random_range(0..1_000_000) < options.hot_ppm {
+        let key = "k0".to_owned();
+        let act = act(&key, rng);
+        return (key, act);
+    }
     // The minimum of two draws: the first keys are asked for most.
     let number = rng.random_range(0..options.keys).min(rng.random_range(0..options.keys));
-    let letter = match rng.random_range(0..10) {
+    let letter = match rng.random_range(0..12) {
+        _ if rng.random_range(0..1_000_000) < options.flushed_ppm => 'f',
         0..5 => 'k',
         5..7 => 'd',
         7 => 't',
         8 => 'a',
-        _ => 'x',
+        9 => 'x',
+        10 => 'n',
+        _ => 'f',
     };
-    format!("{letter}{number}")
+    let key = format!("{letter}{number}");
+    match act(&key, rng) {
+        Act::Flush => (FLUSHED.to_owned(), Act::Flush),
+        act => (key, act),
+    }
 }
 
 fn act(key: &str, rng: &mut ChaCha12Rng) -> Act {
@@ -58,7 +79,10 @@ fn act(key: &str, rng: &mut ChaCha12Rng) -> Act {
         (b'd', 55..70) | (b'x', 55..75) => Act::Delete,
         (b't', 55..80) => Act::SetFor { ttl_ms },
         (b't', 80..90) => Act::Expire { ttl_ms },
+        (b't', 90..95) => Act::Persist,
+        (b'f', 55..58) => Act::Flush,
         (b'a', _) => Act::Append,
+        (b'n', _) => Act::Add,
         (b'x', _) => Act::SetIfAbsent,
         _ => Act::Set,
     }

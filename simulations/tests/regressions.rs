@@ -33,14 +33,14 @@ fn a_decider_at_work_is_not_passed_over() {
 #[test]
 #[ignore = "the seed now breaks the bound on latency after a split, which is not held yet"]
 fn an_operation_without_owners_does_not_multiply_its_timers() {
-    holds("partition", &[4]);
+    holds("partition-heal-short", &[4]);
 }
 
 /// A node that had said goodbye learned that it was taken for dead, and came back to life for as
 /// long as its process took to exit.
 #[test]
 fn a_goodbye_is_for_good() {
-    holds("restart", &[1, 20]);
+    holds("rolling-restart", &[1, 20]);
 }
 
 /// A process that had been stopped handed out an answer that had lain in its socket meanwhile.
@@ -53,7 +53,7 @@ fn an_answer_from_before_a_stall_is_not_given_after_it() {
 #[test]
 #[ignore = "the seed now breaks the bound on latency after a split, which is not held yet"]
 fn a_cut_is_not_a_round_trip() {
-    holds("partition", &[46]);
+    holds("partition-heal-short", &[46]);
 }
 
 /// A decider was handed an update because the owner before it was silent, and waited for the same

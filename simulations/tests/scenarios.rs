@@ -26,21 +26,31 @@ fn a_stalled_node_answers_with_nothing_old() {
 
 #[test]
 fn a_rolling_restart_loses_nothing() {
-    holds("restart", 1..5);
+    holds("rolling-restart", 1..5);
 }
 
 #[test]
 #[ignore = "after a long split some promises are not held yet: repair is provisional"]
 fn a_partition_heals() {
-    holds("partition", 2..5);
+    holds("partition-heal-long", 1..5);
 }
 
 #[test]
 fn joining_nodes_get_their_share() {
-    holds("join", 1..5);
+    holds("join-storm", 1..5);
 }
 
 #[test]
 fn a_lossy_network_only_slows() {
     holds("lossy", 1..5);
+}
+
+#[test]
+fn clocks_that_jump_are_not_believed() {
+    holds("clock-jump", 1..5);
+}
+
+#[test]
+fn a_hot_key_waits_for_nobody() {
+    holds("hot-key", 1..5);
 }

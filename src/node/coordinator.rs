@@ -201,6 +201,12 @@ impl Coordinator {
         self.pending.len()
     }
 
+    /// Timers set, those that no longer count included.
+    #[cfg(feature = "simulation")]
+    pub(super) fn timers(&self) -> usize {
+        self.timers.len()
+    }
+
     /// Whether a write that began before that operation still waits for the peer.
     pub fn outstanding(&self, peer: NodeId, before: u64) -> bool {
         self.pending.range(..before).any(|(_, op)| {

@@ -569,23 +569,29 @@ impl Membership {
             changes.push(Change::Rejoined);
         }
         let own = self.identity().id;
-        let table: Vec<_> = self
-            .foca
-            .iter_membership_state()
-            .filter(|m| m.id().id != own)
-            .map(|m| {
-                let state = match m.state() {
-                    Swim::Alive => MemberState::Alive,
-                    Swim::Suspect => MemberState::Suspect,
-                    Swim::Down => MemberState::Down,
-                };
-                (m.id().clone(), state)
-            })
-            .collect();
-        let mut listed = BTreeSet::new();
-        for (identity, state) in table {
+        let mut listed = Vec::new();
+        let mut news = Vec::new();
+        for member in self.foca.iter_membership_state().filter(|m| m.id().id != own) {
+            let state = match member.state() {
+                Swim::Alive => MemberState::Alive,
+                Swim::Suspect => MemberState::Suspect,
+                Swim::Down => MemberState::Down,
+            };
+            let identity = member.id();
+            listed.push(identity.id);
+            let known = self.known.get(&identity.id);
+            // Every packet comes this way, and nearly all say what is known.
+            if known.is_none_or(|k| k.state != state || k.identity != *identity) {
+                news.push((identity.clone(), state));
+            }
+        }
+        let unchanged = news.is_empty() && listed.len() == self.known.len();
+        if unchanged {
+            self.consider_opening(now, outbox);
+            return changes;
+        }
+        for (identity, state) in news {
             let id = identity.id;
-            listed.insert(id);
             let before = self.known.get(&id).cloned();
             let since = match &before {
                 Some(known) if known.state == state => known.since,
@@ -674,9 +680,11 @@ impl Membership {
     /// Dials everybody that should have a link and has none: members, members that went down, and
     /// the seeds.
     fn dial(&mut self, now: Now, outbox: &mut Outbox) {
-        let own = self.identity().clone();
-        let linked: BTreeSet<SocketAddr> =
-            self.links.iter().filter_map(|id| Some(self.known.get(id)?.identity.addr)).collect();
+        let own = self.identity().addr;
+        let linked = |addr: SocketAddr| {
+            let mut there = self.known.values().filter(|known| known.identity.addr == addr);
+            there.any(|known| self.links.contains(&known.identity.id))
+        };
         let mut wanted: BTreeMap<SocketAddr, Option<NodeId>> = BTreeMap::new();
         for known in self.known.values() {
             if !self.links.contains(&known.identity.id) {
@@ -684,12 +692,12 @@ impl Membership {
             }
         }
         for seed in &self.seeds {
-            if !linked.contains(seed) {
+            if !linked(*seed) {
                 // Whoever answers there is welcome: a seed may be a name in front of many.
                 wanted.insert(*seed, None);
             }
         }
-        wanted.remove(&own.addr);
+        wanted.remove(&own);
         self.dials.retain(|addr, _| wanted.contains_key(addr) || self.seeds.contains(addr));
         for (addr, expected) in wanted {
             let dial = self.dials.entry(addr).or_insert(Dial {

@@ -62,7 +62,7 @@ pub const PROTOCOL: (u16, u16) = (1, 1);
 const FLUSH_QUESTION_MS: u64 = 100;
 /// The driver is asked to call at least this often, in milliseconds, so that a gap in its turns is
 /// noticed as one.
-const HEARTBEAT_MS: u64 = 20;
+pub const HEARTBEAT_MS: u64 = 20;
 
 /// What a node is made of.
 #[derive(Clone, Debug)]

@@ -21,6 +21,12 @@ pub struct OwnWrites {
 }
 
 impl OwnWrites {
+    /// Number of keys.
+    #[cfg(feature = "simulation")]
+    pub(super) fn len(&self) -> usize {
+        self.versions.len()
+    }
+
     /// The version that a read of this key must know; zero if all owners have it.
     pub fn version(&self, key: &Key) -> Version {
         self.versions.get(key).map_or(Version::ZERO, |(version, _)| *version)

@@ -6,7 +6,35 @@ use super::replica::key_ref;
 use crate::placement::slot::slot;
 use crate::store::{Held, Key, Now, Role, Version};
 
+/// How long the queues of a node are, for whoever checks their bounds.
+#[cfg(feature = "simulation")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Queues {
+    /// Operations under way, those of other nodes that this one decides included.
+    pub operations: usize,
+    /// Timers set for them, those that no longer count included.
+    pub timers: usize,
+    /// Keys of writes that not all owners have acknowledged.
+    pub own_writes: usize,
+    /// Partitions being fetched, by peer.
+    pub pulls: usize,
+    /// Partitions held without owning them.
+    pub handoffs: usize,
+}
+
 impl Node {
+    /// How long the queues are now.
+    #[cfg(feature = "simulation")]
+    pub fn queues(&self) -> Queues {
+        Queues {
+            operations: self.coordinator.in_flight(),
+            timers: self.coordinator.timers(),
+            own_writes: self.coordinator.own_writes.len(),
+            pulls: self.sessions.pulling(),
+            handoffs: self.sessions.handing_off(),
+        }
+    }
+
     pub(super) fn members_view(&self) -> Vec<MemberView> {
         let mut views = self.membership.views();
         for view in views.iter_mut().filter(|view| !view.own) {

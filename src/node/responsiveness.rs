@@ -5,6 +5,7 @@
 //! is *unresponsive*: not waited for, not preferred, probed five times a second. Any frame from it
 //! clears that. Nothing here says that it is dead.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::placement::NodeId;
@@ -37,11 +38,15 @@ struct Pulse {
 #[derive(Debug, Default)]
 pub struct Responsiveness {
     peers: BTreeMap<NodeId, Pulse>,
+    /// What [`Responsiveness::next_deadline`] says, unless a pulse changed since. Asked after every
+    /// turn, and most turns change none.
+    next: Cell<Option<Option<Mono>>>,
 }
 
 impl Responsiveness {
     /// A link came up. A peer starts as responsive.
     pub fn up(&mut self, peer: NodeId, now: Mono) {
+        self.next.take();
         self.peers.entry(peer).or_insert(Pulse {
             outstanding: 0,
             due: false,
@@ -56,11 +61,13 @@ impl Responsiveness {
 
     /// The last link is gone.
     pub fn down(&mut self, peer: NodeId) {
+        self.next.take();
         self.peers.remove(&peer);
     }
 
     /// A request left.
     pub fn sent(&mut self, peer: NodeId, now: Mono) {
+        self.next.take();
         if let Some(pulse) = self.peers.get_mut(&peer) {
             if !pulse.owes() {
                 pulse.quiet_since = now;
@@ -71,6 +78,7 @@ impl Responsiveness {
 
     /// Anything came from the peer. Returns whether it had been unresponsive.
     pub fn heard(&mut self, peer: NodeId, now: Mono) -> bool {
+        self.next.take();
         let Some(pulse) = self.peers.get_mut(&peer) else {
             return false;
         };
@@ -81,6 +89,7 @@ impl Responsiveness {
 
     /// An answer came; after so long, if that says something about the way there.
     pub fn answered(&mut self, peer: NodeId, rtt_ns: Option<u64>) {
+        self.next.take();
         let Some(pulse) = self.peers.get_mut(&peer) else {
             return;
         };
@@ -103,6 +112,7 @@ impl Responsiveness {
     /// Nobody waits for that answer any more. A peer that lives sends it all the same; without
     /// that, one that is dead would never be noticed by those who have somebody else to ask.
     pub fn given_up(&mut self, peer: NodeId) {
+        self.next.take();
         if let Some(pulse) = self.peers.get_mut(&peer) {
             pulse.outstanding = pulse.outstanding.saturating_sub(1);
             pulse.due = true;
@@ -111,6 +121,7 @@ impl Responsiveness {
 
     /// This node did not run for a while: the silence was its own.
     pub fn forgive(&mut self, now: Mono) {
+        self.next.take();
         for pulse in self.peers.values_mut() {
             pulse.quiet_since = now;
         }
@@ -119,6 +130,10 @@ impl Responsiveness {
     /// Peers that have become unresponsive by now.
     pub fn judge(&mut self, now: Mono) -> Vec<NodeId> {
         let mut silent = Vec::new();
+        if self.next_deadline().is_none_or(|next| next > now) {
+            return silent;
+        }
+        self.next.take();
         for (peer, pulse) in &mut self.peers {
             if !pulse.unresponsive && pulse.owes() && now >= pulse.limit() {
                 pulse.unresponsive = true;
@@ -132,6 +147,10 @@ impl Responsiveness {
     /// Unresponsive peers whose next probe is due.
     pub fn probes(&mut self, now: Mono) -> Vec<NodeId> {
         let mut due = Vec::new();
+        if self.next_deadline().is_none_or(|next| next > now) {
+            return due;
+        }
+        self.next.take();
         for (peer, pulse) in &mut self.peers {
             if pulse.unresponsive && pulse.next_probe <= now {
                 pulse.next_probe = now.plus_ms(PROBE_MS);
@@ -160,7 +179,10 @@ impl Responsiveness {
                 pulse.owes().then(|| pulse.limit())
             }
         };
-        self.peers.values().filter_map(next).min()
+        let earliest = || self.peers.values().filter_map(next).min();
+        let deadline = self.next.get().unwrap_or_else(earliest);
+        self.next.set(Some(deadline));
+        deadline
     }
 }
 

@@ -294,7 +294,9 @@ impl Store {
         let before = shard.footprint as i64;
         let context = self.context(&shard.flushes, clock, now);
         let partitions = &mut shard.partitions;
-        for _ in 0..buckets {
+        // Once around is enough: a small store must not cost what a large one does.
+        let all = partitions.iter().map(Partition::buckets).sum();
+        for _ in 0..buckets.min(all) {
             let Some((partition, bucket)) = shard.sweeper.next(partitions) else {
                 break;
             };

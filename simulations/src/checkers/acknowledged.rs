@@ -1,17 +1,20 @@
 //! Acknowledged writes are readable: after everything has healed, every node reads the newest write
-//! of a key that was acknowledged, or something newer.
+//! of a key that was acknowledged, or something newer. What was deleted stays deleted.
 //!
 //! It may be missing only if at some moment every process that held it had died, or if the key may
-//! have been deleted or have ended. (Eviction would excuse, too; scenarios have memory to spare.)
+//! have been deleted, flushed, evicted, or have ended.
 
 use std::collections::BTreeMap;
 
+use chickadee::store::Stamp;
+
 use super::Violation;
-use crate::history::{History, Outcome, Record};
+use crate::history::{History, Outcome, Record, Removals};
 use crate::plan::Act;
 
 /// Complains about the first reader at the end that lacks an acknowledged write.
 pub fn judge(history: &History) -> Option<Violation> {
+    let removals = history.removals();
     let mut newest: BTreeMap<&str, &Record> = BTreeMap::new();
     for record in &history.records {
         let Some(version) = record.acknowledged() else {
@@ -22,12 +25,12 @@ pub fn judge(history: &History) -> Option<Violation> {
             newest.insert(&record.key, record);
         }
     }
-    for read in history.records.iter().filter(|r| r.client == usize::MAX) {
+    for read in history.records.iter().filter(|r| r.is_final()) {
         let Some(write) = newest.get(&read.key[..]) else {
             continue;
         };
         let stamp = write.acknowledged().expect("only those are listed").value;
-        if write.act == Act::Delete || history.lost(&read.key, stamp, read.end) {
+        if history.lost(&read.key, stamp, read.end) {
             continue;
         }
         let text = match &read.outcome {
@@ -35,7 +38,12 @@ pub fn judge(history: &History) -> Option<Violation> {
                 Some(seen) if seen.newest < stamp => format!("reads {value:?} of {}", seen.newest),
                 _ => continue,
             },
-            Outcome::Missing if !removed(history, write) => "reads nothing".to_owned(),
+            Outcome::Missing
+                if !removed(&removals, write, stamp)
+                    && !history.may_be_evicted(&read.key, stamp) =>
+            {
+                "reads nothing".to_owned()
+            }
             _ => continue,
         };
         return Some(Violation {
@@ -52,15 +60,10 @@ pub fn judge(history: &History) -> Option<Violation> {
     None
 }
 
-/// Whether the key may have been deleted, or have ended, after that write.
-fn removed(history: &History, write: &Record) -> bool {
-    let removes = |record: &&Record| {
-        record.key == write.key
-            && matches!(record.act, Act::Delete | Act::SetFor { .. } | Act::Expire { .. })
-            && (record.acknowledged().is_none() || record.end >= write.start)
-    };
-    history.records.iter().any(|r| removes(&r))
-        || matches!(write.act, Act::SetFor { .. } | Act::Expire { .. })
+/// Whether the key may have been deleted, flushed, or have ended, after that write.
+fn removed(removals: &Removals<'_>, write: &Record, stamp: Stamp) -> bool {
+    matches!(write.act, Act::Delete | Act::SetFor { .. } | Act::Expire { .. })
+        || removals.of(&write.key).any(|record| record.may_remove(stamp, write.start))
 }
 
 #[cfg(test)]
@@ -77,8 +80,16 @@ mod tests {
         assert_eq!(judge(&history(vec![a.clone(), b.clone(), end.clone()])), None);
         end.outcome = Outcome::Found("a".to_owned());
         assert!(judge(&history(vec![a.clone(), b.clone(), end])).is_some());
+        let mut deletion = write(1, "", 3, (4, 5));
+        deletion.act = Act::Delete;
+        let mut back = read(2, "b", (10, 11));
+        back.client = usize::MAX;
+        assert!(judge(&history(vec![b.clone(), deletion, back])).is_some(), "resurrected");
         let mut end = miss(2, (10, 11));
         end.client = usize::MAX;
-        assert!(judge(&history(vec![a, b, end])).is_some());
+        let mut gone = history(vec![a, b, end]);
+        assert!(judge(&gone).is_some());
+        gone.evicted("k1");
+        assert_eq!(judge(&gone), None, "evicted");
     }
 }

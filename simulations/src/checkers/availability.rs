@@ -2,6 +2,8 @@
 //! none fails; while a majority of them can, and the network loses nothing, none takes longer than
 //! 250 ms, whoever dies or hangs meanwhile.
 //!
+//! A decision waits for one owner: where packets are lost its answer may come too late.
+//!
 //! Not judged: operations at a process that was itself stopped or died, and what a stopping node
 //! refuses. For the first seconds after a node went on from a stop, the shorter bound does not hold
 //! for what is asked of that node itself.
@@ -10,11 +12,12 @@ use chickadee::node::event::Failure;
 
 use super::Violation;
 use crate::history::{History, Outcome, Record};
-use crate::plan::{Act, Fault, Plan};
+use crate::plan::{Fault, Plan};
 use crate::time::Time;
 
-/// An operation ends by then, in milliseconds: a deadline of 1 s, and the turn that notices it.
-const END_MS_MAX: u64 = 1_050;
+/// An operation ends by then, in milliseconds: a deadline of 1 s, and the turn that notices it, which
+/// an idle driver has every 80 ms.
+const END_MS_MAX: u64 = 1_100;
 /// With a majority of the owners there, it ends by then.
 const SOON_MS_MAX: u64 = 250;
 /// How long after going on a node may take longer, in milliseconds.
@@ -22,7 +25,9 @@ const LATE_MS: u64 = 3_000;
 
 /// Complains about the first operation that failed, or took too long.
 pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
-    let rough = |fault: &Fault| matches!(fault, Fault::Weather { .. } | Fault::Slow { .. });
+    let rough = |fault: &Fault| {
+        matches!(fault, Fault::Weather { .. } | Fault::Slow { .. } | Fault::Throttle { .. })
+    };
     let calm = plan.options.loss_ppm == 0 && !plan.faults.iter().any(|f| rough(&f.what));
     for record in &history.records {
         let stop = match record.outcome {
@@ -30,13 +35,15 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             _ => record.end,
         };
         let took_ms = stop.ms_since(record.start);
-        let decided = matches!(record.act, Act::Append | Act::SetIfAbsent | Act::Expire { .. });
+        let decided = record.act.is_decided();
         let text = match record.outcome {
             Outcome::Lost => continue,
             Outcome::Failed(Failure::Stopping) => continue,
             _ if record.stalled => continue,
             _ if took_ms > END_MS_MAX => format!("took {took_ms} ms"),
-            Outcome::Failed(failure) if record.majority || record.one && !decided => {
+            Outcome::Failed(failure)
+                if record.majority && (calm || !decided) || record.one && !decided =>
+            {
                 let who = if record.majority { "a majority" } else { "one" };
                 format!("failed though {who} of the owners could be reached: {failure}")
             }
@@ -68,6 +75,7 @@ fn late(history: &History, record: &Record) -> bool {
 mod tests {
     use super::super::tests::{history, read, record};
     use super::*;
+    use crate::plan::Act;
     use crate::scenarios;
 
     fn plan() -> Plan {

@@ -1,25 +1,34 @@
-//! Bounds: what a node may occupy.
+//! Bounds: what a node may occupy, in memory and in queues.
+
+use chickadee::node::report::Queues;
 
 use super::Violation;
 use crate::time::Time;
 
-/// Complains if a store is above its limit, or a node has more operations under way than clients
-/// could have asked for.
-pub fn judge(
-    at: Time,
-    node: usize,
-    footprint: usize,
-    footprint_max: usize,
-    pending: usize,
-    pending_max: usize,
-) -> Option<Violation> {
-    let text = if footprint > footprint_max {
-        format!("its entries take {footprint} bytes, of {footprint_max} allowed")
-    } else if pending > pending_max {
-        format!("{pending} operations are under way, of {pending_max} possible")
-    } else {
-        return None;
-    };
+/// What is allowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Memory for entries, in bytes.
+    pub footprint: usize,
+    /// Operations of clients waiting for an answer.
+    pub waiting: usize,
+    /// Queues of the node.
+    pub queues: Queues,
+}
+
+/// Complains about the first thing that is above its bound: `is` more than `most`.
+pub fn judge(at: Time, node: usize, is: Bounds, most: Bounds) -> Option<Violation> {
+    let pairs = [
+        ("bytes of entries", is.footprint, most.footprint),
+        ("operations waiting", is.waiting, most.waiting),
+        ("operations under way", is.queues.operations, most.queues.operations),
+        ("timers", is.queues.timers, most.queues.timers),
+        ("own writes remembered", is.queues.own_writes, most.queues.own_writes),
+        ("partitions being fetched", is.queues.pulls, most.queues.pulls),
+        ("partitions being handed over", is.queues.handoffs, most.queues.handoffs),
+    ];
+    let (what, is, most) = pairs.into_iter().find(|(_, is, most)| is > most)?;
+    let text = format!("{is} {what}, of {most} allowed");
     Some(Violation { invariant: "bounds", at, key: None, node: Some(node), text })
 }
 
@@ -28,10 +37,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn too_much_memory_and_too_many_operations_are_noticed() {
-        let judge = |footprint, pending| judge(Time(0), 0, footprint, 10, pending, 3);
-        assert_eq!(judge(10, 3), None);
-        assert!(judge(11, 3).is_some());
-        assert!(judge(10, 4).is_some());
+    fn everything_above_its_bound_is_noticed() {
+        let queues = |n| Queues { operations: n, timers: n, own_writes: n, pulls: n, handoffs: n };
+        let all = |n| Bounds { footprint: n, waiting: n, queues: queues(n) };
+        let judge = |is| judge(Time(0), 0, is, all(10));
+        assert_eq!(judge(all(10)), None);
+        assert!(judge(Bounds { footprint: 11, ..all(10) }).is_some());
+        assert!(judge(Bounds { waiting: 11, ..all(10) }).is_some());
+        for queues in [
+            Queues { operations: 11, ..queues(10) },
+            Queues { timers: 11, ..queues(10) },
+            Queues { own_writes: 11, ..queues(10) },
+            Queues { pulls: 11, ..queues(10) },
+            Queues { handoffs: 11, ..queues(10) },
+        ] {
+            assert!(judge(Bounds { queues, ..all(10) }).is_some());
+        }
     }
 }

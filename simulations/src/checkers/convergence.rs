@@ -1,83 +1,91 @@
 //! Convergence: some time after the last fault all nodes agree. They see the same members, all that
-//! run and no others; they have the same ring; every partition is ready at its owners and held by
-//! nobody else; and whoever holds a key holds the same version of it. Then it is quiet: exchanges
-//! move no values.
+//! run and no others; they have the same ring; they know of the same flushes; every partition is
+//! ready at its owners and held by nobody else; whoever holds a key holds the same version of it; and
+//! all owners hold it. Then it is quiet: exchanges move no values.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
-use chickadee::node::event::{Command, MemberState, Reply, StatusValue};
+use chickadee::node::event::{Command, Reply, StatusValue};
 use chickadee::store::{Role, Version};
 
+use super::copies::Copies;
+use super::membership;
 use crate::world::World;
 
 /// Why the nodes do not agree, if they do not.
 pub fn disagreement(world: &mut World) -> Option<String> {
-    let live: Vec<usize> = (0..world.hosts.len()).filter(|h| world.runs(*h)).collect();
-    let ids: BTreeSet<_> = live.iter().map(|h| world.hosts[*h].id).collect();
-    let mut rings = BTreeMap::new();
-    for host in &live {
-        let Some(Reply::Members(views)) = world.ask(*host, Command::Members) else {
-            return Some(format!("node {host} does not answer"));
-        };
-        let seen: BTreeSet<_> = views
-            .iter()
-            .filter(|view| view.state == MemberState::Alive)
-            .map(|view| view.id)
-            .collect();
-        if seen != ids {
-            let missing = ids.difference(&seen).map(|id| world.index(*id));
-            let missing: Vec<_> = missing.collect();
-            let extra: Vec<_> = seen.difference(&ids).map(|id| world.index(*id)).collect();
-            return Some(format!("node {host} does not see {missing:?} alive, and sees {extra:?}"));
-        }
-        let ring = world.process(*host)?.node.ring().id();
-        rings.insert(ring, *host);
-        if rings.len() > 1 {
-            return Some(format!("rings differ: {rings:?}"));
-        }
+    if let Some(error) = membership::error(world) {
+        return Some(error);
     }
+    // Where nobody can say who is a member, rings and roles may go on changing.
+    let strict = membership::doubtful(world).is_empty();
+    let live = membership::live(world);
+    let mut rings = BTreeMap::new();
+    let mut flushes = None;
     let mut held: BTreeMap<String, (usize, Version)> = BTreeMap::new();
+    let mut copies = Copies::default();
+    let mut evicted = false;
     for host in &live {
         let process = world.process(*host)?;
+        rings.insert(process.node.ring().id(), *host);
+        if strict && rings.len() > 1 {
+            return Some(format!("rings differ: {rings:?}"));
+        }
+        let known = process.store.flushes();
+        if flushes.get_or_insert_with(|| (*host, known.clone())).1 != known {
+            return Some(format!("node {host} knows of other flushes than the rest"));
+        }
         for partition in process.store.options().partitions.iter() {
             let owner = process.node.ring().is_owner(world.hosts[*host].id, partition);
             let role = world.role(*host, partition);
             let wanted = if owner { Role::Ready } else { Role::None };
-            if role != wanted {
+            if strict && role != wanted {
                 let is = format!("{role:?}, not {wanted:?}");
                 return Some(format!("node {host} is {is} for partition {}", partition.0));
             }
         }
+        evicted |= process.store.counters().evicted.load(Ordering::Relaxed) > 0;
         let mut apart = None;
-        world.each_held(*host, |key, version| match held.get(key) {
-            Some((other, same)) if *same != version => {
-                apart = Some(format!(
-                    "nodes {other} and {host} hold {key} at {} and {}",
-                    same.value, version.value
-                ));
+        world.each_held(*host, |key, parts| {
+            let version = parts.version;
+            if parts.value.is_some() && parts.deadline_ms.is_none() {
+                copies.hold(*host, key);
             }
-            Some(_) => {}
-            None => {
-                held.insert(key.to_owned(), (*host, version));
+            match held.get(key) {
+                Some((other, same)) if *same != version => {
+                    apart = Some(format!(
+                        "nodes {other} and {host} hold {key} at {} {} and {} {}",
+                        same.value, same.deadline, version.value, version.deadline
+                    ));
+                }
+                Some(_) => {}
+                None => {
+                    held.insert(key.to_owned(), (*host, version));
+                }
             }
         });
         if apart.is_some() {
             return apart;
         }
-        if !matches!(world.ask(*host, Command::Ready), Some(Reply::Ready(true))) {
+        if strict && !matches!(world.ask(*host, Command::Ready), Some(Reply::Ready(true))) {
             return Some(format!("node {host} says that it is not ready"));
         }
     }
-    None
+    if !strict || evicted {
+        return None;
+    }
+    let process = world.process(*live.first()?)?;
+    copies.missing(|key| {
+        let partition = process.store.partition_of(key.as_bytes());
+        process.node.ring().owners(partition).iter().map(|owner| world.index(*owner)).collect()
+    })
 }
 
 /// Counters that stand still in a quiet cluster, by node.
 pub fn activity(world: &mut World) -> BTreeMap<(usize, &'static str), u64> {
     let mut counters = BTreeMap::new();
-    for host in 0..world.hosts.len() {
-        if !world.runs(host) {
-            continue;
-        }
+    for host in membership::live(world) {
         let Some(Reply::Status(status)) = world.ask(host, Command::Status) else {
             continue;
         };

@@ -1,17 +1,23 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
-//! While a run goes on: [`replica`], [`bounds`]. After it, over the history of its clients:
-//! [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`availability`],
-//! [`acknowledged`]. After the faults have ended: [`convergence`].
+//! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`]. After it, over the history of
+//! its clients: [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`],
+//! [`resurrection`], [`availability`], [`acknowledged`]. After the faults have ended: [`membership`],
+//! [`convergence`], [`copies`].
 
 pub mod acknowledged;
 pub mod after_stall;
 pub mod availability;
 pub mod bounds;
 pub mod convergence;
+pub mod copies;
+pub mod membership;
 pub mod never_goes_back;
 pub mod own_writes;
 pub mod replica;
+pub mod resurrection;
+pub mod rings;
+pub mod stamps;
 pub mod validity;
 
 use std::fmt;
@@ -57,6 +63,8 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         own_writes::judge(history),
         never_goes_back::judge(history),
         after_stall::judge(history),
+        stamps::judge(history),
+        resurrection::judge(history),
         availability::judge(plan, history, end),
         acknowledged::judge(history),
     ];
@@ -70,6 +78,7 @@ pub(crate) mod tests {
     use chickadee::store::{Hlc, Stamp, Version, Writer};
 
     use crate::history::{History, Outcome, Record};
+    use crate::hosts::HostSet;
     use crate::plan::Act;
     use crate::time::Time;
 
@@ -91,8 +100,11 @@ pub(crate) mod tests {
             stalled: false,
             majority: true,
             one: true,
-            reach: u64::MAX,
-            holders: 0,
+            reach: None,
+            holders: HostSet::default(),
+            knew: Stamp::ZERO,
+            knew_flushed: Stamp::ZERO,
+            flushed: None,
         }
     }
 

@@ -4,29 +4,18 @@
 //! Allowed: that a newer value died with its last holder meanwhile.
 
 use super::Violation;
-use crate::history::{History, Outcome, Record};
+use crate::history::History;
 
 /// Complains about the first read that is older than an earlier one at the same node.
 pub fn judge(history: &History) -> Option<Violation> {
-    for (at, read) in history.records.iter().enumerate() {
-        let Some(seen) = found(history, read) else {
-            continue;
-        };
-        let earlier = |other: &&Record| {
-            (other.host, other.life) == (read.host, read.life)
-                && other.key == read.key
-                && other.end < read.start
-        };
-        let newest = history.records[..at]
-            .iter()
-            .filter(earlier)
-            .filter_map(|other| Some((found(history, other)?.oldest, other)))
-            .max_by_key(|(stamp, _)| *stamp);
-        let Some((stamp, before)) = newest else {
+    let told = |read| Some(history.found(read)?.oldest);
+    let mut complaints = Vec::new();
+    for (read, stamp, before) in history.newest_before(told) {
+        let Some(seen) = history.found(read) else {
             continue;
         };
         if seen.newest < stamp && !history.lost(&read.key, stamp, read.end) {
-            return Some(Violation {
+            complaints.push(Violation {
                 invariant: "never-goes-back",
                 at: read.end,
                 key: Some(read.key.clone()),
@@ -38,14 +27,7 @@ pub fn judge(history: &History) -> Option<Violation> {
             });
         }
     }
-    None
-}
-
-fn found(history: &History, read: &Record) -> Option<crate::history::Seen> {
-    match &read.outcome {
-        Outcome::Found(value) => history.seen(&read.key, value),
-        _ => None,
-    }
+    complaints.into_iter().min_by_key(|violation| violation.at)
 }
 
 #[cfg(test)]

@@ -2,72 +2,50 @@
 //! write, or something newer.
 //!
 //! Allowed besides: the state before it, once every node that held it has died (an acknowledged
-//! write is lost with its last holder); and a miss, if the key may have been deleted or have ended,
-//! or if no node that still holds a value could be reached all the while.
+//! write is lost with its last holder); and a miss, if the key may have been deleted, flushed,
+//! evicted, or have ended, or if no node that still holds a value could be reached all the while.
 
 use chickadee::store::Stamp;
 
 use super::Violation;
-use crate::history::{History, Outcome, Record};
-use crate::plan::Act;
+use crate::history::{History, Outcome, Record, Removals};
+use crate::hosts::HostSet;
 
 /// Complains about the first read that does not know a write of its own node.
 pub fn judge(history: &History) -> Option<Violation> {
-    for (at, read) in history.records.iter().enumerate() {
-        if !read.reads() {
-            continue;
-        }
-        let earlier = |write: &&Record| {
-            (write.host, write.life) == (read.host, read.life)
-                && write.key == read.key
-                && write.end < read.start
-        };
-        let newest = history.records[..at]
-            .iter()
-            .filter(earlier)
-            .filter_map(|write| Some((write.acknowledged()?.value, write)))
-            .max_by_key(|(stamp, _)| *stamp);
-        let Some((stamp, write)) = newest else {
-            continue;
+    let removals = history.removals();
+    let told = |write: &Record| Some(write.acknowledged()?.value);
+    let mut complaints = Vec::new();
+    for (read, stamp, write) in history.newest_before(told) {
+        let what = match (&read.outcome, history.found(read)) {
+            (Outcome::Found(value), Some(seen)) if seen.newest < stamp => {
+                format!("{value:?} of {}", seen.newest)
+            }
+            (Outcome::Missing, _) if missing(&removals, read, write, stamp) => "nothing".to_owned(),
+            _ => continue,
         };
         if history.lost(&read.key, stamp, read.end) {
             continue;
         }
-        let text = match &read.outcome {
-            Outcome::Found(value) => match history.seen(&read.key, value) {
-                Some(seen) if seen.newest < stamp => format!(
-                    "read {value:?} of {}, after {:?} of {stamp} was acknowledged here at {}",
-                    seen.newest, write.value, write.end
-                ),
-                _ => continue,
-            },
-            Outcome::Missing if missing(history, read, write, stamp) => format!(
-                "read nothing, after {:?} of {stamp} was acknowledged here at {}",
-                write.value, write.end
-            ),
-            _ => continue,
-        };
-        return Some(Violation {
+        let (value, end) = (&write.value, write.end);
+        complaints.push(Violation {
             invariant: "own-writes",
             at: read.end,
             key: Some(read.key.clone()),
             node: Some(read.host),
-            text,
+            text: format!("read {what}, after {value:?} of {stamp} was acknowledged here at {end}"),
         });
     }
-    None
+    complaints.into_iter().min_by_key(|violation| violation.at)
 }
 
 /// Whether that miss has no excuse.
-fn missing(history: &History, read: &Record, write: &Record, stamp: Stamp) -> bool {
-    let ends = |record: &&Record| {
-        let removes = matches!(record.act, Act::Delete | Act::SetFor { .. } | Act::Expire { .. });
-        let older = record
-            .acknowledged()
-            .is_some_and(|version| version.value < stamp && record.end < write.start);
-        removes && record.key == read.key && record.start <= read.end && !older
-    };
-    read.reach & read.holders != 0 && !history.records.iter().any(|r| ends(&r))
+fn missing(removals: &Removals<'_>, read: &Record, write: &Record, stamp: Stamp) -> bool {
+    let mut ends = removals.of(&read.key).filter(|record| record.start <= read.end);
+    let reachable = read.reach.as_ref().is_none_or(|reach| reach.meets(&read.holders));
+    reachable
+        && read.holders != HostSet::default()
+        && !ends.any(|record| record.may_remove(stamp, write.start))
 }
 
 #[cfg(test)]
@@ -75,6 +53,7 @@ mod tests {
     use super::super::tests::{history, miss, read, version, write};
     use super::*;
     use crate::history::Loss;
+    use crate::plan::Act;
     use crate::time::Time;
 
     #[test]
@@ -102,7 +81,7 @@ mod tests {
         let gone = vec![a.clone(), miss(0, (4, 5))];
         assert_eq!(judge(&history(gone)), None);
         let mut bad = miss(0, (4, 5));
-        bad.holders = 2;
+        bad.holders.insert(1);
         assert!(judge(&history(vec![a.clone(), bad.clone()])).is_some());
         let mut deletion = write(1, "", 2, (2, 3));
         deletion.act = Act::Delete;

@@ -29,6 +29,19 @@ impl Replicas {
         }
         Look { node, held: &mut entry.1, backwards: None }
     }
+
+    /// The newest version of a key that a node was seen to hold in that life, whether or not it
+    /// still does.
+    pub fn known(
+        &self,
+        node: usize,
+        life: u32,
+        partition: Partition,
+        key: &[u8],
+    ) -> Option<Version> {
+        let (seen, held) = self.lives.get(&node)?;
+        (*seen == life).then(|| held.get(&partition)?.get(key).copied()).flatten()
+    }
 }
 
 /// A look at one node.

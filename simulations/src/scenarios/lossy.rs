@@ -2,10 +2,8 @@
 //! everything is answered, if later.
 
 use rand::RngExt;
-use rand::rngs::ChaCha12Rng;
 
-use super::{Scenario, at};
-use crate::plan::{Fault, Options, Timed};
+use super::Scenario;
 
 /// See the module.
 pub const LOSSY: Scenario = Scenario {
@@ -16,25 +14,14 @@ pub const LOSSY: Scenario = Scenario {
         options.loss_ppm = rng.random_range(1_000..30_000);
         options.duplicate_ppm = 10_000;
     },
-    faults,
+    faults: |line| {
+        while line.goes_on() {
+            line.weather(80_000, 20_000, 30_000);
+            line.pass(2_000..6_000);
+            let node = line.node();
+            let (by_us, length) = (line.draw(0..40_000), line.draw(2_000..6_000));
+            line.slow(node, by_us, length);
+            line.now_ms += length;
+        }
+    },
 };
-
-fn faults(options: &Options, rng: &mut ChaCha12Rng) -> Vec<Timed<Fault>> {
-    let mut faults = Vec::new();
-    let mut now = options.formed_ms;
-    while now < options.healed_ms {
-        let weather = Fault::Weather {
-            loss_ppm: rng.random_range(0..80_000),
-            duplicate_ppm: rng.random_range(0..20_000),
-            jitter_us_max: rng.random_range(100..30_000),
-        };
-        faults.push(at(now, weather));
-        now += rng.random_range(2_000..6_000);
-        let node = rng.random_range(0..options.nodes);
-        let by_us = rng.random_range(0..40_000);
-        faults.push(at(now, Fault::Slow { node, by_us }));
-        now += rng.random_range(2_000..6_000);
-        faults.push(at(now, Fault::Slow { node, by_us: 0 }));
-    }
-    faults
-}

@@ -1,11 +1,20 @@
 //! Scenarios by name. Each is a file that draws a plan from a seed.
 
-pub mod join;
+pub mod clock;
+pub mod flapping;
+pub mod flush;
+pub mod hot_key;
+pub mod join_storm;
 pub mod kill;
 pub mod lossy;
-pub mod partition;
-pub mod restart;
+pub mod one_way_cut;
+pub mod partition_heal;
+pub mod rolling_restart;
+pub mod slow_node;
 pub mod stall;
+pub mod swarm;
+pub mod thousand;
+mod timeline;
 
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
@@ -13,6 +22,7 @@ use rand::rngs::ChaCha12Rng;
 use crate::plan::{Fault, Options, Plan, Timed};
 use crate::streams::{Purpose, stream};
 use crate::workload;
+use timeline::Timeline;
 
 /// A way to draw plans.
 pub struct Scenario {
@@ -23,23 +33,36 @@ pub struct Scenario {
     /// Fewest and most nodes, unless the command line says how many.
     pub nodes: (usize, usize),
     /// Changes the options drawn for every scenario.
-    pub options: fn(&mut Options, &mut ChaCha12Rng),
+    options: fn(&mut Options, &mut ChaCha12Rng),
     /// Draws the faults.
-    pub faults: fn(&Options, &mut ChaCha12Rng) -> Vec<Timed<Fault>>,
+    faults: fn(&mut Timeline<'_>),
 }
 
+/// Options as they are drawn for every scenario.
+const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
+
 /// All scenarios.
-pub const ALL: [&Scenario; 6] = [
+pub const ALL: [&Scenario; 16] = [
     &kill::KILL,
     &stall::STALL,
-    &restart::RESTART,
-    &partition::PARTITION,
-    &join::JOIN,
+    &partition_heal::PARTITION_HEAL_SHORT,
+    &partition_heal::PARTITION_HEAL_LONG,
+    &one_way_cut::ONE_WAY_CUT,
+    &flapping::FLAPPING,
+    &join_storm::JOIN_STORM,
+    &rolling_restart::ROLLING_RESTART,
     &lossy::LOSSY,
+    &slow_node::SLOW_NODE,
+    &clock::CLOCK_SKEW,
+    &clock::CLOCK_JUMP,
+    &hot_key::HOT_KEY,
+    &flush::FLUSH,
+    &swarm::SWARM,
+    &thousand::THOUSAND,
 ];
 
-/// Most nodes of a run: sets of nodes are kept as bits.
-pub const NODES_MAX: usize = 60;
+/// Most nodes of a run, those that join later included.
+pub const NODES_MAX: usize = 1_010;
 
 /// The scenario of that name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
@@ -47,6 +70,11 @@ pub fn find(name: &str) -> Option<&'static Scenario> {
 }
 
 impl Scenario {
+    /// Whether a run takes so long that it is for the night.
+    pub fn is_nightly(&self) -> bool {
+        self.nodes.0 > 100
+    }
+
     /// Draws a plan.
     pub fn plan(&self, seed: u64, nodes: Option<usize>) -> Plan {
         let mut rng = stream(seed, Purpose::Options, 0);
@@ -66,10 +94,20 @@ impl Scenario {
             duplicate_ppm: 0,
             wall_off_ms_max: *pick(&[0, 10, 200], &mut rng),
             rate_ppm_max: *pick(&[0, 100, 1_000], &mut rng),
+            wall_rate_ppm_max: 500,
+            weights: vec![64],
+            zones: 0,
             clients: nodes.clamp(4, 12) + rng.random_range(0..4),
             keys: rng.random_range(4..16),
+            pause_ms: (20, 120),
+            hot_ppm: 0,
+            flushed_ppm: 0,
+            value_bytes: 0,
+            core: Vec::new(),
+            stable_ms: 8_000,
             formed_ms: 9_000,
             healed_ms: 49_000,
+            members_ms: 20_000,
             settle_ms: 30_000,
         };
         (self.options)(&mut options, &mut rng);
@@ -81,7 +119,9 @@ impl Scenario {
                 what: Fault::Start { node, seeded: node > 0 },
             })
             .collect();
-        faults.extend((self.faults)(&options, &mut rng));
+        let mut timeline = Timeline::new(&options, &mut rng);
+        (self.faults)(&mut timeline);
+        faults.extend(timeline.faults());
         faults.retain(|fault| fault.at_ms < options.healed_ms);
         faults.sort_by_key(|fault| fault.at_ms);
         let operations = workload::draw(&options, &mut stream(seed, Purpose::Workload, 0));
@@ -92,9 +132,4 @@ impl Scenario {
 /// One of several, all equally likely.
 fn pick<'a, T>(from: &'a [T], rng: &mut ChaCha12Rng) -> &'a T {
     &from[rng.random_range(0..from.len())]
-}
-
-/// A fault at a time.
-fn at(at_ms: u64, what: Fault) -> Timed<Fault> {
-    Timed { at_ms, what }
 }

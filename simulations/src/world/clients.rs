@@ -8,14 +8,16 @@
 use bytes::Bytes;
 use chickadee::node::event::{Command, Input, Level, OpId, Reply};
 use chickadee::store::{
-    Answer, Held, Key, KeyRef, Namespace, NotHere, Only, OnlyDeadline, Operation, Role, Ttl,
-    Update, Version,
+    Answer, Held, Key, KeyRef, NotHere, Only, OnlyDeadline, Operation, Role, Stamp, Ttl, Update,
+    Version,
 };
 
 use super::{Event, Inbound, World};
 use crate::history::{Outcome, Record};
+use crate::hosts::HostSet;
 use crate::plan::{Act, Plan};
 use crate::time::Time;
+use crate::workload::{FLUSHED, namespace};
 
 /// A driver that had no turn for longer may have missed something: no local answers.
 const GAP_NS_MAX: u64 = chickadee::node::lateness::GAP_NS_MAX;
@@ -82,7 +84,11 @@ impl World {
         let client = &mut self.clients[index];
         client.home = host;
         client.writes += u64::from(operation.act != Act::Get);
-        let value = format!("c{index}.{}", client.writes);
+        let mut value = format!("c{index}.{}", client.writes);
+        if operation.act != Act::Append {
+            let filler = self.plan.options.value_bytes.saturating_sub(value.len());
+            value.extend(std::iter::repeat_n('_', filler));
+        }
         let record = self.begin(index, host, operation.key, operation.act, value);
         self.clients[index].busy = Some(record);
         self.enter(record);
@@ -111,6 +117,7 @@ impl World {
         act: Act,
         value: String,
     ) -> usize {
+        let (knew, knew_flushed) = self.knowledge(host, &key);
         let record = Record {
             client,
             host,
@@ -124,8 +131,11 @@ impl World {
             stalled: self.process(host).is_some_and(|p| p.stalled.is_some()),
             majority: true,
             one: true,
-            reach: u64::MAX,
-            holders: 0,
+            reach: None,
+            holders: HostSet::default(),
+            knew,
+            knew_flushed,
+            flushed: None,
         };
         self.history.records.push(record);
         let index = self.history.records.len() - 1;
@@ -157,7 +167,6 @@ impl World {
             return self.finish(index, Outcome::Lost);
         }
         let now = self.hosts[host].clocks.read(self.now);
-        let operation = operation(act, value, now.wall_ms);
         self.trace.line(self.now, host, "op", || {
             let record = &self.history.records[index];
             format!(
@@ -166,9 +175,13 @@ impl World {
                 if act == Act::Get { "" } else { &record.value }
             )
         });
+        let Some(operation) = operation(act, value, now.wall_ms) else {
+            return self.submit_flush(index);
+        };
+        let before = self.held(host, &key).map(|(version, _)| version);
         let process = self.hosts[host].process.as_ref().expect("just seen");
         let (store, clock) = (process.store.clone(), process.clock.clone());
-        let key_ref = KeyRef { namespace: Namespace(0), bytes: key.as_bytes() };
+        let key_ref = key_ref(&key);
         let local = if now.mono.since(process.last_turn) > GAP_NS_MAX {
             Err(NotHere::Late)
         } else {
@@ -180,7 +193,9 @@ impl World {
         match local {
             Ok(answer) => {
                 let version = self.held(host, &key).map(|(version, _)| version);
-                let outcome = outcome(answer, version, 1);
+                // What was there before was not written now.
+                let written = version.filter(|version| Some(*version) != before);
+                let outcome = outcome(answer, written, 1);
                 if let (Outcome::Found(value), Some(version)) = (&outcome, version) {
                     self.history.saw(&key, value, version);
                 }
@@ -192,7 +207,7 @@ impl World {
                 let process = self.hosts[host].process.as_mut().expect("just seen");
                 process.waiting.insert(id, index);
                 let command = Command::Key {
-                    key: Key { namespace: Namespace(0), bytes: Bytes::from(key.clone()) },
+                    key: Key { namespace: namespace(&key), bytes: Bytes::from(key.clone()) },
                     operation,
                     level: if act == Act::Get { Level::One } else { Level::Quorum },
                     min: Version::ZERO,
@@ -201,6 +216,36 @@ impl World {
                 self.learn_held(host, &key);
             }
         }
+    }
+
+    /// Flushes the namespace of [`FLUSHED`].
+    fn submit_flush(&mut self, index: usize) {
+        let host = self.history.records[index].host;
+        self.next_operation += 1;
+        let id = OpId(self.next_operation);
+        let process = self.hosts[host].process.as_mut().expect("just seen");
+        process.waiting.insert(id, index);
+        let namespace = namespace(FLUSHED);
+        let command = Command::Flush { namespace: Some(namespace) };
+        self.deliver(host, Input::Command { id, command }, None);
+        let flushed = self.process(host).map(|process| process.store.flushes().of(namespace));
+        self.history.records[index].flushed = flushed;
+    }
+
+    /// The newest stamp of a key that a node held in this life, if it still has to do with the key;
+    /// and up to where it knows the key to be flushed.
+    fn knowledge(&self, host: usize, key: &str) -> (Stamp, Stamp) {
+        let Some(process) = self.process(host) else {
+            return (Stamp::ZERO, Stamp::ZERO);
+        };
+        let partition = process.store.partition_of(key.as_bytes());
+        let life = self.hosts[host].life;
+        let held = match self.role(host, partition) {
+            Role::None => None,
+            _ => self.replicas.known(host, life, partition, key.as_bytes()),
+        };
+        let knew = held.map_or(Stamp::ZERO, |version| version.value);
+        (knew, process.store.flushes().of(namespace(key)))
     }
 
     /// The node answered.
@@ -218,8 +263,9 @@ impl World {
                 let version = written.map(|w| w.version);
                 outcome(answer, version, written.map_or(0, |w| w.acks))
             }
+            Reply::Flushed => Outcome::Done { version: None, acks: 0 },
             Reply::Failed(failure) => Outcome::Failed(failure),
-            other => unreachable!("an answer to an operation on a key: {other:?}"),
+            other => unreachable!("an answer to an operation: {other:?}"),
         };
         self.finish(index, outcome);
     }
@@ -234,6 +280,14 @@ impl World {
         let record = &mut self.history.records[index];
         record.outcome = outcome;
         record.end = self.now;
+        if matches!(record.outcome, Outcome::Found(_)) && record.knew > Stamp::ZERO {
+            // What was handed over and dropped meanwhile is not remembered.
+            let (host, key) = (record.host, record.key.clone());
+            let (knew, _) = self.knowledge(host, &key);
+            let record = &mut self.history.records[index];
+            record.knew = record.knew.min(knew);
+        }
+        let record = &self.history.records[index];
         if let (Act::Set | Act::SetFor { .. }, Some(version)) = (record.act, record.acknowledged())
         {
             let (key, value) = (record.key.clone(), record.value.clone());
@@ -250,6 +304,8 @@ impl World {
         );
         let (host, client) = (record.host, record.client);
         if record.outcome == Outcome::Missing {
+            self.watch_evictions();
+            let record = &self.history.records[index];
             let holders = self.holders(&record.key.clone());
             self.history.records[index].holders = holders;
         }
@@ -289,28 +345,35 @@ impl World {
         let Some(process) = self.process(host) else {
             return;
         };
+        let counts_reach = matches!(record.act, Act::Get | Act::Flush);
         let partition = process.store.partition_of(record.key.as_bytes());
-        let (mut reach, mut ready) = (0, 0);
-        let owners = process.node.ring().owners(partition);
-        for other in 0..self.hosts.len() {
-            if self.runs(other) && (other == host || self.joined(host, other)) {
-                reach |= 1 << other;
-                let owns = owners.contains(&self.hosts[other].id);
-                ready += usize::from(owns && self.role(other, partition) == Role::Ready);
-            }
-        }
+        let within = |other: &usize| *other == host || self.joined(host, *other);
+        let ring = process.node.ring();
+        let owners = ring.owners(partition);
+        let ready = owners
+            .iter()
+            .map(|owner| self.index(*owner))
+            .filter(|owner| self.runs(*owner) && within(owner))
+            .filter(|owner| self.role(*owner, partition) == Role::Ready)
+            .count();
         let majority = 2 * ready > owners.len();
+        let reach = counts_reach.then(|| {
+            (0..self.hosts.len()).filter(|other| self.runs(*other) && within(other)).collect()
+        });
         let record = &mut self.history.records[index];
-        record.reach &= reach;
         record.majority &= majority;
         record.one &= ready > 0;
+        match (&mut record.reach, reach) {
+            (Some(known), Some(reach)) => known.retain(&reach),
+            (unknown, reach) => *unknown = reach,
+        }
     }
 
     /// What a host holds of a key: its version, and the value if it is alive.
     pub fn held(&self, host: usize, key: &str) -> Option<(Version, Option<String>)> {
         let process = self.process(host)?;
         let now = self.hosts[host].clocks.read(self.now).mono;
-        let key = KeyRef { namespace: Namespace(0), bytes: key.as_bytes() };
+        let key = key_ref(key);
         let partition = process.store.partition_of(key.bytes);
         process.store.with(partition, &process.clock, now, |kept, context| {
             match kept.look(key, context) {
@@ -334,11 +397,12 @@ impl World {
         process.store.with(partition, &process.clock, now, |kept, _| kept.role())
     }
 
-    /// The hosts that hold a live value of a key, as bits.
-    fn holders(&self, key: &str) -> u64 {
+    /// The hosts that hold a live value of a key, and still answer.
+    fn holders(&self, key: &str) -> HostSet {
         (0..self.hosts.len())
+            .filter(|host| self.process(*host).is_some_and(|process| !process.stopping))
             .filter(|host| matches!(self.held(*host, key), Some((_, Some(_)))))
-            .fold(0, |bits, host| bits | 1 << host)
+            .collect()
     }
 
     /// Learns what a host holds of a key under which version.
@@ -381,9 +445,14 @@ fn as_slices(operation: &Operation<Bytes>) -> Operation<&[u8]> {
     }
 }
 
-fn operation(act: Act, value: String, wall_ms: u64) -> Operation<Bytes> {
+fn key_ref(key: &str) -> KeyRef<'_> {
+    KeyRef { namespace: namespace(key), bytes: key.as_bytes() }
+}
+
+/// The operation on a key; `None` if it is on no key.
+fn operation(act: Act, value: String, wall_ms: u64) -> Option<Operation<Bytes>> {
     let value = Bytes::from(value);
-    match act {
+    Some(match act {
         Act::Get => Operation::Get,
         Act::Set => Operation::Set { value, deadline_ms: None },
         Act::SetFor { ttl_ms } => Operation::Set { value, deadline_ms: Some(wall_ms + ttl_ms) },
@@ -399,7 +468,10 @@ fn operation(act: Act, value: String, wall_ms: u64) -> Operation<Bytes> {
             at_ms: wall_ms + ttl_ms,
             only: OnlyDeadline::default(),
         }),
-    }
+        Act::Add => Operation::Update(Update::Add(1)),
+        Act::Persist => Operation::Update(Update::Persist),
+        Act::Flush => return None,
+    })
 }
 
 fn outcome(answer: Answer<Bytes>, version: Option<Version>, acks: u8) -> Outcome {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chickadee::node::event::{Command, Input, Notice, OpId, Output, Reply};
 use chickadee::node::membership::Identity;
-use chickadee::node::{Node, Options};
+use chickadee::node::{HEARTBEAT_MS, Node, Options};
 use chickadee::placement::{Generation, PartitionCount, Zone};
 use chickadee::store::{Clock, Store, StoreOptions, Writer};
 
@@ -17,6 +17,10 @@ use rand::RngExt;
 
 /// Operations of the harness itself are numbered from here.
 const ASKED: u64 = 1 << 63;
+
+/// A node that has nothing to do is called so often, in milliseconds: less than the gap that it
+/// takes for a stall, and more than it asks for, because most of a run's turns are of this kind.
+const IDLE_MS: u64 = 80;
 
 /// Longest value in a simulation, in bytes.
 const VALUE_BYTES_MAX: usize = 64 << 10;
@@ -30,7 +34,6 @@ impl World {
         let now = self.hosts[index].clocks.read(self.now);
         let host = &mut self.hosts[index];
         host.life += 1;
-        host.born = self.now;
         let number = (index as u64) << 32 | u64::from(host.life);
         let mut rng = stream(self.plan.seed, Purpose::Node, number);
         let options = &self.plan.options;
@@ -48,8 +51,11 @@ impl World {
                 id: host.id,
                 addr: host.addr,
                 generation: Generation(now.wall_ms),
-                weight: 64,
-                zone: Zone::default(),
+                weight: options.weights[index % options.weights.len()],
+                zone: match options.zones {
+                    0 => Zone::default(),
+                    zones => Zone(format!("z{}", index % zones)),
+                },
             },
             name: format!("n{index}"),
             replicas: NonZeroU8::new(options.replicas).expect("a plan says at least one"),
@@ -68,6 +74,7 @@ impl World {
             inbox: Default::default(),
             links: Default::default(),
             waiting: Default::default(),
+            evicted: 0,
             wake: None,
             deadline: Time(0),
         });
@@ -159,7 +166,11 @@ impl World {
 
     fn schedule_wake(&mut self, host: usize) {
         let Lent { now, process } = lend(self, host);
-        let deadline = process.node.next_deadline(now.mono);
+        let mut deadline = process.node.next_deadline(now.mono);
+        if deadline == now.mono.plus_ms(HEARTBEAT_MS) {
+            // Nothing is due: a turn for its own sake, and as late as a driver may be.
+            deadline = process.last_turn.plus_ms(IDLE_MS);
+        }
         let at = self.hosts[host].clocks.when(deadline, self.now);
         let process = self.hosts[host].process.as_mut().expect("just lent");
         process.deadline = at;

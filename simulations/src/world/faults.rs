@@ -6,6 +6,7 @@ use rand::RngExt;
 use super::{Event, World};
 use crate::history::Loss;
 use crate::plan::Fault;
+use crate::time::Time;
 
 impl World {
     /// Lets a fault happen.
@@ -18,6 +19,10 @@ impl World {
             Fault::Crash { node } => self.crash(*node),
             Fault::Start { node, seeded } => self.start(*node, *seeded),
             Fault::Stop { node } => self.stop(*node),
+            Fault::Leave { node } => {
+                self.hosts[*node].left = true;
+                self.stop(*node);
+            }
             Fault::Stall { node } => self.stall(*node),
             Fault::Resume { node } => self.resume(*node),
             Fault::Cut { from, to } => self.network.cut(*from, *to),
@@ -41,24 +46,35 @@ impl World {
                 self.network.set_weather(*loss_ppm, *duplicate_ppm, *jitter_us_max)
             }
             Fault::Slow { node, by_us } => self.network.set_slow(*node, *by_us),
+            Fault::Throttle { from, to, bytes_per_second } => {
+                self.network.throttle(*from, *to, *bytes_per_second)
+            }
             Fault::Clock { node, by_ms } => self.hosts[*node].clocks.wall_ahead_ms += by_ms,
         }
         self.assess_all();
     }
 
-    /// Ends every fault: everybody runs, everything passes.
+    /// Ends every fault: everybody runs, everything passes. With a core, only faults of the core
+    /// and between its nodes end.
     pub fn heal(&mut self) {
         self.trace.world(self.now, "heal", String::new);
-        self.network.mend_all();
+        let core: Vec<usize> =
+            (0..self.hosts.len()).filter(|host| self.plan.in_core(*host)).collect();
+        for from in &core {
+            for to in &core {
+                self.network.mend(*from, *to);
+                self.network.throttle(*from, *to, 0);
+            }
+        }
         self.send_waiting();
         self.network.set_weather(0, 0, 1_000);
-        for host in 0..self.hosts.len() {
+        for host in core {
             self.network.set_slow(host, 0);
             self.resume(host);
             if self.hosts[host].process.as_ref().is_some_and(|p| p.stopping) {
                 self.crash(host);
             }
-            if self.hosts[host].life > 0 {
+            if self.hosts[host].life > 0 && !self.hosts[host].left {
                 self.start(host, true);
             }
         }
@@ -79,7 +95,8 @@ impl World {
         self.account_losses(host);
         self.abandon(host, true);
         let life = self.hosts[host].life;
-        for link in &mut self.network.links {
+        for index in self.network.links_of(host).to_vec() {
+            let link = &mut self.network.links[index];
             for side in 0..2 {
                 let end = &mut link.ends[side];
                 if (end.host, end.life) == (host, life) && link.died[side].is_none() {
@@ -91,13 +108,25 @@ impl World {
         self.hosts[host].process = None;
     }
 
-    /// Takes note of what nobody holds any more.
+    /// Takes note of what only nodes outside of the core hold: nobody may ever ask them.
+    pub fn account_outsiders(&mut self) {
+        let outside = |host: &usize| !self.plan.in_core(*host) && self.process(*host).is_some();
+        for host in (0..self.hosts.len()).filter(outside).collect::<Vec<_>>() {
+            self.account_losses(host);
+        }
+    }
+
+    /// Takes note of what nobody else holds, or nobody in the core does if the node is not in it.
     fn account_losses(&mut self, host: usize) {
-        let process = self.hosts[host].process.as_ref().expect("just seen");
+        let Some(process) = self.hosts[host].process.as_ref() else {
+            return;
+        };
         let mut held = Vec::new();
-        self.each_entry(process, |key, version, _| held.push((key.to_owned(), version.value)));
+        self.each_entry(process, |key, parts| held.push((key.to_owned(), parts.version.value)));
+        let healed = self.now >= Time::ms(self.plan.options.healed_ms);
         for (key, up_to) in held {
-            let others = (0..self.hosts.len()).filter(|other| *other != host);
+            let counts = |other: &usize| *other != host && (!healed || self.plan.in_core(*other));
+            let others = (0..self.hosts.len()).filter(counts);
             let above = others
                 .filter_map(|other| self.held(other, &key))
                 .map(|(version, _)| version.value)
@@ -117,6 +146,8 @@ impl World {
             return;
         }
         self.deliver(host, Input::Stop, None);
+        // From now on it tells nobody what it holds.
+        self.account_losses(host);
         let process = self.hosts[host].process.as_mut().expect("it runs");
         process.stopping = true;
         let life = self.hosts[host].life;

@@ -25,18 +25,21 @@ use bytes::Bytes;
 use chickadee::node::Node;
 use chickadee::node::event::{Input, OpId};
 use chickadee::placement::NodeId;
+use chickadee::store::clock::AHEAD_MS_MAX;
 use chickadee::store::{Clock, Mono, Store};
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 
 use crate::checkers::Violation;
 use crate::checkers::replica::Replicas;
+use crate::checkers::stamps::Contents;
 use crate::history::History;
 use crate::network::Network;
-use crate::plan::Plan;
+use crate::plan::{Fault, Plan};
 use crate::streams::{Purpose, stream};
 use crate::time::{Clocks, Time};
 use crate::trace::Trace;
+use crate::traffic::Traffic;
 use clients::Client;
 
 /// What is to happen.
@@ -179,6 +182,8 @@ pub struct Process {
     pub links: BTreeMap<usize, usize>,
     /// Operations handed to the node, with their records.
     pub waiting: BTreeMap<OpId, usize>,
+    /// Entries evicted when it was last looked at.
+    pub evicted: u64,
     /// The wake-up that is in the queue.
     wake: Option<(Time, u64)>,
     /// When the node wants to be called.
@@ -197,8 +202,8 @@ pub struct Host {
     pub life: u32,
     /// The process, if there is one.
     pub process: Option<Process>,
-    /// When this life began.
-    pub born: Time,
+    /// It left for good.
+    pub left: bool,
 }
 
 /// The world.
@@ -219,6 +224,10 @@ pub struct World {
     pub trace: Trace,
     /// What replicas were seen to hold.
     pub replicas: Replicas,
+    /// The contents of all versions seen.
+    pub contents: Contents,
+    /// What was sent.
+    pub traffic: Traffic,
     /// The first broken invariant seen while running.
     pub violation: Option<Violation>,
     /// Whether operations of the plan are still begun.
@@ -226,6 +235,8 @@ pub struct World {
     /// Events handled.
     pub events: u64,
     schedule: ChaCha12Rng,
+    /// The rings that were judged last, by host.
+    rings: Vec<(usize, u64)>,
     queue: BinaryHeap<Reverse<Scheduled>>,
     number: u64,
     next_operation: u64,
@@ -247,10 +258,13 @@ impl World {
             history: History::default(),
             trace,
             replicas: Replicas::default(),
+            contents: Contents::new(ahead_ms_max(&plan)),
+            traffic: Traffic::default(),
             violation: None,
             serving: true,
             events: 0,
             schedule,
+            rings: Vec::new(),
             queue: BinaryHeap::new(),
             number: 0,
             next_operation: 0,
@@ -336,6 +350,32 @@ impl World {
     }
 }
 
+/// How far stamps may be ahead of the true time in a run, in milliseconds: as far as clocks are off
+/// at the beginning or because of their rates, what a node believes of another, and steps of its
+/// own clock that it believes at once.
+fn ahead_ms_max(plan: &Plan) -> u64 {
+    let options = &plan.options;
+    let drift_ms =
+        options.rate_ppm_max as u64 * (options.healed_ms + options.settle_ms) / 1_000_000;
+    let believed = |fault: &Fault| match fault {
+        Fault::Clock { by_ms, .. } if (0..=AHEAD_MS_MAX as i64).contains(by_ms) => *by_ms as u64,
+        _ => 0,
+    };
+    let steps: u64 = plan.faults.iter().map(|fault| believed(&fault.what)).sum();
+    options.wall_off_ms_max as u64 + drift_ms + AHEAD_MS_MAX + steps
+}
+
+/// The index of the host at an address.
+fn host_at(addr: SocketAddr) -> Option<usize> {
+    match addr {
+        SocketAddr::V4(addr) => {
+            let [_, _, high, low] = addr.ip().octets();
+            Some(usize::from(u16::from_be_bytes([high, low])))
+        }
+        SocketAddr::V6(_) => None,
+    }
+}
+
 fn host(index: usize, plan: &Plan, rng: &mut ChaCha12Rng) -> Host {
     let options = &plan.options;
     // Random, so that the ring is another one with every seed; the index at the end, to find the
@@ -344,7 +384,7 @@ fn host(index: usize, plan: &Plan, rng: &mut ChaCha12Rng) -> Host {
     rng.fill(&mut id);
     id[14..].copy_from_slice(&(index as u16).to_le_bytes());
     let [high, low] = (index as u16).to_be_bytes();
-    let rate = options.rate_ppm_max;
+    let (rate, wall_rate) = (options.rate_ppm_max, options.wall_rate_ppm_max);
     let off = options.wall_off_ms_max;
     Host {
         id: NodeId(id),
@@ -353,10 +393,10 @@ fn host(index: usize, plan: &Plan, rng: &mut ChaCha12Rng) -> Host {
             origin_ns: rng.random_range(0..1 << 44),
             rate_ppm: rng.random_range(-rate..=rate),
             wall_ahead_ms: rng.random_range(-off..=off),
-            wall_rate_ppm: rng.random_range(-rate..=rate),
+            wall_rate_ppm: rng.random_range(-wall_rate..=wall_rate),
         },
         life: 0,
         process: None,
-        born: Time(0),
+        left: false,
     }
 }

@@ -1,15 +1,27 @@
 //! What is looked at every so often while the world runs.
 
-use chickadee::store::{Version, partition::Cursor};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chickadee::node::report::Queues;
+use chickadee::store::{Parts, partition::Cursor};
 
 use super::{Event, Process, World};
+use crate::checkers::bounds::{self, Bounds};
+use crate::checkers::{Violation, rings};
+use crate::time::Time;
+use crate::workload::LETTERS;
 
 /// Time between two looks, in milliseconds.
 pub const EVERY_MS: u64 = 100;
 
-/// What a store may have beyond its limit at any moment: one entry, and tables that grow by
-/// doubling, in bytes.
-const FOOTPRINT_SLACK: usize = 256 << 10;
+/// What a store may have beyond its limit at any moment, in bytes: one entry, and tables that grow by
+/// doubling.
+const FOOTPRINT_SLACK: usize = 16 << 10;
+/// Time within which every operation has left every queue, in milliseconds: its deadline, that of
+/// whoever decides it for another node, and some.
+const OPERATION_MS_MAX: u64 = 2_500;
+/// Timers that an operation may have set, and that have not fired.
+const TIMERS_MAX: usize = 8;
 
 impl World {
     pub(super) fn watch(&mut self) {
@@ -18,18 +30,45 @@ impl World {
             self.assess(index);
         }
         self.watch_replicas();
+        self.watch_evictions();
         self.watch_bounds();
+        self.watch_rings();
+    }
+
+    /// Judges the rings if one of them has changed.
+    fn watch_rings(&mut self) {
+        let rings = || {
+            let hosts = self.hosts.iter().enumerate();
+            hosts.filter_map(|(host, h)| Some((host, &**h.process.as_ref()?.node.ring())))
+        };
+        let ids: Vec<_> = rings().map(|(host, ring)| (host, ring.id())).collect();
+        if ids == self.rings {
+            return;
+        }
+        let replicas = usize::from(self.plan.options.replicas);
+        let violation = rings::judge(self.now, replicas, rings());
+        self.rings = ids;
+        self.complain(violation);
+    }
+
+    /// Takes note of a broken invariant, if none was broken before.
+    pub(super) fn complain(&mut self, violation: Option<Violation>) {
+        if self.violation.is_none() {
+            self.violation = violation;
+        }
     }
 
     /// Compares what every replica holds with what it was seen to hold.
     pub(super) fn watch_replicas(&mut self) {
         let now = self.now;
         let mut replicas = std::mem::take(&mut self.replicas);
-        let mut news = Vec::new();
+        let mut contents = std::mem::take(&mut self.contents);
+        let mut complaints = Vec::new();
         for (index, host) in self.hosts.iter().enumerate() {
             let Some(process) = &host.process else {
                 continue;
             };
+            let history = &mut self.history;
             let mut seen = replicas.look(index, host.life);
             let count = process.store.options().partitions;
             let mono = host.clocks.read(now).mono;
@@ -43,66 +82,92 @@ impl World {
                     while let Some(from) = cursor {
                         cursor = kept.walk(from, usize::MAX / 64, |key, parts| {
                             if seen.holds(partition, key.bytes, parts.version) {
-                                let value = parts.value.map(<[u8]>::to_vec);
-                                news.push((key.bytes.to_vec(), parts.version, value));
+                                complaints.extend(contents.see(now, index, key.bytes, parts));
+                                if let Some(value) = parts.value {
+                                    let key = String::from_utf8_lossy(key.bytes);
+                                    let value = String::from_utf8_lossy(value);
+                                    history.saw(&key, &value, parts.version);
+                                }
                             }
                             true
                         });
                     }
                 });
             }
-            if let Some(violation) = seen.verdict(now)
-                && self.violation.is_none()
-            {
-                self.violation = Some(violation);
-            }
+            complaints.extend(seen.verdict(now));
         }
         self.replicas = replicas;
-        for (key, version, value) in news {
-            if let Some(value) = value {
-                let key = String::from_utf8_lossy(&key);
-                let value = String::from_utf8_lossy(&value);
-                self.history.saw(&key, &value, version);
+        self.contents = contents;
+        self.complain(complaints.into_iter().next());
+    }
+
+    /// Takes note of what nodes had to evict since the last look.
+    pub(super) fn watch_evictions(&mut self) {
+        for host in 0..self.hosts.len() {
+            let Some(process) = self.hosts[host].process.as_mut() else {
+                continue;
+            };
+            let counters = process.store.counters();
+            let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+            let evicted = load(&counters.evicted) + load(&counters.marks_evicted);
+            if std::mem::replace(&mut process.evicted, evicted) == evicted {
+                continue;
+            }
+            let keys: Vec<String> = self.history.versions.keys().cloned().collect();
+            for key in keys {
+                if !matches!(self.held(host, &key), Some((_, Some(_)))) {
+                    self.history.evicted(&key);
+                }
             }
         }
     }
 
     fn watch_bounds(&mut self) {
-        for host in 0..self.hosts.len() {
-            let Some(process) = self.process(host) else {
+        let options = &self.plan.options;
+        let since = Time(self.now.0.saturating_sub(Time::ms(OPERATION_MS_MAX).0));
+        let records = &self.history.records;
+        let recent = records.len() - records.partition_point(|record| record.start < since);
+        // Those that the harness has open wait longer where a node is stopped.
+        let recent = recent + self.history.open.len();
+        let partitions = usize::from(options.partitions);
+        let most = Bounds {
+            footprint: options.memory_bytes_max + FOOTPRINT_SLACK,
+            waiting: options.clients + options.keys * LETTERS.len(),
+            queues: Queues {
+                operations: recent,
+                timers: TIMERS_MAX * recent + 64,
+                own_writes: options.keys * LETTERS.len(),
+                pulls: partitions * self.hosts.len(),
+                handoffs: partitions,
+            },
+        };
+        let mut complaints = Vec::new();
+        for (host, process) in self.hosts.iter().enumerate() {
+            let Some(process) = &process.process else {
                 continue;
             };
-            let most = process.store.options().memory_bytes_max + FOOTPRINT_SLACK;
-            let pending = process.waiting.len();
-            let violation = crate::checkers::bounds::judge(
-                self.now,
-                host,
-                process.store.footprint(),
-                most,
-                pending,
-                self.plan.options.clients + self.plan.options.keys,
-            );
-            if let Some(violation) = violation
-                && self.violation.is_none()
-            {
-                self.violation = Some(violation);
+            if process.stalled.is_some() || !process.inbox.is_empty() {
+                continue;
             }
+            let is = Bounds {
+                footprint: process.store.footprint(),
+                waiting: process.waiting.len(),
+                queues: process.node.queues(),
+            };
+            complaints.extend(bounds::judge(self.now, host, is, most));
         }
+        self.complain(complaints.into_iter().next());
     }
 
-    /// Calls `visit` with every entry of a process: key, version, value.
-    pub(super) fn each_entry(
-        &self,
-        process: &Process,
-        mut visit: impl FnMut(&str, Version, Option<&[u8]>),
-    ) {
+    /// Calls `visit` with every entry of a process.
+    pub(super) fn each_entry(&self, process: &Process, mut visit: impl FnMut(&str, Parts<'_>)) {
         for partition in process.store.options().partitions.iter() {
             process.store.with(partition, &process.clock, process.last_turn, |kept, _| {
                 let mut cursor = Some(Cursor::default());
                 while let Some(from) = cursor {
                     cursor = kept.walk(from, usize::MAX / 64, |key, parts| {
                         let key = String::from_utf8_lossy(key.bytes);
-                        visit(&key, parts.version, parts.value);
+                        visit(&key, parts);
                         true
                     });
                 }
@@ -112,10 +177,10 @@ impl World {
 }
 
 impl World {
-    /// Calls `visit` with every key that a host holds, and its version.
-    pub fn each_held(&self, host: usize, mut visit: impl FnMut(&str, Version)) {
+    /// Calls `visit` with everything that a host holds.
+    pub fn each_held(&self, host: usize, visit: impl FnMut(&str, Parts<'_>)) {
         if let Some(process) = self.process(host) {
-            self.each_entry(process, |key, version, _| visit(key, version));
+            self.each_entry(process, visit);
         }
     }
 }

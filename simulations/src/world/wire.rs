@@ -7,13 +7,16 @@ use chickadee::node::codec;
 use chickadee::node::event::Input;
 use chickadee::node::message::Request;
 use chickadee::placement::NodeId;
-use chickadee::store::Content;
+use chickadee::store::{Content, Parts};
 
 use super::{Event, World};
 use crate::network::{IN_FLIGHT_BYTES_MAX, InFlight, Link};
 
 /// A dial without an answer fails after so long, in milliseconds.
 const DIAL_MS_MAX: u64 = 2_000;
+
+/// Datagrams wait so long behind other bytes at most, in nanoseconds.
+const BACKLOG_NS_MAX: u64 = 500_000_000;
 
 /// The kind byte of a batch of requests.
 const REQUESTS: u8 = 4;
@@ -44,7 +47,7 @@ impl World {
     // ---- dials ------------------------------------------------------------------------------
 
     pub(super) fn dial(&mut self, host: usize, addr: SocketAddr, expected: Option<NodeId>) {
-        let target = self.hosts.iter().position(|h| h.addr == addr);
+        let target = super::host_at(addr).filter(|target| *target < self.hosts.len());
         let from = (host, self.hosts[host].life);
         let to = target.map_or((host, 0), |t| (t, self.hosts[t].life));
         let answers = target.is_some_and(|t| t != host && self.runs(t) && self.joined(host, t));
@@ -98,7 +101,8 @@ impl World {
                     return self.at(self.now, Event::Dial(dial));
                 }
                 let process = self.hosts[from.0].process.as_ref().expect("lives");
-                let twice = self.network.links.iter().any(|link| {
+                let twice = self.network.links_of(from.0).iter().any(|link| {
+                    let link = &self.network.links[*link];
                     let (a, b) = (link.ends[0], link.ends[1]);
                     let same = [(a.host, a.life), (b.host, b.life)] == [to, from]
                         || [(a.host, a.life), (b.host, b.life)] == [from, to];
@@ -110,8 +114,7 @@ impl World {
                     return;
                 }
                 let hello = process.node.hello();
-                let link = self.network.links.len();
-                self.network.links.push(Link::new(from, to));
+                let link = self.network.open(Link::new(from, to));
                 let ns = self.network.reliable_ns(from.0, to.0).0;
                 let confirmed = self.now.plus_ns(ns);
                 for lane in &mut self.network.links[link].lanes[0] {
@@ -216,13 +219,15 @@ impl World {
     // ---- frames -----------------------------------------------------------------------------
 
     pub(super) fn send_frame(&mut self, host: usize, to: NodeId, lane: u8, bytes: Bytes) {
-        self.learn(&bytes);
+        self.learn(host, &bytes);
+        self.traffic.sent(&bytes);
         let other = self.index(to);
         let process = self.hosts[host].process.as_ref().expect("it just said so");
         let Some(index) = process.links.get(&other).copied() else {
             return;
         };
         let (delay, sent) = self.network.reliable_ns(host, other);
+        let queued = self.network.queue_ns(host, other, bytes.len(), self.now);
         let link = &mut self.network.links[index];
         let direction = link.side(host);
         if link.bytes[direction] + bytes.len() > IN_FLIGHT_BYTES_MAX {
@@ -230,9 +235,9 @@ impl World {
         }
         link.bytes[direction] += bytes.len();
         let entry = &mut link.lanes[direction][usize::from(lane)];
-        let at = self.now.plus_ns(delay).max(entry.last_arrival);
+        let at = self.now.plus_ns(queued + delay).max(entry.last_arrival);
         entry.last_arrival = at;
-        entry.queue.push_back(InFlight { bytes, last_sent: self.now.plus_ns(sent) });
+        entry.queue.push_back(InFlight { bytes, last_sent: self.now.plus_ns(queued + sent) });
         self.at(at, Event::Arrive { link: index, direction, lane: usize::from(lane) });
     }
 
@@ -312,15 +317,21 @@ impl World {
             return;
         };
         let direction = self.network.links[link].side(host);
+        if self.network.backlog_ns(host, other, self.now) > BACKLOG_NS_MAX {
+            // A datagram does not wait for ever: the buffer of the socket is full.
+            return;
+        }
+        let queued = self.network.queue_ns(host, other, bytes.len(), self.now);
         let copies = match (self.network.lost(), self.network.doubled()) {
             (true, _) => 0,
             (false, true) => 2,
             (false, false) => 1,
         };
+        self.traffic.sent(&bytes);
         for _ in 0..copies {
             let ns = self.network.delay_ns(host, other);
             let bytes = bytes.clone();
-            self.at(self.now.plus_ns(ns), Event::Datagram { link, direction, bytes });
+            self.at(self.now.plus_ns(queued + ns), Event::Datagram { link, direction, bytes });
         }
     }
 
@@ -351,7 +362,7 @@ impl World {
     }
 
     /// Learns from a frame under which version a value goes around.
-    fn learn(&mut self, frame: &Bytes) {
+    fn learn(&mut self, host: usize, frame: &Bytes) {
         if frame.first() != Some(&REQUESTS) {
             return;
         }
@@ -362,6 +373,13 @@ impl World {
             if let Request::Write { key, entry } = request
                 && let Content::Value(value) = entry.content()
             {
+                let parts = Parts {
+                    version: entry.version(),
+                    value: Some(value),
+                    deadline_ms: entry.deadline_ms(),
+                };
+                let complaint = self.contents.see(self.now, host, &key.bytes, parts);
+                self.complain(complaint);
                 let key = String::from_utf8_lossy(&key.bytes);
                 let value = String::from_utf8_lossy(value);
                 self.history.saw(&key, &value, entry.version());

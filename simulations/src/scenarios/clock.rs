@@ -1,0 +1,42 @@
+//! Clocks that are off, run at other rates, or jump: the last writer still wins, stamps are never
+//! believed far ahead, and what ends, ends everywhere.
+
+use super::Scenario;
+use crate::plan::Fault;
+
+/// Wall clocks off from each other by nearly as much as is believed, timers with two per cent more or
+/// less in rate; nodes die meanwhile.
+pub const CLOCK_SKEW: Scenario = Scenario {
+    name: "clock-skew",
+    about: "wall clocks are 400 ms apart, timers off by 2 %, and nodes are killed",
+    nodes: (3, 6),
+    options: |options, _| {
+        options.wall_off_ms_max = 200;
+        options.rate_ppm_max = 20_000;
+    },
+    faults: super::kill::KILL.faults,
+};
+
+/// One wall clock after the other is set, a little or by hours, and set back later.
+pub const CLOCK_JUMP: Scenario = Scenario {
+    name: "clock-jump",
+    about: "wall clocks are set, by less and by more than is believed, and set back",
+    nodes: (3, 6),
+    options: |options, _| options.wall_off_ms_max = 100,
+    faults: |line| {
+        while line.goes_on() {
+            let node = line.node();
+            line.pass(0..3_000);
+            let far = match line.draw(0..3) {
+                0 => line.draw(10..450),
+                1 => line.draw(600..10_000),
+                _ => line.draw(60_000..36_000_000),
+            } as i64;
+            let by_ms = if line.draw(0..2) == 0 { far } else { -far };
+            line.happens(Fault::Clock { node, by_ms });
+            let length = line.pass(500..8_000);
+            line.happens(Fault::Clock { node, by_ms: -by_ms });
+            line.pass(0..length.max(2));
+        }
+    },
+};
