@@ -105,6 +105,8 @@ pub(super) struct Read {
     pub(super) needed: u8,
     /// The newest value that was answered, and by whom.
     pub(super) best: Option<(NodeId, Entry)>,
+    /// The newest value held by an owner that boots; counts if no other has what is asked for.
+    pub(super) unready: Option<Entry>,
     /// What answers without a value say is dead.
     pub(super) bar: Version,
     /// Their floors, and who has adopted them: what others hold at or below is dead, too.
@@ -546,7 +548,11 @@ impl Coordinator {
                 return self.end_write(number, op, turn);
             }
             Phase::Read(read) => {
-                if read.best.is_some() || read.misses > 0 || read.not_yet > 0 {
+                if read.best.is_some()
+                    || read.unready.is_some()
+                    || read.misses > 0
+                    || read.not_yet > 0
+                {
                     return self.end_read(op, turn);
                 }
                 self.stats.unanswered += 1;

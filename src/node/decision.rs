@@ -49,6 +49,10 @@ impl Coordinator {
             if forward.declined.contains(owner) {
                 continue;
             }
+            if !turn.members.contains(owner) {
+                // Down, and known to be: it decides nothing. Its place is only held.
+                continue;
+            }
             if !turn.reachable.contains(owner) {
                 forward.passed_over = true;
                 continue;

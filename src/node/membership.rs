@@ -54,6 +54,8 @@ const REDIAL_OFTEN_MS: u64 = 60_000;
 const ALONE_WITHOUT_SEEDS_MS: u64 = 1_200;
 /// How long a node with seeds tries them before it serves alone.
 const ALONE_WITH_SEEDS_MS: u64 = 4_000;
+/// A member that went down without leaving for good keeps its place on the ring for so long.
+pub const HOLD_MS: u64 = 60_000;
 /// Most members that one state message may bring.
 const MEMBERS_MAX: usize = 20_000;
 /// Longest zone, in bytes.
@@ -194,6 +196,8 @@ pub struct Membership {
     next_state: Mono,
     next_dials: Mono,
     sized_for: u32,
+    /// Members that another node says have been down for some time.
+    down_since: BTreeMap<NodeId, Mono>,
     rejoined: bool,
     /// foca was told something since the last comparison.
     dirty: bool,
@@ -242,6 +246,7 @@ impl Membership {
             next_state: now.mono.plus_ms(STATE_MS),
             next_dials: now.mono,
             sized_for: 3,
+            down_since: BTreeMap::new(),
             rejoined: false,
             dirty: false,
             packets_refused: 0,
@@ -279,10 +284,17 @@ impl Membership {
         self.known.get(&id).map(|k| k.identity.generation)
     }
 
-    /// The roster the ring is built from: everybody present, and this node.
-    pub fn roster(&self) -> Vec<Seat> {
-        let present = self.known.values().filter(|k| k.state != MemberState::Down);
-        let identities = present.map(|k| &k.identity).chain([self.foca.identity()]);
+    /// The roster the ring is built from: everybody present, this node, and whoever went down lately
+    /// (most come back within a minute, and nothing has to move). If `held_max` are down at once,
+    /// nobody is held: some partition might have lost all of its owners.
+    pub fn roster(&self, held_max: usize, now: Now) -> Vec<Seat> {
+        let present = |k: &&Known| k.state != MemberState::Down;
+        let held = |k: &&Known| {
+            k.state == MemberState::Down && now.mono.since(k.since) < HOLD_MS * 1_000_000
+        };
+        let hold = self.known.values().filter(held).count() < held_max;
+        let known = self.known.values().filter(|k| present(k) || (hold && held(k)));
+        let identities = known.map(|k| &k.identity).chain([self.foca.identity()]);
         identities.map(|i| Seat { id: i.id, weight: i.weight, zone: i.zone.clone() }).collect()
     }
 
@@ -334,19 +346,28 @@ impl Membership {
     }
 
     /// A link to a peer is usable: tell each other everything.
-    pub fn up(&mut self, peer: NodeId, addr: SocketAddr, flushes: Flushes, outbox: &mut Outbox) {
+    pub fn up(
+        &mut self,
+        peer: NodeId,
+        addr: SocketAddr,
+        flushes: Flushes,
+        now: Now,
+        outbox: &mut Outbox,
+    ) {
         self.links.insert(peer);
         if let Some(dial) = self.dials.get_mut(&addr) {
             dial.failures = 0;
             dial.tried = true;
         }
-        outbox.control(peer, Kind::State, &self.state(flushes, false));
+        outbox.control(peer, Kind::State, &self.state(flushes, false, now));
     }
 
     /// The last link to a peer is gone. A member is dialed again at once.
     pub fn down(&mut self, peer: NodeId, now: Now) {
         self.links.remove(&peer);
-        if let Some(known) = self.known.get(&peer) {
+        // One that is down has said goodbye, or does not answer: it is dialed in its turn.
+        let present = self.known.get(&peer).filter(|known| known.state != MemberState::Down);
+        if let Some(known) = present {
             let at = self.dials.entry(known.identity.addr).or_insert(Dial {
                 next: now.mono,
                 failures: 0,
@@ -420,9 +441,13 @@ impl Membership {
         let members: Vec<_> = state
             .members
             .into_iter()
-            .filter(|(identity, _, _)| acceptable(identity))
+            .filter(|(identity, ..)| acceptable(identity))
             .take(MEMBERS_MAX)
-            .map(|(identity, incarnation, state)| {
+            .map(|(identity, incarnation, state, age_ms)| {
+                if state > 1 && !self.known.contains_key(&identity.id) {
+                    let since = now.mono.0.saturating_sub(u64::from(age_ms) * 1_000_000);
+                    self.down_since.insert(identity.id, Mono(since));
+                }
                 let state = match state {
                     0 => Swim::Alive,
                     1 => Swim::Suspect,
@@ -442,7 +467,7 @@ impl Membership {
         }
         self.settle(now, outbox, header);
         if state.answer {
-            outbox.control(from, Kind::State, &self.state(flushes, false));
+            outbox.control(from, Kind::State, &self.state(flushes, false, now));
         }
     }
 
@@ -479,7 +504,7 @@ impl Membership {
             let jitter = self.rng.random_range(0..STATE_MS / 4);
             self.next_state = now.mono.plus_ms(STATE_MS + jitter);
             if let Some(peer) = self.random_link() {
-                outbox.control(peer, Kind::State, &self.state(flushes.clone(), true));
+                outbox.control(peer, Kind::State, &self.state(flushes.clone(), true, now));
             }
         }
         if now.mono >= self.next_dials {
@@ -595,6 +620,7 @@ impl Membership {
             let before = self.known.get(&id).cloned();
             let since = match &before {
                 Some(known) if known.state == state => known.since,
+                None => self.down_since.get(&id).copied().unwrap_or(now.mono),
                 _ => now.mono,
             };
             let renamed =
@@ -624,6 +650,7 @@ impl Membership {
                 _ => {}
             }
         }
+        self.down_since.clear();
         let gone: Vec<_> = self.known.keys().filter(|id| !listed.contains(id)).copied().collect();
         for id in gone {
             // foca forgets members that have been down for long.
@@ -669,7 +696,9 @@ impl Membership {
         }
         let seed = self.seeds[self.rng.random_range(0..self.seeds.len())];
         match self.linked_at(seed) {
-            Some(peer) => outbox.control(peer, Kind::State, &self.state(flushes.clone(), true)),
+            Some(peer) => {
+                outbox.control(peer, Kind::State, &self.state(flushes.clone(), true, now));
+            }
             None => {
                 let dial = Dial { next: now.mono, failures: 0, tried: false };
                 self.dials.entry(seed).or_insert(dial);
@@ -727,7 +756,7 @@ impl Membership {
     }
 
     /// This node's view of the members, itself included.
-    pub fn state(&self, flushes: Flushes, answer: bool) -> State {
+    pub fn state(&self, flushes: Flushes, answer: bool, now: Now) -> State {
         let own = foca::Member::alive(self.identity().clone());
         let members = self.foca.iter_membership_state().chain([&own]);
         State {
@@ -738,7 +767,10 @@ impl Membership {
                         Swim::Suspect => 1,
                         Swim::Down => 2,
                     };
-                    (m.id().clone(), m.incarnation(), state)
+                    let down = self.known.get(&m.id().id).filter(|_| state == 2);
+                    let age_ms = down.map_or(0, |k| now.mono.since(k.since) / 1_000_000);
+                    let age_ms = u32::try_from(age_ms).unwrap_or(u32::MAX);
+                    (m.id().clone(), m.incarnation(), state, age_ms)
                 })
                 .collect(),
             names: self.names.iter().map(|(id, name)| (id.0, name.clone())).collect(),

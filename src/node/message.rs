@@ -47,8 +47,9 @@ pub struct Hello {
 /// All that a node knows of the members; both sides send it when a link comes up.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct State {
-    /// SWIM's table: identity, incarnation, state.
-    pub members: Vec<(Identity, u16, u8)>,
+    /// SWIM's table: identity, incarnation, state, and for how long it has been down, in
+    /// milliseconds.
+    pub members: Vec<(Identity, u16, u8, u32)>,
     /// Names, as far as known.
     pub names: Vec<([u8; 16], String)>,
     /// What it knows of flushes.
@@ -123,6 +124,8 @@ pub enum Response {
     },
     /// I own it, but do not have all of it yet.
     NotReady,
+    /// To Read: the same, but I hold this, which covers what was asked for.
+    Unready(Entry),
     /// I neither own nor hold it.
     NotOwner,
     /// To Read and Decide: I do not cover the version asked for.

@@ -60,6 +60,8 @@ pub const PROTOCOL: (u16, u16) = (1, 1);
 /// Time between two questions about flushes that a peer knows and this node does not, in
 /// milliseconds.
 const FLUSH_QUESTION_MS: u64 = 100;
+/// Time between two looks whether a member has been down for too long to be held, in milliseconds.
+const ROSTER_MS: u64 = 1_000;
 /// The driver is asked to call at least this often, in milliseconds, so that a gap in its turns is
 /// noticed as one.
 pub const HEARTBEAT_MS: u64 = 20;
@@ -141,6 +143,7 @@ pub struct Node {
     timekeeping: Timekeeping,
     flush_hash: u64,
     next_flush_question: Mono,
+    next_roster: Mono,
     ready: bool,
     stopping: bool,
 }
@@ -180,6 +183,7 @@ impl Node {
             timekeeping: Timekeeping::default(),
             flush_hash: 0,
             next_flush_question: now.mono,
+            next_roster: now.mono,
             ready: false,
             stopping: false,
         };
@@ -260,7 +264,7 @@ impl Node {
                 }
                 self.responsiveness.up(peer, now.mono);
                 let flushes = self.store.flushes();
-                self.membership.up(peer, addr, flushes, &mut self.outbox);
+                self.membership.up(peer, addr, flushes, now, &mut self.outbox);
                 self.refresh_reachable();
                 self.roles(now, |node, turn| {
                     node.coordinator.on_link(peer, turn);
@@ -496,7 +500,7 @@ impl Node {
             // Of two that differ, the one with the smaller hash asks; once, while the answer is on
             // its way.
             self.next_flush_question = now.mono.plus_ms(FLUSH_QUESTION_MS);
-            let state = self.membership.state(self.store.flushes(), true);
+            let state = self.membership.state(self.store.flushes(), true, now);
             self.outbox.control(from, Kind::State, &state);
         }
     }
@@ -570,10 +574,7 @@ impl Node {
                     self.outbox.push(Output::Close { peer, reason });
                 }
             }
-            Change::Rejoined => self.roles(now, |node, turn| {
-                let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
-                node.sessions.doubt(partitions, turn);
-            }),
+            Change::Rejoined => self.roles(now, |node, turn| node.sessions.rejoined(turn)),
         }
     }
 
@@ -582,7 +583,8 @@ impl Node {
             return;
         }
         let partitions: PartitionCount = self.store.options().partitions;
-        let ring = Ring::build(self.membership.roster(), partitions, self.options.replicas);
+        let roster = self.membership.roster(usize::from(self.options.replicas.get()), now);
+        let ring = Ring::build(roster, partitions, self.options.replicas);
         if ring.id() == self.ring.id() {
             return;
         }
@@ -610,6 +612,11 @@ impl Node {
             node.lateness.tick(turn, |peer, before| coordinator.outstanding(peer, before));
             node.sessions.tick(turn);
         });
+        if now.mono >= self.next_roster {
+            // Members that are held lose their place with time.
+            self.next_roster = now.mono.plus_ms(ROSTER_MS);
+            self.rebuild_ring(now);
+        }
         self.sweeper.tick(&self.store, &self.clock, now);
         if let Some(lead_ms) = self.timekeeping.steer(self.lateness.is_late(), &self.clock, now) {
             self.outbox.notice(Notice::ClockOff { lead_ms });
@@ -645,7 +652,6 @@ impl Node {
         let ring = Arc::clone(&self.ring);
         let unshared = self.options.replicas.get() == 1 || self.membership.is_lone();
         let mut lent = Lent {
-            membership: &mut self.membership,
             responsiveness: &mut self.responsiveness,
             lateness: &mut self.lateness,
             coordinator: &mut self.coordinator,
@@ -684,7 +690,6 @@ impl Node {
 
 /// The roles, apart from their surroundings.
 struct Lent<'a> {
-    membership: &'a mut Membership,
     responsiveness: &'a mut Responsiveness,
     lateness: &'a mut Lateness,
     coordinator: &'a mut Coordinator,

@@ -37,6 +37,7 @@ impl Coordinator {
             queue: VecDeque::new(),
             needed: needed as u8,
             best: None,
+            unready: None,
             bar: Version::ZERO,
             floors: Vec::new(),
             misses: 0,
@@ -102,7 +103,8 @@ impl Coordinator {
             return true;
         }
         // Nobody left to ask.
-        let done = read.best.is_some() || read.misses > 0 || read.not_yet > 0;
+        let heard = read.misses > 0 || read.not_yet > 0;
+        let done = read.best.is_some() || read.unready.is_some() || heard;
         if done {
             self.end_read(op, turn);
             return false;
@@ -134,6 +136,9 @@ impl Coordinator {
             }
             None => match own_write(&op.key, op.partition, read, turn) {
                 Some(answer) => answer,
+                None if read.misses == 0 && read.unready.is_some() => {
+                    found(read.unready.take().expect("looked at just now"))
+                }
                 None => {
                     if read.not_yet > 0 && read.misses == 0 {
                         // Everybody who had it is gone.
@@ -186,6 +191,12 @@ impl Coordinator {
                 read.doubted |= doubt;
             }
             Response::NotYet => read.not_yet += 1,
+            Response::Unready(entry) => {
+                let newer = |held: &Entry| held.version() < entry.version();
+                if read.unready.as_ref().is_none_or(newer) {
+                    read.unready = Some(entry);
+                }
+            }
             _ => {}
         }
         let enough = match read.level {

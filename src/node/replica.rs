@@ -4,7 +4,7 @@
 use super::message::{Request, Response};
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Held, Key, KeyRef, Merged, Parts, Role};
+use crate::store::{Held, Key, KeyRef, Merged, Parts, Role, Version};
 
 /// A key, borrowed.
 pub fn key_ref(key: &Key) -> KeyRef<'_> {
@@ -54,9 +54,15 @@ pub fn answer(
                 let key = key_ref(key);
                 match kept.role() {
                     Role::None => return Response::NotOwner,
-                    Role::Boot => return Response::NotReady,
-                    Role::Ready | Role::Old if late => return Response::NotReady,
-                    Role::Ready | Role::Old => {}
+                    Role::Ready | Role::Old if !late => {}
+                    Role::Boot | Role::Ready | Role::Old => {
+                        return match kept.look(key, context) {
+                            Held::Value(parts) if *min > Version::ZERO && parts.version >= *min => {
+                                Response::Unready(parts.to_entry())
+                            }
+                            _ => Response::NotReady,
+                        };
+                    }
                 }
                 if !kept.covers(key, *min, context) {
                     return Response::NotYet;
@@ -84,7 +90,10 @@ pub fn answer(
 
 /// Keys of a namespace in the partitions this node is first ready owner of, in its own view.
 pub fn count(turn: &Turn<'_>, namespace: crate::store::Namespace) -> u64 {
-    let first = |p: &crate::placement::Partition| turn.ring.owners(*p).first() == Some(&turn.own);
+    let there = |owner: &&NodeId| **owner == turn.own || turn.members.contains(*owner);
+    let first = |p: &crate::placement::Partition| {
+        turn.ring.owners(*p).iter().find(there) == Some(&turn.own)
+    };
     let partitions = turn.store.options().partitions.iter();
     let values = |p| turn.with(p, |kept, _| kept.values(Some(namespace)));
     partitions.filter(first).map(values).sum()

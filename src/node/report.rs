@@ -16,8 +16,8 @@ pub struct Queues {
     pub timers: usize,
     /// Keys of writes that not all owners have acknowledged.
     pub own_writes: usize,
-    /// Partitions being fetched, by peer.
-    pub pulls: usize,
+    /// Talks with something to say, or waiting for a reply.
+    pub exchanges: usize,
     /// Partitions held without owning them.
     pub handoffs: usize,
 }
@@ -30,7 +30,7 @@ impl Node {
             operations: self.coordinator.in_flight(),
             timers: self.coordinator.timers(),
             own_writes: self.coordinator.own_writes.len(),
-            pulls: self.sessions.pulling(),
+            exchanges: self.sessions.busy(),
             handoffs: self.sessions.handing_off(),
         }
     }

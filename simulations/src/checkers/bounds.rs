@@ -24,7 +24,7 @@ pub fn judge(at: Time, node: usize, is: Bounds, most: Bounds) -> Option<Violatio
         ("operations under way", is.queues.operations, most.queues.operations),
         ("timers", is.queues.timers, most.queues.timers),
         ("own writes remembered", is.queues.own_writes, most.queues.own_writes),
-        ("partitions being fetched", is.queues.pulls, most.queues.pulls),
+        ("exchanges under way", is.queues.exchanges, most.queues.exchanges),
         ("partitions being handed over", is.queues.handoffs, most.queues.handoffs),
     ];
     let (what, is, most) = pairs.into_iter().find(|(_, is, most)| is > most)?;
@@ -38,7 +38,8 @@ mod tests {
 
     #[test]
     fn everything_above_its_bound_is_noticed() {
-        let queues = |n| Queues { operations: n, timers: n, own_writes: n, pulls: n, handoffs: n };
+        let queues =
+            |n| Queues { operations: n, timers: n, own_writes: n, exchanges: n, handoffs: n };
         let all = |n| Bounds { footprint: n, waiting: n, queues: queues(n) };
         let judge = |is| judge(Time(0), 0, is, all(10));
         assert_eq!(judge(all(10)), None);
@@ -48,7 +49,7 @@ mod tests {
             Queues { operations: 11, ..queues(10) },
             Queues { timers: 11, ..queues(10) },
             Queues { own_writes: 11, ..queues(10) },
-            Queues { pulls: 11, ..queues(10) },
+            Queues { exchanges: 11, ..queues(10) },
             Queues { handoffs: 11, ..queues(10) },
         ] {
             assert!(judge(Bounds { queues, ..all(10) }).is_some());

@@ -137,7 +137,7 @@ impl World {
                 operations: recent,
                 timers: TIMERS_MAX * recent + 64,
                 own_writes: options.keys * LETTERS.len(),
-                pulls: partitions * self.hosts.len(),
+                exchanges: 2 * partitions * self.hosts.len(),
                 handoffs: partitions,
             },
         };

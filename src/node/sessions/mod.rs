@@ -30,6 +30,9 @@ const STEPS: u16 = 20;
 /// A peer that is gone is waited for so long, in milliseconds: its sessions stay open, and what it
 /// lacks is kept as marks.
 const SILENCE_MS: u64 = 60_000;
+/// A member that came back less than so long ago, in milliseconds, counts as having been away when
+/// this node learns that it was declared down itself.
+const BACK_MS: u64 = 10_000;
 /// Whoever has found itself alone forgets nothing for so long, in milliseconds.
 const LONELY_MS: u64 = 10_000;
 /// How long after a change of owners or sessions a miss is in doubt, in milliseconds.
@@ -71,6 +74,8 @@ pub struct Sessions {
     lonely: BTreeSet<Partition>,
     /// Members that are gone, and since when.
     gone: BTreeMap<NodeId, Mono>,
+    /// Members that came back, and when.
+    back: BTreeMap<NodeId, Mono>,
     numbers: u64,
     step: u16,
     next_step: Mono,
@@ -144,7 +149,9 @@ impl Sessions {
     /// A member is there, perhaps in a new life: sessions with a former one are closed, because what
     /// it covered is gone with it.
     pub fn member_up(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
-        self.gone.remove(&peer);
+        if self.gone.remove(&peer).is_some() {
+            self.back.insert(peer, turn.now.mono);
+        }
         let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
         for partition in partitions {
             let (role, life) = turn.with(partition, |kept, _| {
@@ -165,6 +172,25 @@ impl Sessions {
     pub fn member_gone(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         self.gone.insert(peer, turn.now.mono);
         self.next_step = turn.now.mono;
+    }
+
+    /// This node was declared down and is back. Where it was cut off from most owners, the others
+    /// may have taken writes that it lacks; where it was with most, they lack what it has.
+    pub fn rejoined(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now.mono;
+        self.back.retain(|_, at| now.since(*at) < BACK_MS * 1_000_000);
+        let absent =
+            |owner: &NodeId| self.gone.contains_key(owner) || self.back.contains_key(owner);
+        let cut_off = |partition: &Partition| {
+            let owners = turn.ring.owners(*partition);
+            let away: Vec<&NodeId> = owners.iter().filter(|owner| absent(owner)).collect();
+            let half = 2 * away.len() == owners.len();
+            // Of two halves, the one with the smaller id stays.
+            2 * away.len() > owners.len() || (half && away.iter().any(|owner| **owner < turn.own))
+        };
+        let partitions = turn.store.options().partitions.iter();
+        let partitions: Vec<Partition> = partitions.filter(cut_off).collect();
+        self.doubt(partitions, turn);
     }
 
     /// A link is new: what was said over the one before may not have arrived.
