@@ -542,7 +542,9 @@ impl Coordinator {
                 if !write.answered {
                     self.stats.unknown += 1;
                     let acks = write.acks;
-                    self.own_writes.remember(&op.key, write.entry.version(), number);
+                    if acks > 0 {
+                        self.own_writes.remember(&op.key, write.entry.version(), number);
+                    }
                     reply(op.origin, Err(Failure::Unknown { acks }), turn);
                 }
                 return self.end_write(number, op, turn);

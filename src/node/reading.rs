@@ -103,6 +103,15 @@ impl Coordinator {
             return true;
         }
         // Nobody left to ask.
+        let empty = read.best.is_none() && read.unready.is_none() && read.misses == 0;
+        let all = usize::from(read.not_yet) >= turn.ring.owners(op.partition).len();
+        if empty && all && own_write(&op.key, op.partition, read, turn).is_none() {
+            // Every owner was asked, and none has what this node wrote: whoever had it is gone, and
+            // what was there before counts again.
+            self.own_writes.lost(&op.key);
+            (read.min, read.not_yet) = (Version::ZERO, 0);
+            return self.restart_read(number, op, turn);
+        }
         let heard = read.misses > 0 || read.not_yet > 0;
         let done = read.best.is_some() || read.unready.is_some() || heard;
         if done {
@@ -267,7 +276,11 @@ fn read_here(
     let own = turn.own;
     turn.with(partition, |kept, context| {
         let key = key_ref(key);
-        if kept.role() != Role::Ready || !kept.covers(key, read.min, context) {
+        if kept.role() != Role::Ready {
+            return None;
+        }
+        if !kept.covers(key, read.min, context) {
+            read.not_yet = read.not_yet.max(1);
             return None;
         }
         let floor = (kept.floor(key, context), kept.sessions().synced());
