@@ -123,6 +123,9 @@ pub struct History {
     pub evictions: BTreeMap<String, Stamp>,
     /// Under which versions each value was seen, by key and value.
     pub versions: BTreeMap<String, BTreeMap<String, Seen>>,
+    /// When each value ends at the latest, in milliseconds since 1970, by key and value; `None` is
+    /// never.
+    pub deadlines: BTreeMap<String, BTreeMap<String, Option<u64>>>,
     /// When each node was stopped, and when it went on.
     pub stalls: Vec<Stall>,
 }
@@ -205,6 +208,28 @@ impl History {
             None => {
                 values.insert(value.to_owned(), seen);
             }
+        }
+    }
+
+    /// A value was seen with that end.
+    pub fn ends(&mut self, key: &str, value: &str, deadline_ms: Option<u64>) {
+        if !self.deadlines.contains_key(key) {
+            self.deadlines.insert(key.to_owned(), BTreeMap::new());
+        }
+        let values = self.deadlines.get_mut(key).expect("just put there");
+        match values.get_mut(value) {
+            Some(known) => *known = known.zip(deadline_ms).map(|(known, new)| known.max(new)),
+            None => {
+                values.insert(value.to_owned(), deadline_ms);
+            }
+        }
+    }
+
+    /// When the value that a read found ends, in milliseconds since 1970, if it does.
+    pub fn end_of(&self, read: &Record) -> Option<u64> {
+        match &read.outcome {
+            Outcome::Found(value) => *self.deadlines.get(&read.key)?.get(value)?,
+            _ => None,
         }
     }
 

@@ -3,6 +3,7 @@
 //! A seed becomes options, options become a plan, and only the plan is run. A saved plan outlives
 //! changes of how plans are drawn, and a smaller plan is made by cutting lists.
 
+use chickadee::store::clock::AHEAD_MS_MAX;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
@@ -257,6 +258,23 @@ impl Plan {
     /// Whether liveness is demanded for that node at the end.
     pub fn in_core(&self, node: usize) -> bool {
         self.options.core.is_empty() || self.options.core.contains(&node)
+    }
+
+    /// How far what a node takes for the time may be off, in milliseconds: as far as clocks are at
+    /// the beginning or because of their rates, what a node believes of another, and steps of its
+    /// own clock that it believes at once.
+    pub fn clocks_off_ms_max(&self) -> u64 {
+        let options = &self.options;
+        let run_ms = options.healed_ms + options.settle_ms;
+        let drift_ms = options.wall_rate_ppm_max as u64 * run_ms / 1_000_000;
+        let step = |fault: &Timed<Fault>| match fault.what {
+            Fault::Clock { by_ms, .. } if by_ms.unsigned_abs() <= AHEAD_MS_MAX => {
+                by_ms.unsigned_abs()
+            }
+            _ => 0,
+        };
+        let steps: u64 = self.faults.iter().map(step).sum();
+        options.wall_off_ms_max as u64 + drift_ms + AHEAD_MS_MAX + steps
     }
 
     /// Nodes in all.

@@ -1,9 +1,9 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
-//! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`]. After it, over the history of
-//! its clients: [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`],
-//! [`resurrection`], [`availability`], [`acknowledged`]. After the faults have ended: [`membership`],
-//! [`convergence`], [`copies`].
+//! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`]. After it, over the history
+//! of its clients: [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`],
+//! [`resurrection`], [`expiry`], [`availability`], [`acknowledged`]. After the faults have ended:
+//! [`membership`], [`convergence`], [`copies`].
 
 pub mod acknowledged;
 pub mod after_stall;
@@ -11,6 +11,7 @@ pub mod availability;
 pub mod bounds;
 pub mod convergence;
 pub mod copies;
+pub mod expiry;
 pub mod membership;
 pub mod never_goes_back;
 pub mod own_writes;
@@ -65,6 +66,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         after_stall::judge(history),
         stamps::judge(history),
         resurrection::judge(history),
+        expiry::judge(history, plan.clocks_off_ms_max()),
         availability::judge(plan, history, end),
         acknowledged::judge(history),
     ];

@@ -17,10 +17,11 @@ pub const CLOCK_SKEW: Scenario = Scenario {
     faults: super::kill::KILL.faults,
 };
 
-/// One wall clock after the other is set, a little or by hours, and set back later.
+/// One wall clock after the other is set, a little or by hours, and set back later; some nodes start
+/// anew in between.
 pub const CLOCK_JUMP: Scenario = Scenario {
     name: "clock-jump",
-    about: "wall clocks are set, by less and by more than is believed, and set back",
+    about: "wall clocks are set, by less and by more than is believed, and nodes restarted",
     nodes: (3, 6),
     options: |options, _| options.wall_off_ms_max = 100,
     faults: |line| {
@@ -34,7 +35,13 @@ pub const CLOCK_JUMP: Scenario = Scenario {
             } as i64;
             let by_ms = if line.draw(0..2) == 0 { far } else { -far };
             line.happens(Fault::Clock { node, by_ms });
-            let length = line.pass(500..8_000);
+            let length = line.draw(500..8_000);
+            if line.draw(0..3) == 0 {
+                // It comes back believing its own clock, until it hears of the others'.
+                let away = line.draw(1..length / 2);
+                line.crash(node, away);
+            }
+            line.now_ms += length;
             line.happens(Fault::Clock { node, by_ms: -by_ms });
             line.pass(0..length.max(2));
         }

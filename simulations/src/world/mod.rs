@@ -25,7 +25,6 @@ use bytes::Bytes;
 use chickadee::node::Node;
 use chickadee::node::event::{Input, OpId};
 use chickadee::placement::NodeId;
-use chickadee::store::clock::AHEAD_MS_MAX;
 use chickadee::store::{Clock, Mono, Store};
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
@@ -35,7 +34,7 @@ use crate::checkers::replica::Replicas;
 use crate::checkers::stamps::Contents;
 use crate::history::History;
 use crate::network::Network;
-use crate::plan::{Fault, Plan};
+use crate::plan::Plan;
 use crate::streams::{Purpose, stream};
 use crate::time::{Clocks, Time};
 use crate::trace::Trace;
@@ -258,7 +257,7 @@ impl World {
             history: History::default(),
             trace,
             replicas: Replicas::default(),
-            contents: Contents::new(ahead_ms_max(&plan)),
+            contents: Contents::new(plan.clocks_off_ms_max()),
             traffic: Traffic::default(),
             violation: None,
             serving: true,
@@ -348,21 +347,6 @@ impl World {
     pub fn runs(&self, host: usize) -> bool {
         self.process(host).is_some_and(|p| p.stalled.is_none())
     }
-}
-
-/// How far stamps may be ahead of the true time in a run, in milliseconds: as far as clocks are off
-/// at the beginning or because of their rates, what a node believes of another, and steps of its
-/// own clock that it believes at once.
-fn ahead_ms_max(plan: &Plan) -> u64 {
-    let options = &plan.options;
-    let drift_ms =
-        options.rate_ppm_max as u64 * (options.healed_ms + options.settle_ms) / 1_000_000;
-    let believed = |fault: &Fault| match fault {
-        Fault::Clock { by_ms, .. } if (0..=AHEAD_MS_MAX as i64).contains(by_ms) => *by_ms as u64,
-        _ => 0,
-    };
-    let steps: u64 = plan.faults.iter().map(|fault| believed(&fault.what)).sum();
-    options.wall_off_ms_max as u64 + drift_ms + AHEAD_MS_MAX + steps
 }
 
 /// The index of the host at an address.

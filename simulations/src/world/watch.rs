@@ -21,7 +21,7 @@ const FOOTPRINT_SLACK: usize = 16 << 10;
 /// whoever decides it for another node, and some.
 const OPERATION_MS_MAX: u64 = 2_500;
 /// Timers that an operation may have set, and that have not fired.
-const TIMERS_MAX: usize = 8;
+const TIMERS_MAX: usize = 2;
 
 impl World {
     pub(super) fn watch(&mut self) {
@@ -87,6 +87,7 @@ impl World {
                                     let key = String::from_utf8_lossy(key.bytes);
                                     let value = String::from_utf8_lossy(value);
                                     history.saw(&key, &value, parts.version);
+                                    history.ends(&key, &value, parts.deadline_ms);
                                 }
                             }
                             true
@@ -135,7 +136,7 @@ impl World {
             waiting: options.clients + options.keys * LETTERS.len(),
             queues: Queues {
                 operations: recent,
-                timers: TIMERS_MAX * recent + 64,
+                timers: TIMERS_MAX * recent + 32,
                 own_writes: options.keys * LETTERS.len(),
                 exchanges: 2 * partitions * self.hosts.len(),
                 handoffs: partitions,

@@ -383,6 +383,7 @@ impl World {
                 let key = String::from_utf8_lossy(&key.bytes);
                 let value = String::from_utf8_lossy(value);
                 self.history.saw(&key, &value, entry.version());
+                self.history.ends(&key, &value, entry.deadline_ms());
             }
         }
     }
