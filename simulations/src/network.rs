@@ -72,10 +72,20 @@ pub struct Link {
 struct Path {
     latency_ns: u64,
     cut: bool,
+    /// When it was mended last.
+    mended_at: Time,
     /// Bytes a second that pass; 0 is without limit.
     bytes_per_second: u64,
     /// When the bytes that were sent so far have passed.
     free_at: Time,
+}
+
+impl Path {
+    fn mend(&mut self, now: Time) {
+        if std::mem::take(&mut self.cut) {
+            self.mended_at = now;
+        }
+    }
 }
 
 /// The network.
@@ -179,18 +189,24 @@ impl Network {
     }
 
     /// Mends one direction.
-    pub fn mend(&mut self, from: usize, to: usize) {
-        self.path(from, to).cut = false;
+    pub fn mend(&mut self, from: usize, to: usize, now: Time) {
+        self.path(from, to).mend(now);
     }
 
     /// Mends everything.
-    pub fn mend_all(&mut self) {
-        self.paths.iter_mut().for_each(|path| path.cut = false);
+    pub fn mend_all(&mut self, now: Time) {
+        self.paths.iter_mut().for_each(|path| path.mend(now));
     }
 
     /// Whether something sent now would pass.
     pub fn passes(&self, from: usize, to: usize) -> bool {
         !self.paths[from * self.hosts + to].cut
+    }
+
+    /// Whether something sent now would pass, and would have for so long, in milliseconds.
+    pub fn has_passed(&self, from: usize, to: usize, for_ms: u64, now: Time) -> bool {
+        let path = &self.paths[from * self.hosts + to];
+        !path.cut && (path.mended_at == Time::default() || now.ms_since(path.mended_at) >= for_ms)
     }
 
     /// How long one packet takes.

@@ -176,7 +176,7 @@ impl Coordinator {
                 let version = entry.version();
                 read.answers.push((from, version));
                 // Another owner knew it to be dead: the answer is a miss.
-                let dead = version.value <= read.bar.value
+                let dead = version.value < read.bar.value
                     || outlived(from, version.value, &read.floors, turn);
                 if dead {
                     self.stats.barred += 1;
@@ -192,7 +192,7 @@ impl Coordinator {
                 read.floors.push((floor, synced));
                 let dead = |(peer, best): &(NodeId, Entry)| {
                     let stamp = best.version().value;
-                    stamp <= read.bar.value || outlived(*peer, stamp, &read.floors, turn)
+                    stamp < read.bar.value || outlived(*peer, stamp, &read.floors, turn)
                 };
                 if read.best.as_ref().is_some_and(dead) {
                     read.best = None;
@@ -248,10 +248,12 @@ fn found(entry: Entry) -> Answer<Bytes> {
 }
 
 /// What this node holds without being allowed to answer (it boots, or owns no more) still counts: a
-/// client that read it here before must not be given something older from elsewhere.
+/// client that read it here before must not be given something older from elsewhere. Nor what this
+/// node knows to be flushed, from owners that have not heard of it.
 fn know(key: &Key, partition: Partition, read: &mut Read, turn: &mut Turn<'_>) {
     let own = turn.own;
     turn.with(partition, |kept, context| {
+        read.bar = read.bar.max(Version::of(context.flushes.of(key.namespace)));
         if kept.role() == Role::None || read.answers.iter().any(|(peer, _)| *peer == own) {
             return;
         }
@@ -320,7 +322,7 @@ pub(super) fn own_write(
     turn.with(partition, |kept, context| match kept.look(key_ref(key), context) {
         Held::Value(parts) if min > Version::ZERO && parts.version >= min => {
             let stamp = parts.version.value;
-            let dead = stamp <= read.bar.value || outlived(turn.own, stamp, &read.floors, turn);
+            let dead = stamp < read.bar.value || outlived(turn.own, stamp, &read.floors, turn);
             (!dead).then(|| found(parts.to_entry()))
         }
         _ => None,

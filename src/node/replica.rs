@@ -70,12 +70,14 @@ pub fn answer(
                 let floor = kept.floor(key, context);
                 let synced = kept.sessions().synced();
                 let doubt = kept.role() == Role::Old || kept.doubts(key, context.now);
+                let flushed = Version::of(context.flushes.of(key.namespace));
                 match kept.read(key, context) {
                     Held::Value(parts) => Response::Hit(parts.to_entry()),
-                    Held::Dead(bar) => Response::Miss { bar, floor, synced, doubt: true },
-                    Held::Nothing => {
-                        Response::Miss { bar: Default::default(), floor, synced, doubt }
+                    Held::Dead(bar) => {
+                        let bar = bar.max(flushed);
+                        Response::Miss { bar, floor, synced, doubt: true }
                     }
+                    Held::Nothing => Response::Miss { bar: flushed, floor, synced, doubt },
                 }
             })
         }

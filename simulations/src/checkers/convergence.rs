@@ -78,7 +78,9 @@ pub fn disagreement(world: &mut World) -> Option<String> {
     let process = world.process(*live.first()?)?;
     copies.missing(|key| {
         let partition = process.store.partition_of(key.as_bytes());
-        process.node.ring().owners(partition).iter().map(|owner| world.index(*owner)).collect()
+        let owners = process.node.ring().owners(partition).iter();
+        // A place may be held for an owner that is gone.
+        owners.map(|owner| world.index(*owner)).filter(|owner| live.contains(owner)).collect()
     })
 }
 

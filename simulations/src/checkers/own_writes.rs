@@ -21,7 +21,12 @@ pub fn judge(history: &History) -> Option<Violation> {
             (Outcome::Found(value), Some(seen)) if seen.newest < stamp => {
                 format!("{value:?} of {}", seen.newest)
             }
-            (Outcome::Missing, _) if missing(&removals, read, write, stamp) => "nothing".to_owned(),
+            (Outcome::Missing, _)
+                if !history.may_be_evicted(&read.key, stamp)
+                    && missing(&removals, read, write, stamp) =>
+            {
+                "nothing".to_owned()
+            }
             _ => continue,
         };
         if history.lost(&read.key, stamp, read.end) {

@@ -347,7 +347,7 @@ impl World {
         };
         let counts_reach = matches!(record.act, Act::Get | Act::Flush);
         let partition = process.store.partition_of(record.key.as_bytes());
-        let within = |other: &usize| *other == host || self.joined(host, *other);
+        let within = |other: &usize| *other == host || self.in_touch(host, *other);
         let ring = process.node.ring();
         let owners = ring.owners(partition);
         let ready = owners

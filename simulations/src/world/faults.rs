@@ -27,7 +27,7 @@ impl World {
             Fault::Resume { node } => self.resume(*node),
             Fault::Cut { from, to } => self.network.cut(*from, *to),
             Fault::Mend { from, to } => {
-                self.network.mend(*from, *to);
+                self.network.mend(*from, *to, self.now);
                 self.send_waiting();
             }
             Fault::Partition { nodes } => {
@@ -39,7 +39,7 @@ impl World {
                 }
             }
             Fault::Unite => {
-                self.network.mend_all();
+                self.network.mend_all(self.now);
                 self.send_waiting();
             }
             Fault::Weather { loss_ppm, duplicate_ppm, jitter_us_max } => {
@@ -62,7 +62,7 @@ impl World {
             (0..self.hosts.len()).filter(|host| self.plan.in_core(*host)).collect();
         for from in &core {
             for to in &core {
-                self.network.mend(*from, *to);
+                self.network.mend(*from, *to, self.now);
                 self.network.throttle(*from, *to, 0);
             }
         }

@@ -14,6 +14,9 @@ use crate::network::{IN_FLIGHT_BYTES_MAX, InFlight, Link};
 
 /// A dial without an answer fails after so long, in milliseconds.
 const DIAL_MS_MAX: u64 = 2_000;
+/// Whoever was cut off is dialed again within so long, in milliseconds: a dial that fails, and the
+/// pause before the next.
+const RECONNECT_MS: u64 = DIAL_MS_MAX + 1_000;
 
 /// Datagrams wait so long behind other bytes at most, in nanoseconds.
 const BACKLOG_NS_MAX: u64 = 500_000_000;
@@ -65,6 +68,12 @@ impl World {
     /// Whether packets pass both ways.
     pub fn joined(&self, a: usize, b: usize) -> bool {
         self.network.passes(a, b) && self.network.passes(b, a)
+    }
+
+    /// Whether two hosts can count on each other: whoever was cut off is dialed in its turn.
+    pub(super) fn in_touch(&self, a: usize, b: usize) -> bool {
+        let passed = |from, to| self.network.has_passed(from, to, RECONNECT_MS, self.now);
+        passed(a, b) && passed(b, a)
     }
 
     fn lives(&self, (host, life): (usize, u32)) -> bool {
