@@ -208,6 +208,10 @@ fn a_wrong_configuration_is_told_by_file_and_line() {
     let output = home.command(&["serve"]).env("CHICKADEE_WEIGHT", "heavy").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("error: CHICKADEE_WEIGHT: "), "{}", stderr(&output));
+    let error = home.refused(1, &["serve", "--config", "/dev/zero"]);
+    assert!(error.contains("/dev/zero: longer than"), "{error}");
+    let error = serve("seed = [1, 2]\n");
+    assert!(error.contains("node.toml:1: `seed` is a number"), "{error}");
 }
 
 #[test]
