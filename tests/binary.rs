@@ -208,6 +208,11 @@ fn a_wrong_configuration_is_told_by_file_and_line() {
     let output = home.command(&["serve"]).env("CHICKADEE_WEIGHT", "heavy").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("error: CHICKADEE_WEIGHT: "), "{}", stderr(&output));
+    for (verb, code) in [("serve", 1), ("members", 1), ("status", 1)] {
+        let output = home.command(&[verb]).env("CHICKADEE_CONECT", ":6380").output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{verb}");
+        assert!(stderr(&output).contains("did you mean CHICKADEE_CONNECT?"), "{}", stderr(&output));
+    }
     let error = home.refused(1, &["serve", "--config", "/dev/zero"]);
     assert!(error.contains("/dev/zero: longer than"), "{error}");
     let error = serve("seed = [1, 2]\n");

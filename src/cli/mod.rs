@@ -33,6 +33,7 @@ mod set;
 mod settings;
 mod shutdown;
 mod status;
+mod variables;
 
 use std::error::Error;
 use std::process::ExitCode;

@@ -9,7 +9,7 @@ use tracing::info;
 use super::door::Door;
 use super::settings::{Flags, Settings, environment};
 use super::shutdown::Signals;
-use super::{Outcome, credentials, logging};
+use super::{Outcome, credentials, logging, variables};
 use crate::Node;
 use crate::resp::listener::{self, ListenerOptions};
 
@@ -35,6 +35,7 @@ Examples:
 
 impl Serve {
     pub(super) fn run(self) -> Outcome {
+        variables::check()?;
         let settings = Settings::load(self.flags, &environment)?;
         logging::start(settings.log);
         let password = credentials::password(&settings, &environment)?;

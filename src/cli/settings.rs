@@ -23,7 +23,7 @@ use crate::{ClusterKey, Config, StartError};
 pub(super) const REDIS_PORT: u16 = 6379;
 
 /// The settings that a file may hold.
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "name",
     "listen",
     "advertise",
