@@ -184,7 +184,9 @@ fn wrong_usage_is_told_by_flag() {
     assert!(home.refused(2, &["set", "k", "v", "--ttl", "10"]).contains("10s"));
     assert!(home.refused(2, &["serve", "--cluster-key", "chk1-x"]).contains("--cluster-key"));
     assert!(home.refused(1, &["key", "new", "--name", "No Good"]).contains("--name"));
-    assert!(home.refused(1, &["get", "k", "--connect", "127.0.0.1:1"]).contains("127.0.0.1:1"));
+    assert!(home.refused(1, &["del", "k", "--connect", "127.0.0.1:1"]).contains("127.0.0.1:1"));
+    // 1 is for what is not there.
+    assert!(home.refused(2, &["get", "k", "--connect", "127.0.0.1:1"]).contains("127.0.0.1:1"));
     let long = "x".repeat(65);
     assert!(home.refused(1, &["serve", "--resp", ":0", "--name", &long]).contains("--name: "));
 }
@@ -268,7 +270,7 @@ fn clients_give_the_password_or_are_refused() {
     let got = get.env("CHICKADEE_RESP_PASSWORD", "open sesame").output().unwrap();
     assert_eq!(stdout(&got), "v\n");
     let wrong = get.env("CHICKADEE_RESP_PASSWORD", "close sesame").output().unwrap();
-    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(wrong.status.code(), Some(2));
 }
 
 #[test]

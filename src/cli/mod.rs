@@ -5,8 +5,9 @@
 //! cluster is decided here.
 //!
 //! What holds for all verbs: results go to standard output, everything else to standard error; the
-//! exit code is 0, 1 if it did not work (`error: ...` says why), or 2 for wrong usage; no secret is
-//! taken from the command line, where every user of the machine can read it.
+//! exit code is 0, 1 if it did not work (`error: ...` says why), or 2 for wrong usage (`get` keeps 1
+//! for what is not there, and ends with 2 for every error); no secret is taken from the command
+//! line, where every user of the machine can read it.
 
 #[cfg(not(unix))]
 compile_error!("the binary is made for Unix; embed the library with `default-features = false`");
