@@ -337,7 +337,7 @@ fn a_node_with_another_key_stays_outside() {
 #[test]
 fn a_signal_ends_in_order_and_a_second_one_at_once() {
     let home = Home::new("signals");
-    for signal in ["-TERM", "-INT"] {
+    for signal in ["-TERM", "-INT", "-HUP"] {
         let mut node = home.serve(&[]);
         node.until_serving();
         let start = Instant::now();
@@ -363,6 +363,24 @@ fn a_signal_ends_in_order_and_a_second_one_at_once() {
         status.code() == Some(130)
     });
     assert!(hurried, "a second signal does not end it at once");
+}
+
+#[test]
+fn a_node_that_shall_outlive_its_terminal_does() {
+    let home = Home::new("nohup");
+    let script = format!(
+        "trap '' HUP; exec {} serve --listen :0 --resp :0",
+        env!("CARGO_BIN_EXE_chickadee")
+    );
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).env_clear().env("HOME", &home.0).stdin(Stdio::null());
+    let mut node = Process::start(command);
+    let (resp, _) = node.until_serving();
+    node.signal("-HUP");
+    assert!(home.run(&["set", "k", "v", "--connect", &resp]).status.success());
+    assert!(!node.said().contains("stopping"));
+    node.signal("-TERM");
+    assert_eq!(node.until_ended().code(), Some(0));
 }
 
 #[test]
