@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,11 +15,12 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
 use crate::config::{Config, PEER_QUEUE_BYTES_MAX};
-use crate::error::StartError;
+use crate::error::{EndError, StartError};
 use crate::handle::{Handle, ReplyTo, Submission, Time};
 use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId};
 use crate::node::event::{Failure, Input, Notice, OpId, Output, Reply};
 use crate::node::membership::Identity as Member;
+use crate::node::refused::Refused;
 use crate::node::{Node, Options};
 use crate::placement::{Generation, NodeId, Zone};
 use crate::store::{Clock, Store, StoreOptions, Writer};
@@ -63,6 +64,8 @@ pub(crate) struct Running {
     pub(crate) name: String,
     pub(crate) addr: SocketAddr,
     pub(crate) stage: watch::Receiver<Stage>,
+    /// Why it ended, if it did so by itself.
+    pub(crate) ended: Arc<OnceLock<EndError>>,
     stop: mpsc::Sender<()>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -119,6 +122,9 @@ struct Driver {
     seeds: Vec<String>,
     resolved: (mpsc::Sender<Resolved>, mpsc::Receiver<Resolved>),
     resolving: bool,
+    /// Of the seeds' names, some did not resolve the last time.
+    unresolved: bool,
+    ended: Arc<OnceLock<EndError>>,
     stop: mpsc::Receiver<()>,
     stage: watch::Sender<Stage>,
     links: BTreeMap<LinkId, SocketAddr>,
@@ -212,8 +218,17 @@ impl Driver {
         endpoint.set_hello(node.hello());
         let (stop, stopped) = mpsc::channel(1);
         let (stage, watch) = watch::channel(Stage::Joining);
-        let running =
-            Running { handle: handle.clone(), id, name, addr, stage: watch, stop, thread: None };
+        let ended = Arc::new(OnceLock::new());
+        let running = Running {
+            handle: handle.clone(),
+            id,
+            name,
+            addr,
+            stage: watch,
+            ended: ended.clone(),
+            stop,
+            thread: None,
+        };
         let mut driver = Driver {
             node,
             endpoint,
@@ -224,6 +239,8 @@ impl Driver {
             seeds: config.seeds,
             resolved: mpsc::channel(1),
             resolving: false,
+            unresolved: false,
+            ended,
             stop: stopped,
             stage,
             links: BTreeMap::new(),
@@ -256,6 +273,7 @@ impl Driver {
                 }
                 Some((addrs, failed)) = self.resolved.1.recv() => {
                     self.resolving = false;
+                    self.unresolved = !failed.is_empty();
                     // One complaint a minute for all names, under an address that nobody has.
                     if !failed.is_empty() && self.may_say(NAMES) {
                         warn!("cannot resolve seeds ({}); going on trying", failed.join("; "));
@@ -285,6 +303,9 @@ impl Driver {
                 self.turn(Input::Command { id, command });
             }
             self.perform();
+            if self.ended.get().is_some() {
+                break;
+            }
             if let Some(until) = stopping
                 && (self.waiting.callers.is_empty() || self.time.mono() >= until)
             {
@@ -324,12 +345,18 @@ impl Driver {
                         self.links.insert(link, addr);
                         self.endpoint.accept(link, generation);
                     }
-                    Err(reason) => {
-                        let reason = reason.to_string();
+                    Err(refused) => {
                         if self.may_say(addr) {
-                            warn!(%addr, "refused a node: {reason}");
+                            warn!("refused the node at {addr}: {refused}");
                         }
-                        self.endpoint.refuse(link, REFUSED, &reason);
+                        self.endpoint.refuse(link, REFUSED, &refused.for_the_other());
+                        let reason = refused.to_string();
+                        let difference = match refused {
+                            Refused::Constant(difference) => Some(difference),
+                            _ => None,
+                        };
+                        // Whoever dialed: the address was tried.
+                        self.turn(Input::DialFailed { addr, reason, difference });
                     }
                 }
                 while self.links.len() > 8192 {
@@ -365,7 +392,13 @@ impl Driver {
                     }
                 }
                 let reason = error.to_string();
-                self.turn(Input::DialFailed { addr, reason, foreign: foreign || refused });
+                self.turn(Input::DialFailed { addr, reason, difference: None });
+            }
+            Event::Refused { addr, reason } => {
+                if self.may_say(addr) {
+                    warn!("the node at {addr} cannot join: {reason}");
+                }
+                self.turn(Input::DialFailed { addr, reason, difference: None });
             }
             Event::Rejected { addr, another_key, reason } => {
                 if another_key && self.may_say(SocketAddr::new(addr.ip(), 0)) {
@@ -427,10 +460,20 @@ impl Driver {
             Notice::Rejoined(generation) => {
                 info!("was declared down meanwhile; back as generation {}", generation.0);
             }
+            // A name that does not resolve now may lead to a node of the same kind later.
+            Notice::Unfit { .. } if self.unresolved => {}
+            Notice::Unfit { addr, difference } => {
+                let problem = format!(
+                    "{}; it is the same on every node of a cluster",
+                    difference.told(&format!("the node at {addr}"))
+                );
+                self.end(EndError::Unfit { setting: difference.setting(), problem });
+            }
             Notice::Alone { seeds } => {
-                let seeds: Vec<_> = seeds.iter().map(ToString::to_string).collect();
-                let seeds = if seeds.is_empty() { "by name".to_owned() } else { seeds.join(", ") };
-                warn!("no seed answers ({seeds}): serving alone, and going on trying");
+                let seeds: Vec<_> =
+                    seeds.iter().map(|(addr, reason)| format!("{addr}: {reason}")).collect();
+                let seeds = if seeds.is_empty() { "by name".to_owned() } else { seeds.join("; ") };
+                warn!("no seed takes this node in ({seeds}): serving alone, and going on trying");
             }
             Notice::Open => {
                 self.stage.send_replace(Stage::Open);
@@ -459,6 +502,14 @@ impl Driver {
                 warn!("the wall clock leads by {lead_ms} ms, and no majority of the peers agrees");
             }
         }
+    }
+
+    /// The node ends by itself; the loop sees it after this turn.
+    fn end(&self, error: EndError) {
+        let shared = self.handle.shared();
+        // From here on no local answer is given, either.
+        shared.last_turn.store(0, Ordering::Release);
+        let _ = self.ended.set(error);
     }
 
     /// Whether it is time to say something about that address again.

@@ -51,3 +51,22 @@ pub enum CacheError {
     #[error("the node has stopped")]
     Stopped,
 }
+
+/// Why a node ended by itself.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndError {
+    /// Every seed belongs to a cluster with other constants than this node's configuration, and it
+    /// had not joined any. The caller's fault.
+    #[error("{problem}")]
+    Unfit {
+        /// The setting, as [`crate::Config`] calls it; `None` where the versions of the program are
+        /// too far apart.
+        setting: Option<&'static str>,
+        /// Both values.
+        problem: String,
+    },
+    /// Its socket or its thread is gone.
+    #[error("the node has stopped")]
+    Stopped,
+}

@@ -384,6 +384,27 @@ fn a_node_that_shall_outlive_its_terminal_does() {
 }
 
 #[test]
+fn a_node_that_fits_no_seed_is_told_with_both_values() {
+    let home = Home::new("unfit");
+    let node = home.serve(&["--name", "a"]);
+    let (resp, seed) = node.until_serving();
+    let start = Instant::now();
+    let args = ["serve", "--name", "b", "--replicas", "2", "--listen", ":0", "--resp", ":0"];
+    let unfit = [&args[..], &["--seed", &seed]].concat();
+    let error = home.refused(1, &unfit);
+    let told = format!("error: --replicas: this node keeps 2 replicas, the node at {seed} keeps 3");
+    assert!(error.contains(&told), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(3), "not at once: {:?}", start.elapsed());
+    node.until_said("this node keeps 3 replicas, that node keeps 2");
+    // Another seed may be of its kind, and not be up yet.
+    let waiting = home.serve(&["--name", "c", "--replicas", "2", "--seed", &seed, "--seed", ":1"]);
+    waiting.until_serving();
+    let line = waiting.until_said("serving alone");
+    assert!(line.contains("this node keeps 2 replicas, that node keeps 3"), "{line}");
+    assert_eq!(alive(&home, &resp), 1);
+}
+
+#[test]
 fn a_killed_node_takes_its_place_again() {
     let home = Home::new("kill");
     let first = home.serve(&["--name", "a"]);

@@ -21,7 +21,7 @@ async fn node(name: &str, seed: Option<&Node>) -> Node {
 
 async fn ready(node: &Node) {
     let ready = tokio::time::timeout(WAIT_MAX, node.await_ready()).await;
-    ready.unwrap_or_else(|_| panic!("{} is not ready in time", node.name()));
+    ready.unwrap_or_else(|_| panic!("{} is not ready in time", node.name())).unwrap();
 }
 
 async fn alive(node: &Node) -> usize {

@@ -10,8 +10,8 @@ use super::door::Door;
 use super::settings::{Flags, Settings, environment};
 use super::shutdown::Signals;
 use super::{Outcome, credentials, logging, variables};
-use crate::Node;
 use crate::resp::listener::{self, ListenerOptions};
+use crate::{EndError, Node};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -46,7 +46,10 @@ impl Serve {
         let outcome = runtime.block_on(serve(node, door, password));
         // What is left are clients that read nothing; they shall not hold up the end.
         runtime.shutdown_background();
-        outcome
+        outcome.map_err(|error| match error.downcast::<EndError>() {
+            Ok(end) => settings.explain_end(*end),
+            Err(other) => other,
+        })
     }
 }
 
@@ -59,7 +62,7 @@ async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
     let mut signals = Signals::install()?;
     info!("node {} listens to peers on {}", node.name(), node.addr());
     tokio::select! {
-        () = node.await_open() => {}
+        opened = node.await_open() => opened?,
         _ = signals.next() => return Ok(signals.or_at_once(node.restart()).await),
     }
     let (listener, addr) = door.open()?;
@@ -71,7 +74,14 @@ async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
         node.name(),
         node.id()
     );
-    signals.next().await;
+    tokio::select! {
+        _ = signals.next() => {}
+        end = node.await_end() => {
+            // Nobody is answered any more; clients had better look elsewhere.
+            signals.or_at_once(clients.stop()).await;
+            return Err(end.into());
+        }
+    }
     info!("stopping: finishing what is under way; a second signal stops at once");
     let end = async {
         // In this order, so that clients are answered for as long as the node answers.

@@ -163,7 +163,12 @@ async fn accept(hub: Arc<Hub>, incoming: Incoming, handshake: Counted) {
         Err(Failure::Timeout) => {
             rejected(false, "no Hello, or no answer to it, in time".to_owned())
         }
-        Err(Failure::Lost(error)) => rejected(another_cluster_key(&error), error.to_string()),
+        Err(Failure::Lost(error)) => match refusal(&error) {
+            Some(DialError::Refused { reason, .. }) => {
+                let _ = hub.events.send(Event::Refused { addr, reason }).await;
+            }
+            _ => rejected(another_cluster_key(&error), error.to_string()),
+        },
         Err(Failure::Violation(reason)) => rejected(false, reason),
         Err(Failure::Stale) => {
             rejected(false, "a newer life of that node is connected".to_owned());

@@ -181,6 +181,13 @@ pub enum Event {
         /// Why.
         error: DialError,
     },
+    /// A peer that had dialed us looked at our Hello and refused it.
+    Refused {
+        /// Where it is.
+        addr: SocketAddr,
+        /// Its words; from a peer, so trust nothing in it.
+        reason: String,
+    },
     /// An incoming connection came to nothing. Reported as far as there is room for it, because
     /// anybody can cause it.
     Rejected {

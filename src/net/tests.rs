@@ -412,7 +412,8 @@ async fn a_refusal_reaches_the_other_side() {
     a.endpoint.dial(b.addr(), None);
     let Event::Hello { link, .. } = a.event().await else { panic!() };
     a.endpoint.refuse(link, 7, "not you");
-    assert!(b.rejected().await.1.contains("not you"));
+    let Event::Refused { addr, reason } = b.event().await else { panic!() };
+    assert_eq!((addr, reason.as_str()), (a.addr(), "not you"));
     // The acceptor refuses the dialer's, which believes it is connected.
     a.endpoint.dial(b.addr(), None);
     a.up().await;

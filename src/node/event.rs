@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::refused::Difference;
 use crate::placement::{Generation, NodeId, Partition, Zone};
 use crate::store::{Answer, Key, Namespace, Operation, Role, Stamp, Version};
 
@@ -56,8 +57,8 @@ pub enum Input {
         addr: SocketAddr,
         /// Why, for the log.
         reason: String,
-        /// Whether it belongs to another cluster: has another key, or other constants.
-        foreign: bool,
+        /// Whether a constant of the cluster differs there.
+        difference: Option<Difference>,
     },
     /// The addresses that the seeds' names resolve to now.
     Seeds(Vec<SocketAddr>),
@@ -324,10 +325,17 @@ pub enum Notice {
     MemberDown(MemberView),
     /// This node was taken for dead and is back under a new incarnation of its identity.
     Rejoined(Generation),
-    /// No seed answered for so long; this node serves alone and keeps trying.
+    /// Every seed belongs to a cluster with other constants, and this node was no member yet.
+    Unfit {
+        /// One of them.
+        addr: SocketAddr,
+        /// What differs.
+        difference: Difference,
+    },
+    /// No seed took this node in for so long; it serves alone and keeps trying.
     Alone {
-        /// The seeds tried.
-        seeds: Vec<SocketAddr>,
+        /// The seeds tried, and what came of it.
+        seeds: Vec<(SocketAddr, String)>,
     },
     /// This node may open its doors: it is a member, or alone.
     Open,

@@ -31,6 +31,7 @@ use super::codec::{self, CodecError, Full, HEADER_BYTES, Header, Kind};
 use super::event::{MemberState, MemberView, Notice, Output};
 use super::message::State;
 use super::outbox::{Outbox, datagram};
+use super::refused::Difference;
 use super::timers::Timers;
 use crate::placement::{Generation, NodeId, Seat, Zone};
 use crate::store::Flushes;
@@ -194,6 +195,8 @@ pub struct Membership {
     next_state: Mono,
     next_dials: Mono,
     sized_for: u32,
+    /// Seeds that were tried and came to nothing since, and why.
+    failed: BTreeMap<SocketAddr, Failed>,
     rejoined: bool,
     /// foca was told something since the last comparison.
     dirty: bool,
@@ -206,6 +209,14 @@ struct Dial {
     next: Mono,
     failures: u32,
     tried: bool,
+}
+
+/// Why the last try of a seed came to nothing.
+#[derive(Clone, Debug)]
+struct Failed {
+    reason: String,
+    /// A constant of the cluster differs there.
+    difference: Option<Difference>,
 }
 
 fn config(members: u32) -> foca::Config {
@@ -242,6 +253,7 @@ impl Membership {
             next_state: now.mono.plus_ms(STATE_MS),
             next_dials: now.mono,
             sized_for: 3,
+            failed: BTreeMap::new(),
             rejoined: false,
             dirty: false,
             packets_refused: 0,
@@ -327,6 +339,7 @@ impl Membership {
         self.seeds = seeds.into_iter().filter(|seed| *seed != own).collect();
         // Names that do not resolve now may do so later; own addresses never lead anywhere else.
         self.seeded = self.seeded && (given == 0 || !self.seeds.is_empty());
+        self.failed.retain(|addr, _| self.seeds.contains(addr));
         for seed in &self.seeds {
             self.dials.entry(*seed).or_insert(Dial { next: now.mono, failures: 0, tried: false });
         }
@@ -336,6 +349,7 @@ impl Membership {
     /// A link to a peer is usable: tell each other everything.
     pub fn up(&mut self, peer: NodeId, addr: SocketAddr, flushes: Flushes, outbox: &mut Outbox) {
         self.links.insert(peer);
+        self.failed.remove(&addr);
         if let Some(dial) = self.dials.get_mut(&addr) {
             dial.failures = 0;
             dial.tried = true;
@@ -358,7 +372,13 @@ impl Membership {
     }
 
     /// A dial came to nothing. Returns whether it went to a seed.
-    pub fn dial_failed(&mut self, addr: SocketAddr, now: Now) -> bool {
+    pub fn dial_failed(
+        &mut self,
+        addr: SocketAddr,
+        reason: &str,
+        difference: Option<Difference>,
+        now: Now,
+    ) -> bool {
         let jitter = self.rng.random_range(0..200);
         let down_since = self
             .known
@@ -377,7 +397,11 @@ impl Membership {
             };
             dial.next = now.mono.plus_ms(wait + jitter);
         }
-        self.seeds.contains(&addr)
+        let seed = self.seeds.contains(&addr);
+        if seed {
+            self.failed.insert(addr, Failed { reason: reason.to_owned(), difference });
+        }
+        seed
     }
 
     /// A SWIM packet, from a datagram or, with `reliable`, from the stream.
@@ -644,8 +668,21 @@ impl Membership {
             false => waited_ms >= ALONE_WITHOUT_SEEDS_MS,
             true => waited_ms >= ALONE_WITH_SEEDS_MS && tried,
         };
+        if !member && self.seeded && tried && !self.seeds.is_empty() {
+            // All seeds answered, and none will ever take this node in.
+            let failed =
+                |seed: &SocketAddr| Some((*seed, self.failed.get(seed)?.difference.clone()?));
+            let differences: Vec<_> = self.seeds.iter().map_while(failed).collect();
+            if differences.len() == self.seeds.len() {
+                let (addr, difference) = differences[0].clone();
+                outbox.notice(Notice::Unfit { addr, difference });
+            }
+        }
         if !member && alone && self.seeded {
-            outbox.notice(Notice::Alone { seeds: self.seeds.clone() });
+            let failed =
+                |seed| self.failed.get(seed).map_or("no answer", |failed| failed.reason.as_str());
+            let seeds = self.seeds.iter().map(|seed| (*seed, failed(seed).to_owned())).collect();
+            outbox.notice(Notice::Alone { seeds });
         }
         if member || alone {
             self.open = true;
