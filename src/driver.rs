@@ -63,6 +63,7 @@ pub(crate) struct Running {
     pub(crate) id: NodeId,
     pub(crate) name: String,
     pub(crate) addr: SocketAddr,
+    pub(crate) listen_addr: SocketAddr,
     pub(crate) stage: watch::Receiver<Stage>,
     /// Why it ended, if it did so by itself.
     pub(crate) ended: Arc<OnceLock<EndError>>,
@@ -224,6 +225,7 @@ impl Driver {
             id,
             name,
             addr,
+            listen_addr: endpoint.local_addr(),
             stage: watch,
             ended: ended.clone(),
             stop,

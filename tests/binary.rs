@@ -252,6 +252,9 @@ fn nothing_is_open_to_other_hosts_without_a_secret() {
     let args = ["serve", "--listen", ":0", "--resp", "0.0.0.0:0", "--cluster-key-file", &key];
     let error = home.refused(1, &args);
     assert!(error.contains("--resp-password-file"), "{error}");
+    let args = ["--listen", "0.0.0.0:0", "--advertise", "127.0.0.1", "--cluster-key-file", &key];
+    let line = home.serve(&args).until_said("listens to peers on ");
+    assert!(line.contains("on 0.0.0.0:") && line.contains("(reached at 127.0.0.1:"), "{line}");
     let args = ["serve", "--listen", "0.0.0.0:0", "--resp", ":0", "--cluster-key-file", &key];
     assert!(home.refused(1, &args).contains("--advertise 10.0.0.1:7379"));
 }

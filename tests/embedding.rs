@@ -132,6 +132,12 @@ async fn limits_are_told_by_name() {
     let error = builder.clone().seed("no port").start().await.unwrap_err();
     assert!(matches!(error, StartError::Setting { name: "seed", .. }), "{error}");
 
+    let builder_at = |addr: &str| builder.clone().advertise(addr.parse().unwrap());
+    for addr in ["224.0.0.1:7379", "255.255.255.255:7379", "[ff02::1]:7379"] {
+        let error = builder_at(addr).start().await.unwrap_err();
+        assert!(matches!(error, StartError::Setting { name: "advertise", .. }), "{error}");
+    }
+
     let node = node("limits", None).await;
     let taken = Node::builder(key()).listen(node.addr()).start().await.unwrap_err();
     assert!(matches!(taken, StartError::Listen { addr, .. } if addr == node.addr()), "{taken}");

@@ -125,6 +125,11 @@ impl Node {
         self.running.addr
     }
 
+    /// Where it listens to peers, which may be a wildcard.
+    pub fn listen_addr(&self) -> SocketAddr {
+        self.running.listen_addr
+    }
+
     /// The default cache of the cluster: the one that Redis clients see as database 0.
     pub fn cache(&self) -> Cache {
         Cache { handle: self.running.handle.clone(), namespace: Namespace(0) }

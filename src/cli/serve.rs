@@ -60,7 +60,7 @@ pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
     let mut signals = Signals::install()?;
-    info!("node {} listens to peers on {}", node.name(), node.addr());
+    info!("node {} listens to peers on {}", node.name(), peers(&node));
     tokio::select! {
         opened = node.await_open() => opened?,
         _ = signals.next() => return Ok(signals.or_at_once(node.restart()).await),
@@ -70,7 +70,7 @@ async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
     let clients = Clients::serve(listener, &node, options)?;
     info!(
         "serving Redis clients on {addr}, peers on {} as {} ({})",
-        node.addr(),
+        peers(&node),
         node.name(),
         node.id()
     );
@@ -93,6 +93,14 @@ async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
         info!("stopped");
     }
     Ok(code)
+}
+
+/// Where a node listens, and where it is reached if that is elsewhere.
+fn peers(node: &Node) -> String {
+    match (node.listen_addr(), node.addr()) {
+        (listen, addr) if listen == addr => addr.to_string(),
+        (listen, addr) => format!("{listen} (reached at {addr})"),
+    }
 }
 
 /// The Redis clients of one node.
