@@ -12,13 +12,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::RngExt;
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::config::{Config, PEER_QUEUE_BYTES_MAX};
 use crate::error::{EndError, StartError};
 use crate::handle::{Handle, ReplyTo, Submission, Time};
 use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId};
-use crate::node::event::{Failure, Input, Notice, OpId, Output, Reply};
+use crate::node::event::{Input, Notice, OpId, Output, Reply};
 use crate::node::membership::Identity as Member;
 use crate::node::refused::Refused;
 use crate::node::{Node, Options};
@@ -38,6 +38,8 @@ const REPEAT_SECS: u64 = 60;
 const REPEATS_MAX: usize = 1024;
 /// The key under which complaints about names are remembered.
 const NAMES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::BROADCAST), 0);
+/// The key under which notices of this node's own lives are remembered.
+const LIVES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::BROADCAST), 1);
 /// How long a stopping node goes on for operations under way, in milliseconds.
 const DRAIN_MS: u64 = 1_500;
 /// How long the last frames are given to reach the peers.
@@ -125,6 +127,7 @@ struct Driver {
     resolving: bool,
     /// Of the seeds' names, some did not resolve the last time.
     unresolved: bool,
+    name: String,
     ended: Arc<OnceLock<EndError>>,
     stop: mpsc::Receiver<()>,
     stage: watch::Sender<Stage>,
@@ -223,7 +226,7 @@ impl Driver {
         let running = Running {
             handle: handle.clone(),
             id,
-            name,
+            name: name.clone(),
             addr,
             listen_addr: endpoint.local_addr(),
             stage: watch,
@@ -242,6 +245,7 @@ impl Driver {
             resolved: mpsc::channel(1),
             resolving: false,
             unresolved: false,
+            name,
             ended,
             stop: stopped,
             stage,
@@ -317,7 +321,7 @@ impl Driver {
         // No local answer any more: the others go on without this node from here.
         self.handle.shared().last_turn.store(0, Ordering::Release);
         for (_, caller) in self.waiting.callers.drain() {
-            caller.send(Reply::Failed(Failure::Stopping));
+            caller.send(Reply::Failed(self.handle.shared().end()));
         }
         // What was said last must have left before the links are closed over it.
         tokio::time::sleep(LAST_WORDS).await;
@@ -402,6 +406,9 @@ impl Driver {
                 }
                 self.turn(Input::DialFailed { addr, reason, difference: None });
             }
+            Event::Superseded { generation, addr } => {
+                self.turn(Input::Superseded { generation, addr });
+            }
             Event::Rejected { addr, another_key, reason } => {
                 if another_key && self.may_say(SocketAddr::new(addr.ip(), 0)) {
                     warn!("refused {addr}: it has another cluster key");
@@ -459,8 +466,21 @@ impl Driver {
             Notice::MemberSuspect(view) => info!("member {} is suspected", name(&view)),
             Notice::MemberRefuted(view) => info!("member {} answers again", name(&view)),
             Notice::MemberDown(view) => info!("member {} is down", name(&view)),
-            Notice::Rejoined(generation) => {
-                info!("was declared down meanwhile; back as generation {}", generation.0);
+            Notice::Rejoined(Generation(generation)) => match self.may_say(LIVES) {
+                true => info!("was declared down meanwhile; back as generation {generation}"),
+                false => debug!("back as generation {generation}"),
+            },
+            Notice::WentAbove(Generation(generation)) => match self.may_say(LIVES) {
+                true => info!(
+                    "a former life of this node is remembered with a later generation than the \
+                     clock gives now; going on as generation {generation}"
+                ),
+                false => debug!("going on as generation {generation}"),
+            },
+            Notice::Replaced { addr, .. } => {
+                let error = EndError::Replaced { name: self.name.clone(), addr };
+                error!("{error}; this one ends, since the others talk to that one");
+                self.end(error);
             }
             // A name that does not resolve now may lead to a node of the same kind later.
             Notice::Unfit { .. } if self.unresolved => {}
@@ -511,6 +531,8 @@ impl Driver {
         let shared = self.handle.shared();
         // From here on no local answer is given, either.
         shared.last_turn.store(0, Ordering::Release);
+        let replaced = matches!(error, EndError::Replaced { .. });
+        shared.replaced.store(replaced, Ordering::Release);
         let _ = self.ended.set(error);
     }
 

@@ -56,6 +56,15 @@ pub enum CacheError {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndError {
+    /// Another process was started under the node's name while it was a member. The others talk to
+    /// that one; what this one held is not lost to them.
+    #[error("another process runs as {name:?} at {addr}: give each node a name of its own")]
+    Replaced {
+        /// The name.
+        name: String,
+        /// Where the other process is.
+        addr: SocketAddr,
+    },
     /// Every seed belongs to a cluster with other constants than this node's configuration, and it
     /// had not joined any. The caller's fault.
     #[error("{problem}")]

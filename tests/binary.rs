@@ -386,6 +386,29 @@ fn a_node_that_shall_outlive_its_terminal_does() {
     assert_eq!(node.until_ended().code(), Some(0));
 }
 
+/// One that was stopped for long while another was started in its place, and goes on after it.
+#[test]
+fn a_process_that_was_replaced_ends_and_says_by_whom() {
+    let home = Home::new("replaced");
+    let first = home.serve(&["--name", "a"]);
+    let (resp, seed) = first.until_serving();
+    let mut older = home.serve(&["--name", "b", "--seed", &seed]);
+    older.until_serving();
+    until("two members", || alive(&home, &resp) == 2);
+    older.signal("-STOP");
+    let newer = home.serve(&["--name", "b", "--seed", &seed]);
+    let (newer_resp, newer_peers) = newer.until_serving();
+    until("the newer is a member", || alive(&home, &resp) == 2 && alive(&home, &newer_resp) == 2);
+    older.signal("-CONT");
+    assert_eq!(older.until_ended().code(), Some(1), "{}", older.said());
+    let line = older.until_said("ERROR");
+    assert!(line.contains(&format!("another process runs as \"b\" at {newer_peers}")), "{line}");
+    assert!(older.said().lines().filter(|line| line.starts_with("error: ")).count() == 1);
+    // The newer one does not notice, and neither does anybody else.
+    assert_eq!((alive(&home, &resp), alive(&home, &newer_resp)), (2, 2));
+    assert!(!newer.said().contains("another process") && !first.said().contains("b is down"));
+}
+
 #[test]
 fn a_node_that_fits_no_seed_is_told_with_both_values() {
     let home = Home::new("unfit");

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::driver::{Running, Stage};
-use crate::error::{CacheError, EndError, StartError};
+use crate::error::{CacheError, EndError, Failure, StartError};
 use crate::handle::Handle;
 use crate::node::event::{Command, Level, MemberView, Reply, Written};
 use crate::placement::NodeId;
@@ -193,6 +193,9 @@ impl Node {
     pub async fn members(&self) -> Result<Vec<MemberView>, CacheError> {
         match self.running.handle.ask(Command::Members).await {
             Ok(Reply::Members(members)) => Ok(members),
+            Ok(Reply::Failed(failure)) | Err(failure @ Failure::Replaced) => {
+                Err(CacheError::Failed(failure))
+            }
             _ => Err(CacheError::Stopped),
         }
     }
@@ -297,7 +300,9 @@ impl Cache {
         let command = Command::Key { key, operation, level, min: Version::ZERO };
         match self.handle.ask(command).await {
             Ok(Reply::Answer { answer, written }) => Ok((answer, written)),
-            Ok(Reply::Failed(failure)) => Err(CacheError::Failed(failure)),
+            Ok(Reply::Failed(failure)) | Err(failure @ Failure::Replaced) => {
+                Err(CacheError::Failed(failure))
+            }
             _ => Err(CacheError::Stopped),
         }
     }

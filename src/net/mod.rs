@@ -188,6 +188,14 @@ pub enum Event {
         /// Its words; from a peer, so trust nothing in it.
         reason: String,
     },
+    /// A peer closed a link since it is connected to a newer generation of this node: this is an old
+    /// life, or its generation was too low.
+    Superseded {
+        /// The generation connected there.
+        generation: Generation,
+        /// Where that one is, as the peer sees it.
+        addr: SocketAddr,
+    },
     /// An incoming connection came to nothing. Reported as far as there is room for it, because
     /// anybody can cause it.
     Rejected {

@@ -60,6 +60,13 @@ pub enum Input {
         /// Whether a constant of the cluster differs there.
         difference: Option<Difference>,
     },
+    /// A peer closed a link, since it is connected to a later life of this node.
+    Superseded {
+        /// Of which generation.
+        generation: Generation,
+        /// Where that one is, as the peer sees it.
+        addr: SocketAddr,
+    },
     /// The addresses that the seeds' names resolve to now.
     Seeds(Vec<SocketAddr>),
     /// Time has passed: [`super::Node::next_deadline`] is here.
@@ -231,6 +238,10 @@ pub enum Failure {
     /// The node is stopping.
     #[error("this node is stopping")]
     Stopping,
+    /// Another process runs under this node's name, so this one ends. What it acknowledged since the
+    /// other joined may be lost.
+    #[error("another process runs under this node's name, so this one ends")]
+    Replaced,
 }
 
 /// A member, as this node sees it.
@@ -325,6 +336,16 @@ pub enum Notice {
     MemberDown(MemberView),
     /// This node was taken for dead and is back under a new incarnation of its identity.
     Rejoined(Generation),
+    /// A former life of this node had a later generation than its clock says; it goes on above that
+    /// one.
+    WentAbove(Generation),
+    /// A later life of this node, which is not this process, is a member: this one ends.
+    Replaced {
+        /// Of which generation.
+        generation: Generation,
+        /// Where it is.
+        addr: SocketAddr,
+    },
     /// Every seed belongs to a cluster with other constants, and this node was no member yet.
     Unfit {
         /// One of them.

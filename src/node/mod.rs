@@ -264,11 +264,22 @@ impl Node {
                     self.outbox.notice(Notice::SeedFailed { addr, reason });
                 }
             }
+            // A node that stops is replaced as it should be.
+            Input::Superseded { .. } if self.stopping => {}
+            Input::Superseded { generation, addr } => {
+                let header = self.header();
+                self.membership.superseded(generation, addr, now, &mut self.outbox, header);
+            }
             Input::Seeds(seeds) => self.membership.set_seeds(seeds, now),
             Input::Tick => {}
             Input::Stop => self.stop(now),
         }
         self.settle(now);
+        if self.membership.is_replaced() {
+            // Without a goodbye, which would be taken for the other process'.
+            self.stopping = true;
+            self.coordinator.stopping = true;
+        }
         self.tick(now);
         self.settle(now);
     }
@@ -298,7 +309,11 @@ impl Node {
 
     fn on_command(&mut self, id: event::OpId, command: Command, now: Now) {
         if self.stopping {
-            return self.outbox.reply(id, Reply::Failed(event::Failure::Stopping));
+            let failure = match self.membership.is_replaced() {
+                true => event::Failure::Replaced,
+                false => event::Failure::Stopping,
+            };
+            return self.outbox.reply(id, Reply::Failed(failure));
         }
         match command {
             Command::Key { key, operation, level, min } => self.roles(now, |node, turn| {
