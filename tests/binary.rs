@@ -386,6 +386,39 @@ fn a_node_that_shall_outlive_its_terminal_does() {
     assert_eq!(node.until_ended().code(), Some(0));
 }
 
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let home = Home::new("full");
+    let node = home.serve(&[]);
+    let (resp, _) = node.until_serving();
+    assert!(home.run(&["set", "k", "v", "--connect", &resp]).status.success());
+    let run = |args: &[&str], out: Stdio| {
+        let child = home.command(args).stdout(out).stderr(Stdio::piped()).spawn().unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let connect = ["--connect", &resp];
+    for (args, code) in [
+        (vec!["key", "new", "--name", "prod"], 1),
+        (vec!["--help"], 1),
+        (vec!["serve", "--help"], 1),
+        (vec!["--version"], 1),
+        ([&["set", "k", "v"][..], &connect].concat(), 1),
+        ([&["members"][..], &connect].concat(), 1),
+        ([&["get", "k"][..], &connect].concat(), 2),
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = run(&args, full.into());
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        let told = stderr(&output);
+        assert!(told.starts_with("error: cannot write to standard output: "), "{args:?}: {told}");
+        // Whoever reads no more has had enough.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = run(&args, writer.into());
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
 /// One that was stopped for long while another was started in its place, and goes on after it.
 #[test]
 fn a_process_that_was_replaced_ends_and_says_by_whom() {

@@ -121,7 +121,7 @@ impl Demo {
             clients.push(Clients::serve(listener, node, ListenerOptions::default())?);
             addrs.push(addr);
         }
-        output::print(guide(&nodes, &addrs).as_bytes());
+        output::print(guide(&nodes, &addrs).as_bytes())?;
         let over = async {
             match self.duration {
                 Some(duration) => tokio::time::sleep(duration).await,

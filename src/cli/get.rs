@@ -38,7 +38,7 @@ impl Get {
         match self.connect.client()?.ask(&[b"GET", self.key.as_bytes()])? {
             Reply::Text(mut value) => {
                 value.push(b'\n');
-                output::print(&value);
+                output::print(&value)?;
                 Ok(ExitCode::SUCCESS)
             }
             // As redis-cli shows it, but not where a script would take it for a value.

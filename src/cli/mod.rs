@@ -79,21 +79,35 @@ enum Verb {
     Del(del::Del),
 }
 
+impl Verb {
+    fn run(self) -> Outcome {
+        match self {
+            Verb::Serve(serve) => serve.run(),
+            Verb::Demo(demo) => demo.run(),
+            Verb::Key(key) => key.run(),
+            Verb::Status(status) => status.run(),
+            Verb::Members(members) => members.run(),
+            Verb::Explain(explain) => explain.run(),
+            Verb::Get(get) => get.run(),
+            Verb::Set(set) => set.run(),
+            Verb::Del(del) => del.run(),
+        }
+    }
+}
+
 /// What a verb comes to, unless it fails.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 /// Runs the binary.
 pub fn run() -> ExitCode {
-    let outcome = match Cli::parse().verb {
-        Verb::Serve(serve) => serve.run(),
-        Verb::Demo(demo) => demo.run(),
-        Verb::Key(key) => key.run(),
-        Verb::Status(status) => status.run(),
-        Verb::Members(members) => members.run(),
-        Verb::Explain(explain) => explain.run(),
-        Verb::Get(get) => get.run(),
-        Verb::Set(set) => set.run(),
-        Verb::Del(del) => del.run(),
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => cli.verb.run(),
+        // Help that was asked for is a result like any other.
+        Err(help) if !help.use_stderr() => match output::print_help(&help) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => Err(error.into()),
+        },
+        Err(wrong) => wrong.exit(),
     };
     outcome.unwrap_or_else(|error| {
         output::complain(&format!("error: {error}"));
