@@ -30,7 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .max_memory(64 << 20)
         .start()
         .await?;
-    tokio::time::timeout(Duration::from_secs(10), node.await_ready()).await?;
+    tokio::time::timeout(Duration::from_secs(10), node.await_ready()).await??;
     println!("{} is ready; the members are:", node.name());
     for member in node.members().await? {
         println!("  {} at {}, {}", member.name, member.addr, member.state.word());

@@ -111,6 +111,14 @@ impl Config {
                 format!("is {} bytes; the least is 1 MiB", self.max_memory),
             );
         }
+        for (name, addr) in [("listen", Some(self.listen)), ("advertise", self.advertise)] {
+            if let Some(addr) = addr.filter(|addr| is_of_many(addr.ip())) {
+                return setting(
+                    name,
+                    format!("is {}, an address of many: give one of this host's own", addr.ip()),
+                );
+            }
+        }
         let advertised = self.advertise.unwrap_or(self.listen);
         if advertised.ip().is_unspecified() {
             return setting(
@@ -143,5 +151,13 @@ impl Config {
     /// The longest value this node takes, in bytes.
     pub(crate) fn value_limit(&self) -> usize {
         self.value_bytes_max.min(VALUE_BYTES_MAX).min(self.max_memory / 16)
+    }
+}
+
+/// Whether packets to it go to more than one host, in which case no QUIC connection comes about.
+fn is_of_many(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_multicast(),
     }
 }

@@ -5,21 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use rand::RngExt;
 use tokio::sync::{mpsc, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::config::{Config, PEER_QUEUE_BYTES_MAX};
-use crate::error::StartError;
+use crate::error::{EndError, StartError};
 use crate::handle::{Handle, ReplyTo, Submission, Time};
 use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId};
-use crate::node::event::{Failure, Input, Notice, OpId, Output, Reply};
+use crate::node::event::{Input, Notice, OpId, Output, Reply};
 use crate::node::membership::Identity as Member;
+use crate::node::refused::Refused;
 use crate::node::{Node, Options};
 use crate::placement::{Generation, NodeId, Zone};
 use crate::store::{Clock, Store, StoreOptions, Writer};
@@ -37,6 +38,8 @@ const REPEAT_SECS: u64 = 60;
 const REPEATS_MAX: usize = 1024;
 /// The key under which complaints about names are remembered.
 const NAMES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::BROADCAST), 0);
+/// The key under which notices of this node's own lives are remembered.
+const LIVES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::BROADCAST), 1);
 /// How long a stopping node goes on for operations under way, in milliseconds.
 const DRAIN_MS: u64 = 1_500;
 /// How long the last frames are given to reach the peers.
@@ -62,7 +65,10 @@ pub(crate) struct Running {
     pub(crate) id: NodeId,
     pub(crate) name: String,
     pub(crate) addr: SocketAddr,
+    pub(crate) listen_addr: SocketAddr,
     pub(crate) stage: watch::Receiver<Stage>,
+    /// Why it ended, if it did so by itself.
+    pub(crate) ended: Arc<OnceLock<EndError>>,
     stop: mpsc::Sender<()>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -119,6 +125,10 @@ struct Driver {
     seeds: Vec<String>,
     resolved: (mpsc::Sender<Resolved>, mpsc::Receiver<Resolved>),
     resolving: bool,
+    /// Of the seeds' names, some did not resolve the last time.
+    unresolved: bool,
+    name: String,
+    ended: Arc<OnceLock<EndError>>,
     stop: mpsc::Receiver<()>,
     stage: watch::Sender<Stage>,
     links: BTreeMap<LinkId, SocketAddr>,
@@ -212,8 +222,18 @@ impl Driver {
         endpoint.set_hello(node.hello());
         let (stop, stopped) = mpsc::channel(1);
         let (stage, watch) = watch::channel(Stage::Joining);
-        let running =
-            Running { handle: handle.clone(), id, name, addr, stage: watch, stop, thread: None };
+        let ended = Arc::new(OnceLock::new());
+        let running = Running {
+            handle: handle.clone(),
+            id,
+            name: name.clone(),
+            addr,
+            listen_addr: endpoint.local_addr(),
+            stage: watch,
+            ended: ended.clone(),
+            stop,
+            thread: None,
+        };
         let mut driver = Driver {
             node,
             endpoint,
@@ -224,6 +244,9 @@ impl Driver {
             seeds: config.seeds,
             resolved: mpsc::channel(1),
             resolving: false,
+            unresolved: false,
+            name,
+            ended,
             stop: stopped,
             stage,
             links: BTreeMap::new(),
@@ -256,6 +279,7 @@ impl Driver {
                 }
                 Some((addrs, failed)) = self.resolved.1.recv() => {
                     self.resolving = false;
+                    self.unresolved = !failed.is_empty();
                     // One complaint a minute for all names, under an address that nobody has.
                     if !failed.is_empty() && self.may_say(NAMES) {
                         warn!("cannot resolve seeds ({}); going on trying", failed.join("; "));
@@ -285,6 +309,9 @@ impl Driver {
                 self.turn(Input::Command { id, command });
             }
             self.perform();
+            if self.ended.get().is_some() {
+                break;
+            }
             if let Some(until) = stopping
                 && (self.waiting.callers.is_empty() || self.time.mono() >= until)
             {
@@ -294,7 +321,7 @@ impl Driver {
         // No local answer any more: the others go on without this node from here.
         self.handle.shared().last_turn.store(0, Ordering::Release);
         for (_, caller) in self.waiting.callers.drain() {
-            caller.send(Reply::Failed(Failure::Stopping));
+            caller.send(Reply::Failed(self.handle.shared().end()));
         }
         // What was said last must have left before the links are closed over it.
         tokio::time::sleep(LAST_WORDS).await;
@@ -324,12 +351,18 @@ impl Driver {
                         self.links.insert(link, addr);
                         self.endpoint.accept(link, generation);
                     }
-                    Err(reason) => {
-                        let reason = reason.to_string();
+                    Err(refused) => {
                         if self.may_say(addr) {
-                            warn!(%addr, "refused a node: {reason}");
+                            warn!("refused the node at {addr}: {refused}");
                         }
-                        self.endpoint.refuse(link, REFUSED, &reason);
+                        self.endpoint.refuse(link, REFUSED, &refused.for_the_other());
+                        let reason = refused.to_string();
+                        let difference = match refused {
+                            Refused::Constant(difference) => Some(difference),
+                            _ => None,
+                        };
+                        // Whoever dialed: the address was tried.
+                        self.turn(Input::DialFailed { addr, reason, difference });
                     }
                 }
                 while self.links.len() > 8192 {
@@ -365,7 +398,16 @@ impl Driver {
                     }
                 }
                 let reason = error.to_string();
-                self.turn(Input::DialFailed { addr, reason, foreign: foreign || refused });
+                self.turn(Input::DialFailed { addr, reason, difference: None });
+            }
+            Event::Refused { addr, reason } => {
+                if self.may_say(addr) {
+                    warn!("the node at {addr} cannot join: {reason}");
+                }
+                self.turn(Input::DialFailed { addr, reason, difference: None });
+            }
+            Event::Superseded { generation, addr } => {
+                self.turn(Input::Superseded { generation, addr });
             }
             Event::Rejected { addr, another_key, reason } => {
                 if another_key && self.may_say(SocketAddr::new(addr.ip(), 0)) {
@@ -424,13 +466,36 @@ impl Driver {
             Notice::MemberSuspect(view) => info!("member {} is suspected", name(&view)),
             Notice::MemberRefuted(view) => info!("member {} answers again", name(&view)),
             Notice::MemberDown(view) => info!("member {} is down", name(&view)),
-            Notice::Rejoined(generation) => {
-                info!("was declared down meanwhile; back as generation {}", generation.0);
+            Notice::Rejoined(Generation(generation)) => match self.may_say(LIVES) {
+                true => info!("was declared down meanwhile; back as generation {generation}"),
+                false => debug!("back as generation {generation}"),
+            },
+            Notice::WentAbove(Generation(generation)) => match self.may_say(LIVES) {
+                true => info!(
+                    "a former life of this node is remembered with a later generation than the \
+                     clock gives now; going on as generation {generation}"
+                ),
+                false => debug!("going on as generation {generation}"),
+            },
+            Notice::Replaced { addr, .. } => {
+                let error = EndError::Replaced { name: self.name.clone(), addr };
+                error!("{error}; this one ends, since the others talk to that one");
+                self.end(error);
+            }
+            // A name that does not resolve now may lead to a node of the same kind later.
+            Notice::Unfit { .. } if self.unresolved => {}
+            Notice::Unfit { addr, difference } => {
+                let problem = format!(
+                    "{}; it is the same on every node of a cluster",
+                    difference.told(&format!("the node at {addr}"))
+                );
+                self.end(EndError::Unfit { setting: difference.setting(), problem });
             }
             Notice::Alone { seeds } => {
-                let seeds: Vec<_> = seeds.iter().map(ToString::to_string).collect();
-                let seeds = if seeds.is_empty() { "by name".to_owned() } else { seeds.join(", ") };
-                warn!("no seed answers ({seeds}): serving alone, and going on trying");
+                let seeds: Vec<_> =
+                    seeds.iter().map(|(addr, reason)| format!("{addr}: {reason}")).collect();
+                let seeds = if seeds.is_empty() { "by name".to_owned() } else { seeds.join("; ") };
+                warn!("no seed takes this node in ({seeds}): serving alone, and going on trying");
             }
             Notice::Open => {
                 self.stage.send_replace(Stage::Open);
@@ -459,6 +524,16 @@ impl Driver {
                 warn!("the wall clock leads by {lead_ms} ms, and no majority of the peers agrees");
             }
         }
+    }
+
+    /// The node ends by itself; the loop sees it after this turn.
+    fn end(&self, error: EndError) {
+        let shared = self.handle.shared();
+        // From here on no local answer is given, either.
+        shared.last_turn.store(0, Ordering::Release);
+        let replaced = matches!(error, EndError::Replaced { .. });
+        shared.replaced.store(replaced, Ordering::Release);
+        let _ = self.ended.set(error);
     }
 
     /// Whether it is time to say something about that address again.

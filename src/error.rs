@@ -51,3 +51,31 @@ pub enum CacheError {
     #[error("the node has stopped")]
     Stopped,
 }
+
+/// Why a node ended by itself.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndError {
+    /// Another process was started under the node's name while it was a member. The others talk to
+    /// that one; what this one held is not lost to them.
+    #[error("another process runs as {name:?} at {addr}: give each node a name of its own")]
+    Replaced {
+        /// The name.
+        name: String,
+        /// Where the other process is.
+        addr: SocketAddr,
+    },
+    /// Every seed belongs to a cluster with other constants than this node's configuration, and it
+    /// had not joined any. The caller's fault.
+    #[error("{problem}")]
+    Unfit {
+        /// The setting, as [`crate::Config`] calls it; `None` where the versions of the program are
+        /// too far apart.
+        setting: Option<&'static str>,
+        /// Both values.
+        problem: String,
+    },
+    /// Its socket or its thread is gone.
+    #[error("the node has stopped")]
+    Stopped,
+}

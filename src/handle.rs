@@ -112,7 +112,19 @@ pub(crate) struct Shared {
     pub(crate) last_turn: AtomicU64,
     pub(crate) ready: AtomicBool,
     pub(crate) changed: Notify,
+    /// Another process runs under this node's name, and this one has ended.
+    pub(crate) replaced: AtomicBool,
     submissions: mpsc::Sender<Submission>,
+}
+
+impl Shared {
+    /// Why commands are not answered any more.
+    pub(crate) fn end(&self) -> Failure {
+        match self.replaced.load(Ordering::Acquire) {
+            true => Failure::Replaced,
+            false => Failure::Stopping,
+        }
+    }
 }
 
 /// A handle on a running node.
@@ -142,6 +154,7 @@ impl Handle {
             last_turn: AtomicU64::new(time.mono().0),
             ready: AtomicBool::new(false),
             changed: Notify::new(),
+            replaced: AtomicBool::new(false),
             submissions,
         });
         (Handle { shared }, receiver)
@@ -190,7 +203,7 @@ impl Handle {
         while !batch.is_empty() {
             let count = batch.len().min(SUBMISSIONS_MAX / 4);
             let permits = self.shared.submissions.reserve_many(count).await;
-            let permits = permits.map_err(|_| Failure::Stopping)?;
+            let permits = permits.map_err(|_| self.shared.end())?;
             for (permit, submission) in permits.zip(batch.drain(..count)) {
                 permit.send(submission);
             }
@@ -203,8 +216,8 @@ impl Handle {
         let (caller, answer) = oneshot::channel();
         let submission = Submission { command, reply_to: ReplyTo::Caller(caller) };
         let sent = self.shared.submissions.send(submission).await;
-        sent.map_err(|_| Failure::Stopping)?;
-        answer.await.map_err(|_| Failure::Stopping)
+        sent.map_err(|_| self.shared.end())?;
+        answer.await.map_err(|_| self.shared.end())
     }
 
     /// Whether this node has all of what it owns.

@@ -16,7 +16,7 @@
 //! let one = Node::builder(key.clone()).name("one").listen(listen).start().await?;
 //! let seed = one.addr().to_string();
 //! let two = Node::builder(key).name("two").listen(listen).seed(seed).start().await?;
-//! two.await_ready().await;
+//! two.await_ready().await?;
 //!
 //! one.cache().insert("greeting", "hello", Some(Duration::from_secs(60))).await?;
 //! assert_eq!(two.cache().get("greeting").await?.as_deref(), Some(&b"hello"[..]));
@@ -154,7 +154,7 @@ pub mod tls;
 
 pub use api::{Builder, Cache, Node};
 pub use config::Config;
-pub use error::{CacheError, Failure, StartError};
+pub use error::{CacheError, EndError, Failure, StartError};
 pub use node::event::{Level, MemberState, MemberView, Written};
 pub use placement::{Generation, NodeId, PartitionCount, Zone};
 pub use store::{Hlc, Stamp, Version, Writer};

@@ -137,6 +137,8 @@ impl ClusterKey {
     /// As [`parse`](Self::parse); [`KeyError::SecondKey`] if another line follows the key (reserved
     /// for the rotation of keys).
     pub fn parse_file_text(text: &str) -> Result<ClusterKey, KeyError> {
+        // Some editors begin a file with a byte order mark, and none shows it.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut lines =
             text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let key = ClusterKey::parse(lines.next().ok_or(KeyError::Empty)?)?;

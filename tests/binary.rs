@@ -184,7 +184,9 @@ fn wrong_usage_is_told_by_flag() {
     assert!(home.refused(2, &["set", "k", "v", "--ttl", "10"]).contains("10s"));
     assert!(home.refused(2, &["serve", "--cluster-key", "chk1-x"]).contains("--cluster-key"));
     assert!(home.refused(1, &["key", "new", "--name", "No Good"]).contains("--name"));
-    assert!(home.refused(1, &["get", "k", "--connect", "127.0.0.1:1"]).contains("127.0.0.1:1"));
+    assert!(home.refused(1, &["del", "k", "--connect", "127.0.0.1:1"]).contains("127.0.0.1:1"));
+    // 1 is for what is not there.
+    assert!(home.refused(2, &["get", "k", "--connect", "127.0.0.1:1"]).contains("127.0.0.1:1"));
     let long = "x".repeat(65);
     assert!(home.refused(1, &["serve", "--resp", ":0", "--name", &long]).contains("--name: "));
 }
@@ -208,6 +210,15 @@ fn a_wrong_configuration_is_told_by_file_and_line() {
     let output = home.command(&["serve"]).env("CHICKADEE_WEIGHT", "heavy").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("error: CHICKADEE_WEIGHT: "), "{}", stderr(&output));
+    for (verb, code) in [("serve", 1), ("members", 1), ("status", 1)] {
+        let output = home.command(&[verb]).env("CHICKADEE_CONECT", ":6380").output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{verb}");
+        assert!(stderr(&output).contains("did you mean CHICKADEE_CONNECT?"), "{}", stderr(&output));
+    }
+    let error = home.refused(1, &["serve", "--config", "/dev/zero"]);
+    assert!(error.contains("/dev/zero: longer than"), "{error}");
+    let error = serve("seed = [1, 2]\n");
+    assert!(error.contains("node.toml:1: `seed` is a number"), "{error}");
 }
 
 #[test]
@@ -241,6 +252,9 @@ fn nothing_is_open_to_other_hosts_without_a_secret() {
     let args = ["serve", "--listen", ":0", "--resp", "0.0.0.0:0", "--cluster-key-file", &key];
     let error = home.refused(1, &args);
     assert!(error.contains("--resp-password-file"), "{error}");
+    let args = ["--listen", "0.0.0.0:0", "--advertise", "127.0.0.1", "--cluster-key-file", &key];
+    let line = home.serve(&args).until_said("listens to peers on ");
+    assert!(line.contains("on 0.0.0.0:") && line.contains("(reached at 127.0.0.1:"), "{line}");
     let args = ["serve", "--listen", "0.0.0.0:0", "--resp", ":0", "--cluster-key-file", &key];
     assert!(home.refused(1, &args).contains("--advertise 10.0.0.1:7379"));
 }
@@ -259,7 +273,7 @@ fn clients_give_the_password_or_are_refused() {
     let got = get.env("CHICKADEE_RESP_PASSWORD", "open sesame").output().unwrap();
     assert_eq!(stdout(&got), "v\n");
     let wrong = get.env("CHICKADEE_RESP_PASSWORD", "close sesame").output().unwrap();
-    assert_eq!(wrong.status.code(), Some(1));
+    assert_eq!(wrong.status.code(), Some(2));
 }
 
 #[test]
@@ -326,7 +340,7 @@ fn a_node_with_another_key_stays_outside() {
 #[test]
 fn a_signal_ends_in_order_and_a_second_one_at_once() {
     let home = Home::new("signals");
-    for signal in ["-TERM", "-INT"] {
+    for signal in ["-TERM", "-INT", "-HUP"] {
         let mut node = home.serve(&[]);
         node.until_serving();
         let start = Instant::now();
@@ -352,6 +366,101 @@ fn a_signal_ends_in_order_and_a_second_one_at_once() {
         status.code() == Some(130)
     });
     assert!(hurried, "a second signal does not end it at once");
+}
+
+#[test]
+fn a_node_that_shall_outlive_its_terminal_does() {
+    let home = Home::new("nohup");
+    let script = format!(
+        "trap '' HUP; exec {} serve --listen :0 --resp :0",
+        env!("CARGO_BIN_EXE_chickadee")
+    );
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).env_clear().env("HOME", &home.0).stdin(Stdio::null());
+    let mut node = Process::start(command);
+    let (resp, _) = node.until_serving();
+    node.signal("-HUP");
+    assert!(home.run(&["set", "k", "v", "--connect", &resp]).status.success());
+    assert!(!node.said().contains("stopping"));
+    node.signal("-TERM");
+    assert_eq!(node.until_ended().code(), Some(0));
+}
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    let home = Home::new("full");
+    let node = home.serve(&[]);
+    let (resp, _) = node.until_serving();
+    assert!(home.run(&["set", "k", "v", "--connect", &resp]).status.success());
+    let run = |args: &[&str], out: Stdio| {
+        let child = home.command(args).stdout(out).stderr(Stdio::piped()).spawn().unwrap();
+        child.wait_with_output().unwrap()
+    };
+    let connect = ["--connect", &resp];
+    for (args, code) in [
+        (vec!["key", "new", "--name", "prod"], 1),
+        (vec!["--help"], 1),
+        (vec!["serve", "--help"], 1),
+        (vec!["--version"], 1),
+        ([&["set", "k", "v"][..], &connect].concat(), 1),
+        ([&["members"][..], &connect].concat(), 1),
+        ([&["get", "k"][..], &connect].concat(), 2),
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = run(&args, full.into());
+        assert_eq!(output.status.code(), Some(code), "{args:?}");
+        let told = stderr(&output);
+        assert!(told.starts_with("error: cannot write to standard output: "), "{args:?}: {told}");
+        // Whoever reads no more has had enough.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = run(&args, writer.into());
+        assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""), "{args:?}");
+    }
+}
+
+/// One that was stopped for long while another was started in its place, and goes on after it.
+#[test]
+fn a_process_that_was_replaced_ends_and_says_by_whom() {
+    let home = Home::new("replaced");
+    let first = home.serve(&["--name", "a"]);
+    let (resp, seed) = first.until_serving();
+    let mut older = home.serve(&["--name", "b", "--seed", &seed]);
+    older.until_serving();
+    until("two members", || alive(&home, &resp) == 2);
+    older.signal("-STOP");
+    let newer = home.serve(&["--name", "b", "--seed", &seed]);
+    let (newer_resp, newer_peers) = newer.until_serving();
+    until("the newer is a member", || alive(&home, &resp) == 2 && alive(&home, &newer_resp) == 2);
+    older.signal("-CONT");
+    assert_eq!(older.until_ended().code(), Some(1), "{}", older.said());
+    let line = older.until_said("ERROR");
+    assert!(line.contains(&format!("another process runs as \"b\" at {newer_peers}")), "{line}");
+    assert!(older.said().lines().filter(|line| line.starts_with("error: ")).count() == 1);
+    // The newer one does not notice, and neither does anybody else.
+    assert_eq!((alive(&home, &resp), alive(&home, &newer_resp)), (2, 2));
+    assert!(!newer.said().contains("another process") && !first.said().contains("b is down"));
+}
+
+#[test]
+fn a_node_that_fits_no_seed_is_told_with_both_values() {
+    let home = Home::new("unfit");
+    let node = home.serve(&["--name", "a"]);
+    let (resp, seed) = node.until_serving();
+    let start = Instant::now();
+    let args = ["serve", "--name", "b", "--replicas", "2", "--listen", ":0", "--resp", ":0"];
+    let unfit = [&args[..], &["--seed", &seed]].concat();
+    let error = home.refused(1, &unfit);
+    let told = format!("error: --replicas: this node keeps 2 replicas, the node at {seed} keeps 3");
+    assert!(error.contains(&told), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(3), "not at once: {:?}", start.elapsed());
+    node.until_said("this node keeps 3 replicas, that node keeps 2");
+    // Another seed may be of its kind, and not be up yet.
+    let waiting = home.serve(&["--name", "c", "--replicas", "2", "--seed", &seed, "--seed", ":1"]);
+    waiting.until_serving();
+    let line = waiting.until_said("serving alone");
+    assert!(line.contains("this node keeps 2 replicas, that node keeps 3"), "{line}");
+    assert_eq!(alive(&home, &resp), 1);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chickadee::{CacheError, ClusterKey, MemberState, Node, StartError};
+use chickadee::{CacheError, ClusterKey, EndError, Failure, MemberState, Node, StartError};
 
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
@@ -21,7 +21,7 @@ async fn node(name: &str, seed: Option<&Node>) -> Node {
 
 async fn ready(node: &Node) {
     let ready = tokio::time::timeout(WAIT_MAX, node.await_ready()).await;
-    ready.unwrap_or_else(|_| panic!("{} is not ready in time", node.name()));
+    ready.unwrap_or_else(|_| panic!("{} is not ready in time", node.name())).unwrap();
 }
 
 async fn alive(node: &Node) -> usize {
@@ -132,6 +132,12 @@ async fn limits_are_told_by_name() {
     let error = builder.clone().seed("no port").start().await.unwrap_err();
     assert!(matches!(error, StartError::Setting { name: "seed", .. }), "{error}");
 
+    let builder_at = |addr: &str| builder.clone().advertise(addr.parse().unwrap());
+    for addr in ["224.0.0.1:7379", "255.255.255.255:7379", "[ff02::1]:7379"] {
+        let error = builder_at(addr).start().await.unwrap_err();
+        assert!(matches!(error, StartError::Setting { name: "advertise", .. }), "{error}");
+    }
+
     let node = node("limits", None).await;
     let taken = Node::builder(key()).listen(node.addr()).start().await.unwrap_err();
     assert!(matches!(taken, StartError::Listen { addr, .. } if addr == node.addr()), "{taken}");
@@ -141,4 +147,32 @@ async fn limits_are_told_by_name() {
     let large = cache.insert("k", vec![0; 2 << 20], None).await;
     assert!(matches!(large, Err(CacheError::ValueTooLarge { .. })), "{large:?}");
     node.restart().await;
+}
+
+/// The others talk to the process that was started last. The one before must not go on serving what
+/// it holds, nor acknowledge what nobody hears of.
+#[tokio::test]
+async fn of_two_nodes_with_one_name_the_older_ends() {
+    let one = node("one", None).await;
+    let older = node("two", Some(&one)).await;
+    ready(&older).await;
+    until_alive(&one, 2).await;
+    let newer = node("two", Some(&one)).await;
+    let end = tokio::time::timeout(WAIT_MAX, older.await_end()).await.expect("it ends");
+    let replaced = EndError::Replaced { name: "two".to_owned(), addr: newer.addr() };
+    assert_eq!(end, replaced);
+    assert!(end.to_string().contains("another process runs as \"two\" at 127.0.0.1:"), "{end}");
+    assert_eq!(older.cache().get("k").await, Err(CacheError::Failed(Failure::Replaced)));
+    let written = older.cache().insert("k", "v", None).await;
+    assert_eq!(written, Err(CacheError::Failed(Failure::Replaced)));
+    assert_eq!(older.await_ready().await, Err(replaced));
+    ready(&newer).await;
+    until_alive(&one, 2).await;
+    newer.cache().insert("k", "v", None).await.unwrap();
+    assert_eq!(one.cache().get("k").await.unwrap().as_deref(), Some(&b"v"[..]));
+    // What is left of the older one says no goodbye in the name of the newer.
+    older.restart().await;
+    assert_eq!((alive(&one).await, alive(&newer).await), (2, 2));
+    newer.restart().await;
+    one.restart().await;
 }

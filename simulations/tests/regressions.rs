@@ -3,6 +3,7 @@
 //! A seed names a run of one commit: when the harness draws differently, its story may no longer
 //! come up in it. The rule that was missing is tested where it stands; this list is the memory.
 
+use simulations::plan::{Fault, Timed};
 use simulations::run::run;
 use simulations::scenarios;
 use simulations::trace::Trace;
@@ -68,4 +69,23 @@ fn a_silence_is_waited_for_once() {
 #[test]
 fn a_new_life_is_asked_again() {
     holds("kill", &[135]);
+}
+
+/// A node that was killed came back with its clock set back: it took the next generation each time
+/// somebody told it that it was dead, one millisecond of hours, and was no member meanwhile.
+#[test]
+fn a_clock_set_back_before_a_restart_keeps_nobody_out() {
+    let scenario = scenarios::find("kill").expect("a scenario of that name");
+    for (seed, by_ms) in [(1, -30_000), (2, -3_600_000), (3, -3_600_000)] {
+        let mut plan = scenario.plan(seed, None);
+        let killed = plan.faults.iter().find_map(|fault| match fault.what {
+            Fault::Crash { node } => Some((fault.at_ms, node)),
+            _ => None,
+        });
+        let (at_ms, node) = killed.expect("somebody is killed");
+        let place = plan.faults.partition_point(|fault| fault.at_ms <= at_ms);
+        plan.faults.insert(place, Timed { at_ms, what: Fault::Clock { node, by_ms } });
+        let outcome = run(&plan, Trace::default());
+        assert_eq!(outcome.violation, None, "kill seed {seed}");
+    }
 }

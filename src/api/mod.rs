@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::config::Config;
 use crate::driver::{Running, Stage};
-use crate::error::{CacheError, StartError};
+use crate::error::{CacheError, EndError, Failure, StartError};
 use crate::handle::Handle;
 use crate::node::event::{Command, Level, MemberView, Reply, Written};
 use crate::placement::NodeId;
@@ -125,6 +125,11 @@ impl Node {
         self.running.addr
     }
 
+    /// Where it listens to peers, which may be a wildcard.
+    pub fn listen_addr(&self) -> SocketAddr {
+        self.running.listen_addr
+    }
+
     /// The default cache of the cluster: the one that Redis clients see as database 0.
     pub fn cache(&self) -> Cache {
         Cache { handle: self.running.handle.clone(), namespace: Namespace(0) }
@@ -137,22 +142,44 @@ impl Node {
 
     /// Waits until the node is a member of a cluster, or knows that it is alone. Then its doors may
     /// open: it answers, though it may still be fetching what it owns.
-    pub async fn await_open(&self) {
+    ///
+    /// # Errors
+    /// If the node has ended by itself.
+    pub async fn await_open(&self) -> Result<(), EndError> {
         let mut stage = self.running.stage.clone();
-        let _ = stage.wait_for(|stage| *stage != Stage::Joining).await;
+        match stage.wait_for(|stage| *stage != Stage::Joining).await {
+            Ok(stage) if *stage == Stage::Open => Ok(()),
+            _ => Err(self.end()),
+        }
+    }
+
+    /// Waits until the node ends by itself, and tells why. A node does so when it was replaced, and
+    /// when it cannot be a member of the cluster it was told to join.
+    pub async fn await_end(&self) -> EndError {
+        let mut stage = self.running.stage.clone();
+        let _ = stage.wait_for(|stage| *stage == Stage::Stopped).await;
+        self.end()
+    }
+
+    fn end(&self) -> EndError {
+        self.running.ended.get().cloned().unwrap_or(EndError::Stopped)
     }
 
     /// Waits until the node has all of what it owns. For an orchestrator: only then restart the
     /// next node.
-    pub async fn await_ready(&self) {
-        self.await_open().await;
+    ///
+    /// # Errors
+    /// If the node has ended by itself: it will not be ready any more.
+    pub async fn await_ready(&self) -> Result<(), EndError> {
+        self.await_open().await?;
         let shared = self.running.handle.shared();
         loop {
             let changed = shared.changed.notified();
-            // A node that has ended will not be ready any more.
-            let ended = *self.running.stage.borrow() == Stage::Stopped;
-            if ended || self.running.handle.is_ready() {
-                return;
+            if *self.running.stage.borrow() == Stage::Stopped {
+                return Err(self.end());
+            }
+            if self.running.handle.is_ready() {
+                return Ok(());
             }
             // In case the change came between the two lines above.
             let _ = tokio::time::timeout(Duration::from_millis(50), changed).await;
@@ -162,10 +189,13 @@ impl Node {
     /// The members that this node knows, itself first.
     ///
     /// # Errors
-    /// [`CacheError::Stopped`].
+    /// If the node has stopped.
     pub async fn members(&self) -> Result<Vec<MemberView>, CacheError> {
         match self.running.handle.ask(Command::Members).await {
             Ok(Reply::Members(members)) => Ok(members),
+            Ok(Reply::Failed(failure)) | Err(failure @ Failure::Replaced) => {
+                Err(CacheError::Failed(failure))
+            }
             _ => Err(CacheError::Stopped),
         }
     }
@@ -270,7 +300,9 @@ impl Cache {
         let command = Command::Key { key, operation, level, min: Version::ZERO };
         match self.handle.ask(command).await {
             Ok(Reply::Answer { answer, written }) => Ok((answer, written)),
-            Ok(Reply::Failed(failure)) => Err(CacheError::Failed(failure)),
+            Ok(Reply::Failed(failure)) | Err(failure @ Failure::Replaced) => {
+                Err(CacheError::Failed(failure))
+            }
             _ => Err(CacheError::Stopped),
         }
     }

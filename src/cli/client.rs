@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::credentials;
 use super::reply::{self, Reply, ReplyError};
 use super::settings::{Address, address, environment};
+use super::variables;
 
 /// How long a connection may take to come about.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -59,6 +60,7 @@ pub(super) enum ClientError {
 impl Connect {
     /// Connects, and gives the password if there is one.
     pub(super) fn client(self) -> Result<Client, Box<dyn std::error::Error>> {
+        variables::check()?;
         let file = self.resp_password_file.as_deref();
         let password = credentials::client_password(file, "--resp-password-file", &environment)?;
         let address = self.connect;

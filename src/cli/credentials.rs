@@ -7,14 +7,15 @@
 //! part of a secret.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tracing::warn;
 
+use super::input::{self, Content};
 use super::settings::{Environment, Origin, Settings};
 use crate::ClusterKey;
 use crate::tls::KeyError;
@@ -212,14 +213,8 @@ fn key_file(path: &Path, origin: &str) -> Result<ClusterKey, CredentialError> {
 }
 
 fn secret_file(path: &Path, origin: &str) -> Result<String, CredentialError> {
-    let read = || {
-        let file = fs::File::open(path)?;
-        let mode = file.metadata()?.permissions().mode();
-        let mut text = Vec::new();
-        file.take(SECRET_FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
-        Ok((mode, text))
-    };
-    let (mode, text) = read().map_err(|source| CredentialError::Read {
+    let read = input::read(path, SECRET_FILE_BYTES_MAX);
+    let Content { bytes: text, mode } = read.map_err(|source| CredentialError::Read {
         origin: origin.to_owned(),
         path: path.to_owned(),
         source,
@@ -235,12 +230,15 @@ fn secret_file(path: &Path, origin: &str) -> Result<String, CredentialError> {
     if mode & 0o077 != 0 {
         warn!("{} can be read by others than its owner; `chmod 600` it", path.display());
     }
-    String::from_utf8(text).map_err(|_| problem("this is not text"))
+    let text = String::from_utf8(text).map_err(|_| problem("this is not text"))?;
+    // A byte order mark, which some editors write and none shows, is no part of the secret.
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
     use crate::cli::settings::Flags;
@@ -322,6 +320,20 @@ mod tests {
         );
         let error = key(Flags::default(), &[("CHICKADEE_CLUSTER_KEY", "")]).unwrap_err();
         assert!(error.contains("no cluster key"), "{error}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_a_secret() {
+        let home = Home::new("mark");
+        let made = generate("prod").unwrap();
+        let path = home.0.join("cluster.key");
+        fs::write(&path, format!("\u{feff}{}\r\n", made.to_text())).unwrap();
+        let flags = Flags { cluster_key_file: Some(path), ..Flags::default() };
+        assert_eq!(key(flags, &[]), Ok(made));
+        let path = home.0.join("password");
+        fs::write(&path, "\u{feff}open sesame\n").unwrap();
+        let password = client_password(Some(&path), "", &|_| None);
+        assert_eq!(password.unwrap().as_deref(), Some("open sesame"));
     }
 
     #[test]

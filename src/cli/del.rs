@@ -29,7 +29,7 @@ impl Del {
         let mut words = vec![&b"DEL"[..]];
         words.extend(self.keys.iter().map(|key| key.as_bytes()));
         let reply = self.connect.client()?.ask(&words)?;
-        output::print(format!("{}\n", reply.text()).as_bytes());
+        output::print(format!("{}\n", reply.text()).as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -18,7 +18,7 @@ use super::shutdown::Signals;
 use super::{Outcome, credentials, logging, memory, output, quantity};
 use crate::config::{MEMORY_BYTES_MIN, PEER_PORT, REPLICAS};
 use crate::resp::listener::ListenerOptions;
-use crate::{ClusterKey, Config, Node, StartError};
+use crate::{ClusterKey, Config, EndError, Node, StartError};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -107,11 +107,12 @@ impl Demo {
         let mut signals = Signals::install()?;
         let open = async {
             for node in &nodes {
-                node.await_open().await;
+                node.await_open().await?;
             }
+            Ok::<_, EndError>(())
         };
         tokio::select! {
-            () = open => {}
+            opened = open => opened?,
             _ = signals.next() => return Ok(signals.or_at_once(restart(nodes)).await),
         }
         let (mut clients, mut addrs) = (Vec::new(), Vec::new());
@@ -120,7 +121,7 @@ impl Demo {
             clients.push(Clients::serve(listener, node, ListenerOptions::default())?);
             addrs.push(addr);
         }
-        output::print(guide(&nodes, &addrs).as_bytes());
+        output::print(guide(&nodes, &addrs).as_bytes())?;
         let over = async {
             match self.duration {
                 Some(duration) => tokio::time::sleep(duration).await,

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::input;
+use super::nearest::nearest;
+
 /// Longest file that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -25,6 +28,8 @@ pub(super) enum FileError {
     Read { path: PathBuf, source: io::Error },
     #[error("{}: longer than {FILE_BYTES_MAX} bytes: is it a configuration file?", .0.display())]
     TooLong(PathBuf),
+    #[error("{}: this is not UTF-8", .0.display())]
+    NoText(PathBuf),
     #[error("{}:{line}: {problem}", path.display())]
     Syntax { path: PathBuf, line: usize, problem: String },
     #[error("{}:{line}: unknown key `{key}`; {hint}", path.display())]
@@ -47,11 +52,11 @@ impl File {
         lists: &[&str],
     ) -> Result<File, FileError> {
         let failed = |source| FileError::Read { path: path.to_owned(), source };
-        let size = std::fs::metadata(path).map_err(failed)?.len();
-        if size > FILE_BYTES_MAX {
+        let bytes = input::read(path, FILE_BYTES_MAX).map_err(failed)?.bytes;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
             return Err(FileError::TooLong(path.to_owned()));
         }
-        let text = std::fs::read_to_string(path).map_err(failed)?;
+        let text = String::from_utf8(bytes).map_err(|_| FileError::NoText(path.to_owned()))?;
         File::parse(path, &text, known, lists)
     }
 
@@ -97,10 +102,10 @@ impl File {
                 },
             };
             let texts = match value.into_inner() {
-                DeValue::Array(array) if list => array
-                    .into_iter()
-                    .map(|item| scalar(&item.into_inner()))
-                    .collect::<Result<Vec<_>, _>>(),
+                DeValue::Array(array) if list => {
+                    array.into_iter().map(|item| string(&item.into_inner())).collect()
+                }
+                other if list => string(&other).map(|text| vec![text]),
                 other => scalar(&other).map(|text| vec![text]),
             };
             entries.insert(name, (line, texts.map_err(kind)?));
@@ -127,32 +132,21 @@ fn scalar(value: &DeValue<'_>) -> Result<String, &'static str> {
     })
 }
 
-/// What to try instead.
-fn hint(key: &str, known: &[&'static str]) -> String {
-    let plain = key.replace('-', "_").to_ascii_lowercase();
-    let nearest = known.iter().map(|name| (distance(&plain, name), name)).min();
-    match nearest {
-        Some((distance, name)) if distance <= 2 + name.len() / 5 => {
-            format!("did you mean `{name}`?")
-        }
-        _ => format!("known are {}", known.join(", ")),
+/// Of what is an address, say, a number is more likely half of one than meant as text.
+fn string(value: &DeValue<'_>) -> Result<String, &'static str> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        other => scalar(other).and(Err("a number")),
     }
 }
 
-/// Levenshtein's: how many letters have to be added, left out or changed.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, c) in a.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, d) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(c != *d);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
+/// What to try instead.
+fn hint(key: &str, known: &[&'static str]) -> String {
+    let plain = key.replace('-', "_").to_ascii_lowercase();
+    match nearest(&plain, known) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("known are {}", known.join(", ")),
     }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -186,12 +180,24 @@ mod tests {
             ("colour = 1", "node.toml:1: unknown key `colour`; known are name, seed, max_memory"),
             (
                 "name = \"a\"\n[node]\nx = 1",
-                "node.toml:2: unknown key `node`; did you mean `name`?",
+                "node.toml:2: unknown key `node`; known are name, seed, max_memory",
             ),
             ("name = true", "node.toml:1: `name` is a boolean; allowed is a string or a number"),
             (
-                "seed = 1\nname = [\"a\"]",
+                "seed = \"x\"\nname = [\"a\"]",
                 "node.toml:2: `name` is a list; allowed is a string or a number",
+            ),
+            (
+                "seed = 1",
+                "node.toml:1: `seed` is a number; allowed is a string or a list of strings",
+            ),
+            (
+                "seed = [\"x:1\", 2.5]",
+                "node.toml:1: `seed` is a number; allowed is a string or a list of strings",
+            ),
+            (
+                "seed = [[\"x:1\"]]",
+                "node.toml:1: `seed` is a list; allowed is a string or a list of strings",
             ),
         ] {
             assert_eq!(parse(text).unwrap_err(), message);

@@ -18,18 +18,27 @@ pub(super) struct Get {
 }
 
 const EXAMPLES: &str = "\
-Prints the value and a line end. If there is none, prints nothing and ends with code 1.
+Prints the value and a line end. If there is none, prints nothing and ends with code 1; if there is no
+answer, or the command is wrong, with code 2.
 
 Examples:
   chickadee get greeting
-  chickadee get greeting --connect :6380 || echo missing";
+  chickadee get greeting --connect :6380; [ $? -eq 1 ] && echo missing";
 
 impl Get {
     pub(super) fn run(self) -> Outcome {
+        // Apart from what is not there, for scripts.
+        self.print().or_else(|error| {
+            output::complain(&format!("error: {error}"));
+            Ok(ExitCode::from(2))
+        })
+    }
+
+    fn print(self) -> Outcome {
         match self.connect.client()?.ask(&[b"GET", self.key.as_bytes()])? {
             Reply::Text(mut value) => {
                 value.push(b'\n');
-                output::print(&value);
+                output::print(&value)?;
                 Ok(ExitCode::SUCCESS)
             }
             // As redis-cli shows it, but not where a script would take it for a value.

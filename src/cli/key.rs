@@ -35,7 +35,7 @@ impl Key {
         let Verb::New { name } = self.verb;
         let key = credentials::generate(&name)?;
         // The key alone, so that it can be redirected into a file.
-        output::print(format!("{}\n", key.to_text()).as_bytes());
+        output::print(format!("{}\n", key.to_text()).as_bytes())?;
         Ok(std::process::ExitCode::SUCCESS)
     }
 }

@@ -48,7 +48,7 @@ impl Members {
                 shown("id"),
             ]);
         }
-        output::print(output::table(&rows).as_bytes());
+        output::print(output::table(&rows).as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
 }

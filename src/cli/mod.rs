@@ -5,8 +5,9 @@
 //! cluster is decided here.
 //!
 //! What holds for all verbs: results go to standard output, everything else to standard error; the
-//! exit code is 0, 1 if it did not work (`error: ...` says why), or 2 for wrong usage; no secret is
-//! taken from the command line, where every user of the machine can read it.
+//! exit code is 0, 1 if it did not work (`error: ...` says why), or 2 for wrong usage (`get` keeps 1
+//! for what is not there, and ends with 2 for every error); no secret is taken from the command
+//! line, where every user of the machine can read it.
 
 #[cfg(not(unix))]
 compile_error!("the binary is made for Unix; embed the library with `default-features = false`");
@@ -19,10 +20,12 @@ mod door;
 mod explain;
 mod file;
 mod get;
+mod input;
 mod key;
 mod logging;
 mod members;
 mod memory;
+mod nearest;
 mod output;
 mod quantity;
 mod reply;
@@ -31,6 +34,7 @@ mod set;
 mod settings;
 mod shutdown;
 mod status;
+mod variables;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -75,21 +79,35 @@ enum Verb {
     Del(del::Del),
 }
 
+impl Verb {
+    fn run(self) -> Outcome {
+        match self {
+            Verb::Serve(serve) => serve.run(),
+            Verb::Demo(demo) => demo.run(),
+            Verb::Key(key) => key.run(),
+            Verb::Status(status) => status.run(),
+            Verb::Members(members) => members.run(),
+            Verb::Explain(explain) => explain.run(),
+            Verb::Get(get) => get.run(),
+            Verb::Set(set) => set.run(),
+            Verb::Del(del) => del.run(),
+        }
+    }
+}
+
 /// What a verb comes to, unless it fails.
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 /// Runs the binary.
 pub fn run() -> ExitCode {
-    let outcome = match Cli::parse().verb {
-        Verb::Serve(serve) => serve.run(),
-        Verb::Demo(demo) => demo.run(),
-        Verb::Key(key) => key.run(),
-        Verb::Status(status) => status.run(),
-        Verb::Members(members) => members.run(),
-        Verb::Explain(explain) => explain.run(),
-        Verb::Get(get) => get.run(),
-        Verb::Set(set) => set.run(),
-        Verb::Del(del) => del.run(),
+    let outcome = match Cli::try_parse() {
+        Ok(cli) => cli.verb.run(),
+        // Help that was asked for is a result like any other.
+        Err(help) if !help.use_stderr() => match output::print_help(&help) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(error) => Err(error.into()),
+        },
+        Err(wrong) => wrong.exit(),
     };
     outcome.unwrap_or_else(|error| {
         output::complain(&format!("error: {error}"));

@@ -1,13 +1,31 @@
-//! Standard output and error, for the parts that are no log: a reader that went away (`| head`) is
-//! no reason to fail, and what a peer named itself must not drive a terminal.
+//! Standard output and error, for the parts that are no log: a result that could not be written is a
+//! failure, a reader that went away (`| head`) is none, and what a peer named itself must not drive
+//! a terminal.
 
 use std::io::{self, Write};
 
+/// A result could not be written: the disk is full, say.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}")]
+pub(super) struct OutputError(io::Error);
+
 /// Writes a result.
-pub(super) fn print(bytes: &[u8]) {
+pub(super) fn print(bytes: &[u8]) -> Result<(), OutputError> {
     let mut out = io::stdout().lock();
-    // A closed pipe: nobody wants the rest.
-    let _ = out.write_all(bytes).and_then(|()| out.flush());
+    printed(out.write_all(bytes).and_then(|()| out.flush()))
+}
+
+/// Writes what somebody asked for by `--help` or `--version`, in the colours of the terminal.
+pub(super) fn print_help(help: &clap::Error) -> Result<(), OutputError> {
+    printed(help.print().and_then(|()| io::stdout().flush()))
+}
+
+fn printed(result: io::Result<()>) -> Result<(), OutputError> {
+    match result {
+        // A closed pipe: nobody wants the rest.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(OutputError),
+    }
 }
 
 /// Writes a line for the human at the terminal, who may not be there.

@@ -9,9 +9,9 @@ use tracing::info;
 use super::door::Door;
 use super::settings::{Flags, Settings, environment};
 use super::shutdown::Signals;
-use super::{Outcome, credentials, logging};
-use crate::Node;
+use super::{Outcome, credentials, logging, variables};
 use crate::resp::listener::{self, ListenerOptions};
+use crate::{EndError, Node};
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -35,6 +35,7 @@ Examples:
 
 impl Serve {
     pub(super) fn run(self) -> Outcome {
+        variables::check()?;
         let settings = Settings::load(self.flags, &environment)?;
         logging::start(settings.log);
         let password = credentials::password(&settings, &environment)?;
@@ -45,7 +46,10 @@ impl Serve {
         let outcome = runtime.block_on(serve(node, door, password));
         // What is left are clients that read nothing; they shall not hold up the end.
         runtime.shutdown_background();
-        outcome
+        outcome.map_err(|error| match error.downcast::<EndError>() {
+            Ok(end) => settings.explain_end(*end),
+            Err(other) => other,
+        })
     }
 }
 
@@ -56,9 +60,9 @@ pub(super) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
     let mut signals = Signals::install()?;
-    info!("node {} listens to peers on {}", node.name(), node.addr());
+    info!("node {} listens to peers on {}", node.name(), peers(&node));
     tokio::select! {
-        () = node.await_open() => {}
+        opened = node.await_open() => opened?,
         _ = signals.next() => return Ok(signals.or_at_once(node.restart()).await),
     }
     let (listener, addr) = door.open()?;
@@ -66,11 +70,18 @@ async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
     let clients = Clients::serve(listener, &node, options)?;
     info!(
         "serving Redis clients on {addr}, peers on {} as {} ({})",
-        node.addr(),
+        peers(&node),
         node.name(),
         node.id()
     );
-    signals.next().await;
+    tokio::select! {
+        _ = signals.next() => {}
+        end = node.await_end() => {
+            // Nobody is answered any more; clients had better look elsewhere.
+            signals.or_at_once(clients.stop()).await;
+            return Err(end.into());
+        }
+    }
     info!("stopping: finishing what is under way; a second signal stops at once");
     let end = async {
         // In this order, so that clients are answered for as long as the node answers.
@@ -82,6 +93,14 @@ async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
         info!("stopped");
     }
     Ok(code)
+}
+
+/// Where a node listens, and where it is reached if that is elsewhere.
+fn peers(node: &Node) -> String {
+    match (node.listen_addr(), node.addr()) {
+        (listen, addr) if listen == addr => addr.to_string(),
+        (listen, addr) => format!("{listen} (reached at {addr})"),
+    }
 }
 
 /// The Redis clients of one node.

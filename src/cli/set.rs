@@ -37,7 +37,7 @@ impl Set {
             words.extend([&b"PX"[..], ttl.as_bytes()]);
         }
         let reply = self.connect.client()?.ask(&words)?;
-        output::print(format!("{}\n", reply.text()).as_bytes());
+        output::print(format!("{}\n", reply.text()).as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -17,13 +17,13 @@ use tracing::level_filters::LevelFilter;
 use super::file::{File, FileError};
 use super::{logging, memory, quantity};
 use crate::config::PEER_PORT;
-use crate::{ClusterKey, Config, StartError};
+use crate::{ClusterKey, Config, EndError, StartError};
 
 /// The port that Redis clients talk to, unless another is given.
 pub(super) const REDIS_PORT: u16 = 6379;
 
 /// The settings that a file may hold.
-const KEYS: &[&str] = &[
+pub(super) const KEYS: &[&str] = &[
     "name",
     "listen",
     "advertise",
@@ -206,6 +206,16 @@ impl Settings {
             }),
             StartError::Listen { .. } => {
                 format!("{error}; {} says where", self.origin("listen")).into()
+            }
+            other => Box::new(other),
+        }
+    }
+
+    /// The same for a node that ended by itself.
+    pub(super) fn explain_end(&self, error: EndError) -> Box<dyn std::error::Error> {
+        match error {
+            EndError::Unfit { setting: Some(name), problem } if KEYS.contains(&name) => {
+                Box::new(SettingsError::Value { origin: self.origin(name), problem })
             }
             other => Box::new(other),
         }

@@ -1,4 +1,4 @@
-//! The two signals that end a node: the first one asks, a second one does not.
+//! The signals that end a node: the first one asks, a second one does not.
 
 use std::io;
 use std::process::ExitCode;
@@ -9,10 +9,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// How long an end may take before it comes anyway. Supervisors kill after 10 s.
 pub(super) const STOP_MAX: Duration = Duration::from_secs(9);
 
-/// Interrupt (Ctrl-C) and termination.
+/// Interrupt (Ctrl-C), termination, and hangup (the terminal was closed).
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
 }
 
 /// Which one came.
@@ -20,6 +21,7 @@ pub(super) struct Signals {
 pub(super) enum Ended {
     Interrupted,
     Terminated,
+    HungUp,
 }
 
 impl Signals {
@@ -28,14 +30,25 @@ impl Signals {
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: match hangup_is_ignored() {
+                true => None,
+                false => Some(signal(SignalKind::hangup())?),
+            },
         })
     }
 
     /// Waits for the next one. Cancel safe.
     pub(super) async fn next(&mut self) -> Ended {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = self.interrupt.recv() => Ended::Interrupted,
             _ = self.terminate.recv() => Ended::Terminated,
+            _ = hangup => Ended::HungUp,
         }
     }
 
@@ -54,6 +67,17 @@ impl Ended {
         match self {
             Ended::Interrupted => ExitCode::from(130),
             Ended::Terminated => ExitCode::from(143),
+            Ended::HungUp => ExitCode::from(129),
         }
     }
+}
+
+/// Whether whoever started this process, `nohup` for one, had it ignore the end of the terminal: to
+/// listen to the signal would undo that. Where the system does not tell, it is listened to.
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The mask's lowest bit is signal 1, which is this one.
+    ignored.is_some_and(|mask| mask & 1 != 0)
 }

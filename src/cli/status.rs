@@ -23,7 +23,7 @@ impl Status {
         let pairs = reply.pairs()?;
         let rows: Vec<_> =
             pairs.iter().map(|(name, value)| vec![name.clone(), value.text()]).collect();
-        output::print(output::table(&rows).as_bytes());
+        output::print(output::table(&rows).as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -67,7 +67,9 @@ async fn try_dial(
         connected.unwrap_or(Err(DialError::Timeout))?
     };
     let wrong = match expected {
-        _ if peer == hub.own => Some(DialError::Other("that address is this node".to_owned())),
+        _ if peer == hub.own => {
+            Some(DialError::Other("that is this node, or another process of its name".to_owned()))
+        }
         Some(expected) if expected != peer => Some(DialError::AnotherNode(peer)),
         _ => None,
     };
@@ -81,7 +83,7 @@ async fn try_dial(
         Err(Failure::Timeout) => Err(Some(DialError::Timeout)),
         Err(Failure::Lost(error)) => Err(Some(lost(error))),
         Err(Failure::Violation(reason)) => Err(Some(DialError::Other(reason))),
-        Err(Failure::Stale) => {
+        Err(Failure::Stale(..)) => {
             Err(Some(DialError::Other("a newer life of that node is connected".to_owned())))
         }
         Err(Failure::Declined | Failure::Gone) => Err(None),
@@ -163,9 +165,14 @@ async fn accept(hub: Arc<Hub>, incoming: Incoming, handshake: Counted) {
         Err(Failure::Timeout) => {
             rejected(false, "no Hello, or no answer to it, in time".to_owned())
         }
-        Err(Failure::Lost(error)) => rejected(another_cluster_key(&error), error.to_string()),
+        Err(Failure::Lost(error)) => match refusal(&error) {
+            Some(DialError::Refused { reason, .. }) => {
+                let _ = hub.events.send(Event::Refused { addr, reason }).await;
+            }
+            _ => rejected(another_cluster_key(&error), error.to_string()),
+        },
         Err(Failure::Violation(reason)) => rejected(false, reason),
-        Err(Failure::Stale) => {
+        Err(Failure::Stale(..)) => {
             rejected(false, "a newer life of that node is connected".to_owned());
         }
         Err(Failure::Declined | Failure::Gone) => {}

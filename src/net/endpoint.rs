@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::connect::{accept_all, dial};
 use super::events::{self, EventReceiver, EventSender};
-use super::link::{Link, Verdict, close_surplus, code};
+use super::link::{Link, Verdict, close_surplus, code, superseded};
 use super::probing::Probing;
 use super::table::{Admission, Table};
 use super::tasks::{Job, Tasks};
@@ -176,13 +176,14 @@ impl Endpoint {
         let Some((link, answer)) = self.hub.verdicts.lock().remove(&link) else {
             return false;
         };
+        let addr = link.addr;
         let admission = self.hub.table.lock().admit(link, generation);
         let (verdict, admitted) = match admission {
-            Admission::Stale => (Verdict::Stale, false),
+            Admission::Stale(newer, addr) => (Verdict::Stale(newer, addr), false),
             Admission::Admitted { outbox, announce, replaced, surplus } => {
                 for link in replaced {
                     link.retire(false);
-                    link.close(code::REPLACED, "a newer life of this node is connected");
+                    link.close(code::REPLACED, &superseded(generation, addr));
                 }
                 for link in surplus {
                     self.hub.start(close_surplus(self.hub.clone(), link));

@@ -131,7 +131,7 @@ pub(super) enum Failure {
     /// The caller refused it, and knows.
     Declined,
     /// A newer life of the peer is connected.
-    Stale,
+    Stale(Generation, SocketAddr),
     /// Nobody takes our events any more.
     Gone,
 }
@@ -175,7 +175,7 @@ impl From<Gone> for Failure {
 /// The caller's answer to a Hello.
 pub(super) enum Verdict {
     Accepted { outbox: Arc<Outbox>, announce: bool, generation: Generation },
-    Stale,
+    Stale(Generation, SocketAddr),
     Declined,
 }
 
@@ -198,8 +198,11 @@ pub(super) async fn greet(hub: &Hub, link: &Arc<Link>) -> Result<Accepted, Failu
             link.close(code::NO_HELLO, "no Hello, or no answer to it, in time")
         }
         Err(Failure::Violation(reason)) => link.close(code::VIOLATION, reason),
-        Err(Failure::Stale) => link.close(code::REPLACED, "a newer life of this node is connected"),
-        Err(Failure::Lost(_) | Failure::Declined) => {}
+        Err(Failure::Stale(generation, addr)) => {
+            link.close(code::REPLACED, &superseded(*generation, *addr));
+        }
+        Err(Failure::Lost(error)) => tell_superseded(hub, error).await,
+        Err(Failure::Declined) => {}
         Err(Failure::Gone) => link.close(code::CLOSED, ""),
     }
     result
@@ -243,7 +246,7 @@ async fn try_greet(hub: &Hub, link: &Arc<Link>) -> Result<Accepted, Failure> {
         Verdict::Accepted { outbox, announce, generation } => {
             Ok(Accepted { outbox, announce, generation, control_in, control_out })
         }
-        Verdict::Stale => Err(Failure::Stale),
+        Verdict::Stale(generation, addr) => Err(Failure::Stale(generation, addr)),
         Verdict::Declined => Err(Failure::Declined),
     }
 }
@@ -304,6 +307,9 @@ pub(super) async fn serve(
     if !link.is_retired() {
         let _: Option<()> = all_read.recv().await;
     }
+    if let Failure::Lost(error) = &failure {
+        tell_superseded(hub, error).await;
+    }
     if let Some(error) = refused_late(link, &failure) {
         let failed = Event::DialFailed { addr: link.addr, expected, error };
         let _ = hub.events.send(failed).await;
@@ -315,6 +321,28 @@ pub(super) async fn serve(
             (None, failure) => format!("{failure:?}"),
         };
         let _ = hub.events.send(Event::Down { peer: link.peer, reason }).await;
+    }
+}
+
+/// The reason in a CLOSE frame with REPLACED: which life is connected instead, and where.
+pub(super) fn superseded(generation: Generation, addr: SocketAddr) -> String {
+    format!("a newer life of this node is connected: {} at {addr}", generation.0)
+}
+
+/// The way back.
+fn parse_superseded(reason: &[u8]) -> Option<(Generation, SocketAddr)> {
+    let (_, life) = std::str::from_utf8(reason).ok()?.rsplit_once(": ")?;
+    let (generation, addr) = life.split_once(" at ")?;
+    Some((Generation(generation.parse().ok()?), addr.parse().ok()?))
+}
+
+/// Tells the caller, should that be why the link ended.
+async fn tell_superseded(hub: &Hub, error: &ConnectionError) {
+    if let ConnectionError::ApplicationClosed(close) = error
+        && close.error_code == close_code(code::REPLACED)
+        && let Some((generation, addr)) = parse_superseded(&close.reason)
+    {
+        let _ = hub.events.send(Event::Superseded { generation, addr }).await;
     }
 }
 

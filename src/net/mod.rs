@@ -181,6 +181,21 @@ pub enum Event {
         /// Why.
         error: DialError,
     },
+    /// A peer that had dialed us looked at our Hello and refused it.
+    Refused {
+        /// Where it is.
+        addr: SocketAddr,
+        /// Its words; from a peer, so trust nothing in it.
+        reason: String,
+    },
+    /// A peer closed a link since it is connected to a newer generation of this node: this is an old
+    /// life, or its generation was too low.
+    Superseded {
+        /// The generation connected there.
+        generation: Generation,
+        /// Where that one is, as the peer sees it.
+        addr: SocketAddr,
+    },
     /// An incoming connection came to nothing. Reported as far as there is room for it, because
     /// anybody can cause it.
     Rejected {

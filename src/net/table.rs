@@ -13,6 +13,7 @@
 //! Links come in after both Hellos; what waits for the caller's answer is not in here.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,8 +39,9 @@ struct Peer {
 
 /// What became of a link that the caller accepted.
 pub(super) enum Admission {
-    /// A newer life of the peer is connected: this link is to a dead one.
-    Stale,
+    /// A newer life of the peer is connected, of this generation and there: this link is to a dead
+    /// one.
+    Stale(Generation, SocketAddr),
     Admitted {
         outbox: Arc<Outbox>,
         /// The peer, or this life of it, was not connected before.
@@ -57,10 +59,11 @@ impl Table {
     }
 
     pub(super) fn admit(&mut self, link: Arc<Link>, generation: Generation) -> Admission {
-        let known = self.peers.get(&link.peer).map(|peer| peer.generation);
-        if known.is_some_and(|known| generation < known) {
-            return Admission::Stale;
+        let known = self.peers.get(&link.peer);
+        if let Some(newer) = known.filter(|known| generation < known.generation) {
+            return Admission::Stale(newer.generation, newer.sending.addr);
         }
+        let known = known.map(|peer| peer.generation);
         let mut replaced = Vec::new();
         if known.is_some_and(|known| known < generation) {
             // The queue goes too: a reply to an operation of the former life could be taken for

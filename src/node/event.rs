@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::refused::Difference;
 use crate::placement::{Generation, NodeId, Partition, Zone};
 use crate::store::{Answer, Key, Namespace, Operation, Role, Stamp, Version};
 
@@ -56,8 +57,15 @@ pub enum Input {
         addr: SocketAddr,
         /// Why, for the log.
         reason: String,
-        /// Whether it belongs to another cluster: has another key, or other constants.
-        foreign: bool,
+        /// Whether a constant of the cluster differs there.
+        difference: Option<Difference>,
+    },
+    /// A peer closed a link, since it is connected to a later life of this node.
+    Superseded {
+        /// Of which generation.
+        generation: Generation,
+        /// Where that one is, as the peer sees it.
+        addr: SocketAddr,
     },
     /// The addresses that the seeds' names resolve to now.
     Seeds(Vec<SocketAddr>),
@@ -230,6 +238,10 @@ pub enum Failure {
     /// The node is stopping.
     #[error("this node is stopping")]
     Stopping,
+    /// Another process runs under this node's name, so this one ends. What it acknowledged since the
+    /// other joined may be lost.
+    #[error("another process runs under this node's name, so this one ends")]
+    Replaced,
 }
 
 /// A member, as this node sees it.
@@ -324,10 +336,27 @@ pub enum Notice {
     MemberDown(MemberView),
     /// This node was taken for dead and is back under a new incarnation of its identity.
     Rejoined(Generation),
-    /// No seed answered for so long; this node serves alone and keeps trying.
+    /// A former life of this node had a later generation than its clock says; it goes on above that
+    /// one.
+    WentAbove(Generation),
+    /// A later life of this node, which is not this process, is a member: this one ends.
+    Replaced {
+        /// Of which generation.
+        generation: Generation,
+        /// Where it is.
+        addr: SocketAddr,
+    },
+    /// Every seed belongs to a cluster with other constants, and this node was no member yet.
+    Unfit {
+        /// One of them.
+        addr: SocketAddr,
+        /// What differs.
+        difference: Difference,
+    },
+    /// No seed took this node in for so long; it serves alone and keeps trying.
     Alone {
-        /// The seeds tried.
-        seeds: Vec<SocketAddr>,
+        /// The seeds tried, and what came of it.
+        seeds: Vec<(SocketAddr, String)>,
     },
     /// This node may open its doors: it is a member, or alone.
     Open,

@@ -16,6 +16,8 @@
 //! SWIM carries membership only. Whether a member answers *now* is another question
 //! ([`super::responsiveness`]).
 
+mod identity;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
@@ -25,16 +27,19 @@ use bytes::{Buf, BufMut};
 use foca::{AccumulatingRuntime, Foca, NoCustomBroadcast, OwnedNotification, State as Swim, Timer};
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
-use serde::{Deserialize, Serialize};
 
 use super::codec::{self, CodecError, Full, HEADER_BYTES, Header, Kind};
 use super::event::{MemberState, MemberView, Notice, Output};
 use super::message::State;
 use super::outbox::{Outbox, datagram};
+use super::refused::Difference;
 use super::timers::Timers;
-use crate::placement::{Generation, NodeId, Seat, Zone};
+use crate::placement::{Generation, NodeId, Seat};
 use crate::store::Flushes;
 use crate::store::{Mono, Now};
+
+pub use identity::Identity;
+use identity::Lives;
 
 /// Longest datagram, all headers of ours included: what a QUIC datagram takes at the smallest
 /// path MTU.
@@ -62,22 +67,6 @@ const MEMBERS_MAX: usize = 20_000;
 const ZONE_BYTES_MAX: usize = 16;
 /// Longest name of a node, in bytes.
 const NAME_BYTES_MAX: usize = 64;
-
-/// A member's identity, as SWIM spreads it. What foca calls the address is the node id: a node
-/// whose network address changed is the same member renamed, not a death and a birth.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-pub struct Identity {
-    /// Who.
-    pub id: NodeId,
-    /// Where.
-    pub addr: SocketAddr,
-    /// Which life.
-    pub generation: Generation,
-    /// Its share of the ring, in tokens.
-    pub weight: u16,
-    /// Its failure domain.
-    pub zone: Zone,
-}
 
 impl foca::Identity for Identity {
     type Addr = NodeId;
@@ -198,6 +187,9 @@ pub struct Membership {
     sized_for: u32,
     /// Members that another node says have been down for some time.
     down_since: BTreeMap<NodeId, Mono>,
+    /// Seeds that were tried and came to nothing since, and why.
+    failed: BTreeMap<SocketAddr, Failed>,
+    lives: Lives,
     rejoined: bool,
     /// foca was told something since the last comparison.
     dirty: bool,
@@ -210,6 +202,14 @@ struct Dial {
     next: Mono,
     failures: u32,
     tried: bool,
+}
+
+/// Why the last try of a seed came to nothing.
+#[derive(Clone, Debug)]
+struct Failed {
+    reason: String,
+    /// A constant of the cluster differs there.
+    difference: Option<Difference>,
 }
 
 fn config(members: u32) -> foca::Config {
@@ -247,6 +247,8 @@ impl Membership {
             next_dials: now.mono,
             sized_for: 3,
             down_since: BTreeMap::new(),
+            failed: BTreeMap::new(),
+            lives: Lives::default(),
             rejoined: false,
             dirty: false,
             packets_refused: 0,
@@ -339,6 +341,7 @@ impl Membership {
         self.seeds = seeds.into_iter().filter(|seed| *seed != own).collect();
         // Names that do not resolve now may do so later; own addresses never lead anywhere else.
         self.seeded = self.seeded && (given == 0 || !self.seeds.is_empty());
+        self.failed.retain(|addr, _| self.seeds.contains(addr));
         for seed in &self.seeds {
             self.dials.entry(*seed).or_insert(Dial { next: now.mono, failures: 0, tried: false });
         }
@@ -355,6 +358,7 @@ impl Membership {
         outbox: &mut Outbox,
     ) {
         self.links.insert(peer);
+        self.failed.remove(&addr);
         if let Some(dial) = self.dials.get_mut(&addr) {
             dial.failures = 0;
             dial.tried = true;
@@ -379,7 +383,13 @@ impl Membership {
     }
 
     /// A dial came to nothing. Returns whether it went to a seed.
-    pub fn dial_failed(&mut self, addr: SocketAddr, now: Now) -> bool {
+    pub fn dial_failed(
+        &mut self,
+        addr: SocketAddr,
+        reason: &str,
+        difference: Option<Difference>,
+        now: Now,
+    ) -> bool {
         let jitter = self.rng.random_range(0..200);
         let down_since = self
             .known
@@ -398,7 +408,11 @@ impl Membership {
             };
             dial.next = now.mono.plus_ms(wait + jitter);
         }
-        self.seeds.contains(&addr)
+        let seed = self.seeds.contains(&addr);
+        if seed {
+            self.failed.insert(addr, Failed { reason: reason.to_owned(), difference });
+        }
+        seed
     }
 
     /// A SWIM packet, from a datagram or, with `reliable`, from the stream.
@@ -411,10 +425,17 @@ impl Membership {
         outbox: &mut Outbox,
         header: Header,
     ) {
+        let mut rest = bytes;
+        let opened = codec::take::<foca::Header<Identity>>(&mut rest);
         // Only what the certificate says: a member may speak for nobody but itself.
-        let sender = codec::take::<foca::Header<Identity>>(&mut &bytes[..]).map(|h| h.src);
-        if !sender.is_ok_and(|src| src.id == from && acceptable(&src)) {
+        let speaks = |h: &foca::Header<Identity>| h.src.id == from && acceptable(&h.src);
+        let Some(opened) = opened.ok().filter(speaks) else {
             self.packets_refused += 1;
+            return;
+        };
+        // Before foca, which would declare any other life of this node down.
+        self.meet_all(std::iter::once(&opened.dst).chain(&updates(rest)), now, outbox);
+        if self.is_replaced() {
             return;
         }
         self.reliable = reliable.then_some(from);
@@ -437,6 +458,11 @@ impl Membership {
     ) {
         for (id, name) in &state.names {
             self.learn_name(NodeId(*id), name);
+        }
+        let lives = state.members.iter().map(|(identity, ..)| identity);
+        self.meet_all(lives, now, outbox);
+        if self.is_replaced() {
+            return;
         }
         let members: Vec<_> = state
             .members
@@ -468,6 +494,38 @@ impl Membership {
         self.settle(now, outbox, header);
         if state.answer {
             outbox.control(from, Kind::State, &self.state(flushes, false, now));
+        }
+    }
+
+    /// Looks for this node's own name in what a peer said.
+    fn meet_all<'i>(
+        &mut self,
+        said: impl Iterator<Item = &'i Identity>,
+        now: Now,
+        outbox: &mut Outbox,
+    ) {
+        let own = self.identity().id;
+        let lives = said.filter(|identity| identity.id == own && acceptable(identity));
+        let Some(last) = lives.max_by_key(|identity| (identity.generation, identity.addr)) else {
+            return;
+        };
+        self.meet(last.generation, last.addr, now, outbox);
+    }
+
+    /// A peer closed a link because it is connected to a later life of this node.
+    pub fn superseded(
+        &mut self,
+        generation: Generation,
+        addr: SocketAddr,
+        now: Now,
+        outbox: &mut Outbox,
+        header: Header,
+    ) {
+        // Of its own generation is what it took itself, on a newer link; the address is the one
+        // that the peer saw, which need not be the one advertised.
+        if generation > self.identity().generation {
+            self.meet(generation, addr, now, outbox);
+            self.settle(now, outbox, header);
         }
     }
 
@@ -657,6 +715,7 @@ impl Membership {
             self.known.remove(&id);
             changes.push(Change::Gone(id));
         }
+        self.lives.was_member |= self.known.values().any(|k| k.state == MemberState::Alive);
         let size = self.present().len() as u32 + 1;
         if size != self.sized_for && size > 3 {
             self.sized_for = size;
@@ -677,8 +736,21 @@ impl Membership {
             false => waited_ms >= ALONE_WITHOUT_SEEDS_MS,
             true => waited_ms >= ALONE_WITH_SEEDS_MS && tried,
         };
+        if !member && self.seeded && tried && !self.seeds.is_empty() {
+            // All seeds answered, and none will ever take this node in.
+            let failed =
+                |seed: &SocketAddr| Some((*seed, self.failed.get(seed)?.difference.clone()?));
+            let differences: Vec<_> = self.seeds.iter().map_while(failed).collect();
+            if differences.len() == self.seeds.len() {
+                let (addr, difference) = differences[0].clone();
+                outbox.notice(Notice::Unfit { addr, difference });
+            }
+        }
         if !member && alone && self.seeded {
-            outbox.notice(Notice::Alone { seeds: self.seeds.clone() });
+            let failed =
+                |seed| self.failed.get(seed).map_or("no answer", |failed| failed.reason.as_str());
+            let seeds = self.seeds.iter().map(|seed| (*seed, failed(seed).to_owned())).collect();
+            outbox.notice(Notice::Alone { seeds });
         }
         if member || alone {
             self.open = true;
@@ -783,4 +855,11 @@ impl Membership {
 /// Whether an identity from a peer keeps the limits that its type does not express.
 fn acceptable(identity: &Identity) -> bool {
     identity.zone.0.len() <= ZONE_BYTES_MAX && !identity.addr.ip().is_unspecified()
+}
+
+/// What a SWIM packet says about members, behind its header.
+fn updates(mut bytes: &[u8]) -> Vec<Identity> {
+    let Ok(count) = bytes.try_get_u16() else { return Vec::new() };
+    let update = |_| codec::take::<foca::Member<Identity>>(&mut bytes).ok();
+    (0..count).map_while(update).map(|update| update.id().clone()).collect()
 }

@@ -20,6 +20,7 @@ pub mod message;
 pub mod outbox;
 pub mod own_writes;
 pub mod reading;
+pub mod refused;
 pub mod replica;
 pub mod report;
 pub mod responsiveness;
@@ -47,6 +48,7 @@ use lateness::{GAP_NS_MAX, Lateness};
 use membership::{Change, Identity, Membership, MembershipOptions};
 use message::{Exchange, Hello, Request, Response, State};
 use outbox::Outbox;
+use refused::{Difference, Refused};
 use replica::{Asker, ReplicaStats};
 use responsiveness::Responsiveness;
 use sessions::Sessions;
@@ -79,36 +81,6 @@ pub struct Options {
     pub seeded: bool,
     /// For all randomness.
     pub seed: [u8; 32],
-}
-
-/// Why a peer's Hello was refused.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refused {
-    /// It is not a Hello.
-    #[error("its first frame is no Hello: {0}")]
-    NoHello(String),
-    /// The certificate says one thing, the Hello another.
-    #[error("its Hello names node {0}, its certificate another")]
-    OtherName(NodeId),
-    /// No protocol version in common.
-    #[error("it speaks protocol {0} to {1}, this node {own} to {own}", own = PROTOCOL.0)]
-    Protocol(u16, u16),
-    /// Another number of partitions.
-    #[error("it has {theirs} partitions, this cluster {ours}")]
-    Partitions {
-        /// Its number.
-        theirs: u16,
-        /// This node's number.
-        ours: u16,
-    },
-    /// Another number of replicas.
-    #[error("it keeps {theirs} replicas, this cluster {ours}")]
-    Replicas {
-        /// Its number.
-        theirs: u8,
-        /// This node's number.
-        ours: u8,
-    },
 }
 
 /// Counters of the switchboard.
@@ -228,15 +200,18 @@ impl Node {
             return Err(Refused::OtherName(hello.identity.id));
         }
         if hello.protocol.0 > PROTOCOL.1 || hello.protocol.1 < PROTOCOL.0 {
-            return Err(Refused::Protocol(hello.protocol.0, hello.protocol.1));
+            let (oldest, newest) = hello.protocol;
+            return Err(Refused::Constant(Difference::Protocol(oldest, newest)));
         }
         let ours = self.store.options().partitions.get();
         if hello.partitions != ours {
-            return Err(Refused::Partitions { theirs: hello.partitions, ours });
+            let theirs = hello.partitions;
+            return Err(Refused::Constant(Difference::Partitions { theirs, ours }));
         }
         let ours = self.options.replicas.get();
         if hello.replicas != ours {
-            return Err(Refused::Replicas { theirs: hello.replicas, ours });
+            let theirs = hello.replicas;
+            return Err(Refused::Constant(Difference::Replicas { theirs, ours }));
         }
         self.membership.learn_name(peer, &hello.name);
         if self.store.flush(&hello.flushes) {
@@ -292,16 +267,27 @@ impl Node {
                     Err(error) => self.on_bad_bytes(from, error),
                 }
             }
-            Input::DialFailed { addr, reason, .. } => {
-                if self.membership.dial_failed(addr, now) {
+            Input::DialFailed { addr, reason, difference } => {
+                if self.membership.dial_failed(addr, &reason, difference, now) {
                     self.outbox.notice(Notice::SeedFailed { addr, reason });
                 }
+            }
+            // A node that stops is replaced as it should be.
+            Input::Superseded { .. } if self.stopping => {}
+            Input::Superseded { generation, addr } => {
+                let header = self.header();
+                self.membership.superseded(generation, addr, now, &mut self.outbox, header);
             }
             Input::Seeds(seeds) => self.membership.set_seeds(seeds, now),
             Input::Tick => {}
             Input::Stop => self.stop(now),
         }
         self.settle(now);
+        if self.membership.is_replaced() {
+            // Without a goodbye, which would be taken for the other process'.
+            self.stopping = true;
+            self.coordinator.stopping = true;
+        }
         self.tick(now);
         self.settle(now);
     }
@@ -331,7 +317,11 @@ impl Node {
 
     fn on_command(&mut self, id: event::OpId, command: Command, now: Now) {
         if self.stopping {
-            return self.outbox.reply(id, Reply::Failed(event::Failure::Stopping));
+            let failure = match self.membership.is_replaced() {
+                true => event::Failure::Replaced,
+                false => event::Failure::Stopping,
+            };
+            return self.outbox.reply(id, Reply::Failed(failure));
         }
         match command {
             Command::Key { key, operation, level, min } => self.roles(now, |node, turn| {

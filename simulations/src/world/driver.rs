@@ -11,6 +11,7 @@ use chickadee::placement::{Generation, PartitionCount, Zone};
 use chickadee::store::{Clock, Store, StoreOptions, Writer};
 
 use super::{Event, Inbound, Process, World};
+use crate::checkers::Violation;
 use crate::streams::{Purpose, bytes, stream};
 use crate::time::Time;
 use rand::RngExt;
@@ -144,6 +145,16 @@ impl World {
     fn noticed(&mut self, host: usize, notice: &Notice) {
         if let (Notice::Open, Some(process)) = (notice, &mut self.hosts[host].process) {
             process.open = true;
+        }
+        if let (Notice::Replaced { .. }, None) = (notice, &self.violation) {
+            // No plan starts two processes of one name at a time.
+            self.violation = Some(Violation {
+                invariant: "not replaced",
+                at: self.now,
+                key: None,
+                node: Some(host),
+                text: format!("takes its own life for another process: {notice:?}"),
+            });
         }
         let index = |view: &chickadee::node::event::MemberView| {
             usize::from(u16::from_le_bytes([view.id.0[14], view.id.0[15]]))

@@ -86,7 +86,7 @@ impl World {
             return;
         }
         if let Stage::Fail(reason) = dial.stage {
-            let input = Input::DialFailed { addr: dial.addr, reason, foreign: false };
+            let input = Input::DialFailed { addr: dial.addr, reason, difference: None };
             return self.deliver(from.0, input, None);
         }
         if !self.lives(to) || !self.runs(to.0) || !self.runs(from.0) || !self.joined(from.0, to.0) {
