@@ -16,21 +16,22 @@
 //! SWIM carries membership only. Whether a member answers *now* is another question
 //! ([`super::responsiveness`]).
 
+mod hearsay;
 mod identity;
+mod packet;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::Duration;
 
-use bytes::{Buf, BufMut};
 use foca::{AccumulatingRuntime, Foca, NoCustomBroadcast, OwnedNotification, State as Swim, Timer};
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 
-use super::codec::{self, CodecError, Full, HEADER_BYTES, Header, Kind};
+use super::codec::{self, HEADER_BYTES, Header, Kind};
 use super::event::{MemberState, MemberView, Notice, Output};
-use super::message::State;
+use super::message::{Lateness, State};
 use super::outbox::{Outbox, datagram};
 use super::refused::Difference;
 use super::timers::Timers;
@@ -39,7 +40,9 @@ use crate::store::Flushes;
 use crate::store::{Mono, Now};
 
 pub use identity::Identity;
+use hearsay::Hearsay;
 use identity::Lives;
+use packet::{Bincode, Packet};
 
 /// Longest datagram, all headers of ours included: what a QUIC datagram takes at the smallest
 /// path MTU.
@@ -82,54 +85,6 @@ impl foca::Identity for Identity {
 
     fn win_addr_conflict(&self, adversary: &Identity) -> bool {
         (self.generation, self) > (adversary.generation, adversary)
-    }
-}
-
-/// foca's packets in our encoding.
-struct Bincode;
-
-#[derive(Debug, thiserror::Error)]
-enum PacketError {
-    #[error(transparent)]
-    Full(#[from] Full),
-    #[error(transparent)]
-    Codec(#[from] CodecError),
-}
-
-fn take_from<T: serde::de::DeserializeOwned>(buf: &mut impl Buf) -> Result<T, PacketError> {
-    let mut rest = buf.chunk();
-    let before = rest.len();
-    let item = codec::take(&mut rest)?;
-    let used = before - rest.len();
-    buf.advance(used);
-    Ok(item)
-}
-
-impl foca::Codec<Identity> for Bincode {
-    type Error = PacketError;
-
-    fn encode_header(
-        &mut self,
-        header: &foca::Header<Identity>,
-        mut buf: impl BufMut,
-    ) -> Result<(), PacketError> {
-        Ok(codec::put_within(&mut buf, header)?)
-    }
-
-    fn decode_header(&mut self, mut buf: impl Buf) -> Result<foca::Header<Identity>, PacketError> {
-        take_from(&mut buf)
-    }
-
-    fn encode_member(
-        &mut self,
-        member: &foca::Member<Identity>,
-        mut buf: impl BufMut,
-    ) -> Result<(), PacketError> {
-        Ok(codec::put_within(&mut buf, member)?)
-    }
-
-    fn decode_member(&mut self, mut buf: impl Buf) -> Result<foca::Member<Identity>, PacketError> {
-        take_from(&mut buf)
     }
 }
 
@@ -190,6 +145,7 @@ pub struct Membership {
     /// Seeds that were tried and came to nothing since, and why.
     failed: BTreeMap<SocketAddr, Failed>,
     lives: Lives,
+    hearsay: Hearsay,
     rejoined: bool,
     /// foca was told something since the last comparison.
     dirty: bool,
@@ -249,6 +205,7 @@ impl Membership {
             down_since: BTreeMap::new(),
             failed: BTreeMap::new(),
             lives: Lives::default(),
+            hearsay: Hearsay::default(),
             rejoined: false,
             dirty: false,
             packets_refused: 0,
@@ -425,21 +382,27 @@ impl Membership {
         outbox: &mut Outbox,
         header: Header,
     ) {
-        let mut rest = bytes;
-        let opened = codec::take::<foca::Header<Identity>>(&mut rest);
         // Only what the certificate says: a member may speak for nobody but itself.
-        let speaks = |h: &foca::Header<Identity>| h.src.id == from && acceptable(&h.src);
-        let Some(opened) = opened.ok().filter(speaks) else {
+        let speaks = |p: &Packet<'_>| p.header.src.id == from && acceptable(&p.header.src);
+        let Some(packet) = Packet::open(bytes).filter(speaks) else {
             self.packets_refused += 1;
             return;
         };
         // Before foca, which would declare any other life of this node down.
-        self.meet_all(std::iter::once(&opened.dst).chain(&updates(rest)), now, outbox);
+        let named = packet.updates.iter().map(|update| update.member.id());
+        self.meet_all(std::iter::once(&packet.header.dst).chain(named), now, outbox);
         if self.is_replaced() {
             return;
         }
+        let updates = packet.updates.iter().map(|update| &update.member);
+        let doubted = updates.filter(|word| self.doubts(from, word)).cloned();
+        let doubted: Vec<_> = doubted.collect();
+        for word in doubted {
+            self.doubt(word, now, outbox);
+        }
+        let bytes = packet.keep(|word| !self.doubts(from, word));
         self.reliable = reliable.then_some(from);
-        if self.foca.handle_data(bytes, &mut self.runtime).is_err() {
+        if self.foca.handle_data(&bytes, &mut self.runtime).is_err() {
             self.packets_refused += 1;
         }
         self.settle(now, outbox, header);
@@ -482,6 +445,11 @@ impl Membership {
                 foca::Member::new(identity, incarnation, state)
             })
             .collect();
+        let (doubted, members): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|word| self.doubts(from, word));
+        for word in doubted {
+            self.doubt(word, now, outbox);
+        }
         if self
             .foca
             // What is news here is news to others: two that join at once through one seed would
@@ -495,6 +463,28 @@ impl Membership {
         if state.answer {
             outbox.control(from, Kind::State, &self.state(flushes, false, now));
         }
+    }
+
+    /// Whether a word from a peer needs a second opinion: it is about a member in touch.
+    fn doubts(&self, from: NodeId, word: &foca::Member<Identity>) -> bool {
+        let id = word.id().id;
+        let present = self.known.get(&id).filter(|k| k.state != MemberState::Down);
+        id != from
+            && self.links.contains(&id)
+            && present.is_some_and(|known| hearsay::is_down(word, &known.identity))
+    }
+
+    /// Asks the member itself.
+    fn doubt(&mut self, word: foca::Member<Identity>, now: Now, outbox: &mut Outbox) {
+        let id = word.id().id;
+        if self.hearsay.note(word, now.mono) {
+            outbox.lateness(id, &Lateness::Ping { nonce: 0 });
+        }
+    }
+
+    /// Anything came from a peer.
+    pub fn heard(&mut self, peer: NodeId) {
+        self.hearsay.heard(peer);
     }
 
     /// Looks for this node's own name in what a peer said.
@@ -554,6 +544,11 @@ impl Membership {
             self.fire(timer, outbox);
             self.settle(now, outbox, header);
         }
+        let due = self.hearsay.due(now.mono);
+        if !due.is_empty() {
+            let _ = self.foca.apply_many(due.into_iter(), true, &mut self.runtime);
+            self.settle(now, outbox, header);
+        }
         if now.mono >= self.next_announce {
             self.next_announce = now.mono.plus_ms(ANNOUNCE_MS);
             self.announce(now, flushes, outbox);
@@ -575,7 +570,7 @@ impl Membership {
     /// When [`Membership::tick`] wants to be called.
     pub fn next_deadline(&self) -> Mono {
         let next = self.next_announce.min(self.next_state).min(self.next_dials);
-        self.timers.next().map_or(next, |timer| timer.min(next))
+        [self.timers.next(), self.hearsay.next()].into_iter().flatten().fold(next, Mono::min)
     }
 
     fn fire(&mut self, timer: Timer<Identity>, outbox: &mut Outbox) {
@@ -855,11 +850,4 @@ impl Membership {
 /// Whether an identity from a peer keeps the limits that its type does not express.
 fn acceptable(identity: &Identity) -> bool {
     identity.zone.0.len() <= ZONE_BYTES_MAX && !identity.addr.ip().is_unspecified()
-}
-
-/// What a SWIM packet says about members, behind its header.
-fn updates(mut bytes: &[u8]) -> Vec<Identity> {
-    let Ok(count) = bytes.try_get_u16() else { return Vec::new() };
-    let update = |_| codec::take::<foca::Member<Identity>>(&mut bytes).ok();
-    (0..count).map_while(update).map(|update| update.id().clone()).collect()
 }

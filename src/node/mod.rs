@@ -360,6 +360,7 @@ impl Node {
             Err(error) => return self.on_bad_bytes(from, error),
         };
         self.observe(from, header, now);
+        self.membership.heard(from);
         if self.responsiveness.heard(from, now.mono) {
             self.lateness.responsive(from, now.mono);
             self.refresh_reachable();
