@@ -115,6 +115,8 @@ pub(super) struct Read {
     pub(super) not_yet: u8,
     /// A miss was in doubt: everybody is asked, and the first value taken.
     pub(super) doubted: bool,
+    /// How often others were waited for.
+    pub(super) hedges: u8,
     pub(super) answers: Vec<(NodeId, Version)>,
 }
 

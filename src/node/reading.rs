@@ -16,6 +16,10 @@ use crate::placement::{NodeId, Partition};
 use crate::store::{Answer, Content, Entry, Held, Key, Role, Version};
 use bytes::Bytes;
 
+/// A miss in doubt is the answer when others were waited for so often, [`super::coordinator::HEDGE_MS`]
+/// each time.
+const DOUBT_HEDGES_MAX: u8 = 3;
+
 impl Coordinator {
     pub(super) fn begin_read(
         &mut self,
@@ -43,6 +47,7 @@ impl Coordinator {
             misses: 0,
             not_yet: 0,
             doubted: false,
+            hedges: 0,
             answers: Vec::new(),
         };
         if let Some(done) = read_here(&op.key, op.partition, &mut read, turn) {
@@ -228,6 +233,13 @@ impl Coordinator {
                     return false;
                 }
                 return self.restart_read(number, op, turn);
+            }
+            read.hedges += 1;
+            if read.misses > 0 && read.level == Level::One && read.hedges >= DOUBT_HEDGES_MAX {
+                // In doubt the answer is a miss, and a client does not wait for those who may
+                // never answer.
+                self.end_read(op, turn);
+                return false;
             }
             if let Some(next) = read.queue.pop_front() {
                 self.stats.hedged += 1;

@@ -100,6 +100,12 @@ impl Responsiveness {
             // be noticed late.
             return;
         }
+        // Nor how long it took while packets were lost: one sample says little, and the next cut
+        // is to be noticed as soon as this one.
+        let rtt_ns = match pulse.rtt_ns {
+            0 => rtt_ns,
+            _ => rtt_ns.min(pulse.p99_ns().max(SILENCE_NS_MIN / 4)),
+        };
         if pulse.rtt_ns == 0 {
             (pulse.rtt_ns, pulse.deviation_ns) = (rtt_ns.max(1), rtt_ns / 2);
         } else {
@@ -194,10 +200,14 @@ impl Pulse {
 
     /// When silence makes it unresponsive.
     fn limit(&self) -> Mono {
-        // For a round trip that is roughly normal, mean plus three mean deviations is about the
-        // 99th percentile.
-        let p99 = self.rtt_ns + 3 * self.deviation_ns;
-        Mono(self.quiet_since.0 + (4 * p99).clamp(SILENCE_NS_MIN, SILENCE_NS_MAX))
+        let limit_ns = (4 * self.p99_ns()).clamp(SILENCE_NS_MIN, SILENCE_NS_MAX);
+        Mono(self.quiet_since.0 + limit_ns)
+    }
+
+    /// For a round trip that is roughly normal, mean plus three mean deviations is about the 99th
+    /// percentile.
+    fn p99_ns(&self) -> u64 {
+        self.rtt_ns + 3 * self.deviation_ns
     }
 }
 
