@@ -22,7 +22,7 @@ use crate::node::event::{Input, Notice, OpId, Output, Reply};
 use crate::node::membership::Identity as Member;
 use crate::node::refused::Refused;
 use crate::node::{Node, Options};
-use crate::placement::{Generation, NodeId, Zone};
+use crate::placement::{Generation, Life, NodeId, Zone};
 use crate::store::{Clock, Store, StoreOptions, Writer};
 use crate::tls::{Identity, NodeKey};
 
@@ -207,6 +207,7 @@ impl Driver {
             id,
             addr,
             generation: Generation(now.wall_ms),
+            life: Life(now.wall_ms),
             weight: config.weight,
             zone: Zone(config.zone.clone()),
         };

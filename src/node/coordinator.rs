@@ -22,7 +22,7 @@ use super::reading::own_write;
 use super::replica::{Asker, key_ref};
 use super::timers::Timers;
 use super::turn::Turn;
-use crate::placement::{Generation, NodeId, Partition};
+use crate::placement::{Life, NodeId, Partition};
 use crate::store::{
     Answer, Content, Entry, Key, Namespace, Operation, Role, Stamp, Update, Version,
 };
@@ -110,7 +110,7 @@ pub(super) struct Read {
     /// What answers without a value say is dead.
     pub(super) bar: Version,
     /// Their floors, and who has adopted them: what others hold at or below is dead, too.
-    pub(super) floors: Vec<(Stamp, Vec<(NodeId, Generation)>)>,
+    pub(super) floors: Vec<(Stamp, Vec<(NodeId, Life)>)>,
     pub(super) misses: u8,
     pub(super) not_yet: u8,
     /// A miss was in doubt: everybody is asked, and the first value taken.
@@ -139,7 +139,7 @@ pub(super) struct Gather {
     /// What answers without a value say is dead, up to there.
     pub(super) bar: Stamp,
     /// Their floors, and who has adopted them.
-    pub(super) floors: Vec<(Stamp, Vec<(NodeId, Generation)>)>,
+    pub(super) floors: Vec<(Stamp, Vec<(NodeId, Life)>)>,
     /// What the decision must know; zero if this node covers it.
     pub(super) min: Version,
     /// Owners that answered for their store, this one included.
@@ -649,7 +649,7 @@ fn finish_scatter(op: &Pending, turn: &mut Turn<'_>) {
 pub(super) fn outlived(
     peer: NodeId,
     stamp: Stamp,
-    floors: &[(Stamp, Vec<(NodeId, Generation)>)],
+    floors: &[(Stamp, Vec<(NodeId, Life)>)],
     turn: &Turn<'_>,
 ) -> bool {
     let life = (peer, turn.life(peer));

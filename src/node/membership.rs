@@ -35,7 +35,7 @@ use super::message::{Lateness, State};
 use super::outbox::{Outbox, datagram};
 use super::refused::Difference;
 use super::timers::Timers;
-use crate::placement::{Generation, NodeId, Seat};
+use crate::placement::{Generation, Life, NodeId, Seat};
 use crate::store::Flushes;
 use crate::store::{Mono, Now};
 
@@ -110,7 +110,7 @@ struct Known {
 /// What changed in the members, for the rest of the node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {
-    /// A member is there, or there again, or in a new life: its memory is empty or old.
+    /// A member is there, or there again, or another process of it, with another memory.
     Up(NodeId),
     /// A member is gone.
     Gone(NodeId),
@@ -238,9 +238,9 @@ impl Membership {
         self.known.is_empty()
     }
 
-    /// The generation of a member.
-    pub fn generation(&self, id: NodeId) -> Option<Generation> {
-        self.known.get(&id).map(|k| k.identity.generation)
+    /// Which process of a member is present.
+    pub fn life(&self, id: NodeId) -> Option<Life> {
+        self.known.get(&id).map(|k| k.identity.life)
     }
 
     /// The roster the ring is built from: everybody present, this node, and whoever went down lately
@@ -676,8 +676,7 @@ impl Membership {
                 None => self.down_since.get(&id).copied().unwrap_or(now.mono),
                 _ => now.mono,
             };
-            let renamed =
-                before.as_ref().is_some_and(|k| k.identity.generation != identity.generation);
+            let replaced = before.as_ref().is_some_and(|k| k.identity.life != identity.life);
             let was = before.map(|k| k.state);
             let view = self.view(&identity, state, false);
             self.known.insert(id, Known { identity, state, since });
@@ -690,7 +689,7 @@ impl Membership {
                     outbox.notice(Notice::MemberDown(view));
                     changes.push(Change::Gone(id));
                 }
-                (_, MemberState::Alive | MemberState::Suspect) if renamed => {
+                (_, MemberState::Alive | MemberState::Suspect) if replaced => {
                     outbox.notice(Notice::MemberUp(view));
                     changes.push(Change::Up(id));
                 }

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::{Level, Written};
 use super::membership::Identity;
-use crate::placement::{Generation, NodeId, Partition};
+use crate::placement::{Life, NodeId, Partition};
 use crate::store::partition::FLOORS;
 use crate::store::partition::exchange::Verdict;
 use crate::store::{Answer, Entry, Flushes, Key, Namespace, Role, Stamp, Update, Version};
@@ -118,7 +118,7 @@ pub enum Response {
         /// The floor of the key's bucket.
         floor: Stamp,
         /// Who has adopted my floor: what these hold below it is not dead for its sake.
-        synced: Vec<(NodeId, Generation)>,
+        synced: Vec<(NodeId, Life)>,
         /// Whether I have reason to doubt my miss.
         doubt: bool,
     },
@@ -242,7 +242,7 @@ pub struct Floors {
     /// Its floors.
     pub floors: [Stamp; FLOORS],
     /// Who is valid there: these have adopted the floors already.
-    pub synced: Vec<(NodeId, Generation)>,
+    pub synced: Vec<(NodeId, Life)>,
 }
 
 /// About being late.

@@ -39,7 +39,7 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
-use crate::placement::{Generation, NodeId, Partition, PartitionCount, Ring};
+use crate::placement::{Generation, Life, NodeId, Partition, PartitionCount, Ring};
 use crate::store::{Clock, Mono, Now, Store};
 use codec::{CodecError, Header, Kind};
 use coordinator::{Coordinator, Origin};
@@ -99,7 +99,7 @@ pub struct Node {
     clock: Arc<Clock>,
     ring: Arc<Ring>,
     members: BTreeSet<NodeId>,
-    lives: BTreeMap<NodeId, Generation>,
+    lives: BTreeMap<NodeId, Life>,
     reachable: BTreeSet<NodeId>,
     links: BTreeSet<NodeId>,
     membership: Membership,
@@ -125,7 +125,7 @@ impl Node {
     /// on them.
     pub fn new(options: Options, store: Arc<Store>, clock: Arc<Clock>, now: Now) -> Node {
         let rng = ChaCha12Rng::from_seed(options.seed);
-        let sessions = Sessions::new(options.identity.generation);
+        let sessions = Sessions::new(options.identity.life);
         let membership = MembershipOptions {
             identity: options.identity.clone(),
             name: options.name.clone(),
@@ -537,7 +537,7 @@ impl Node {
         }
         self.members = self.membership.present();
         let membership = &self.membership;
-        let life = |peer: &NodeId| Some((*peer, membership.generation(*peer)?));
+        let life = |peer: &NodeId| Some((*peer, membership.life(*peer)?));
         self.lives = self.members.iter().filter_map(life).collect();
         self.refresh_reachable();
         self.rebuild_ring(now);

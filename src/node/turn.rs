@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::outbox::Outbox;
-use crate::placement::{Generation, NodeId, Partition, Ring};
+use crate::placement::{Life, NodeId, Partition, Ring};
 use crate::store::{Clock, Context, KeyRef, Now, Partition as Kept, Role, Store};
 
 /// The surroundings of a role, for the length of a call.
@@ -20,8 +20,8 @@ pub struct Turn<'a> {
     pub ring: &'a Ring,
     /// Members that are alive or suspect, without this node.
     pub members: &'a BTreeSet<NodeId>,
-    /// Which life of them is current.
-    pub lives: &'a BTreeMap<NodeId, Generation>,
+    /// Which process of each is present.
+    pub lives: &'a BTreeMap<NodeId, Life>,
     /// Whether nobody else can hold what this node owns: there is one replica, or no other node is
     /// known, not even one that is down and may come back.
     pub unshared: bool,
@@ -55,7 +55,7 @@ impl Turn<'_> {
     }
 
     /// Which life of a peer is current, as far as known.
-    pub fn life(&self, peer: NodeId) -> Generation {
+    pub fn life(&self, peer: NodeId) -> Life {
         self.lives.get(&peer).copied().unwrap_or_default()
     }
 

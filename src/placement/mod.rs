@@ -7,6 +7,6 @@ pub mod peer;
 pub mod ring;
 pub mod slot;
 
-pub use peer::{Generation, NodeId, Zone};
+pub use peer::{Generation, Life, NodeId, Zone};
 pub use ring::{Ring, Seat};
 pub use slot::{Partition, PartitionCount, SLOTS, slot};

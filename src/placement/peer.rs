@@ -26,12 +26,20 @@ impl fmt::Debug for NodeId {
     }
 }
 
-/// Which life of a node: grows with every start, so that of two processes with one [`NodeId`]
-/// the newer wins. A process starts with its wall clock in milliseconds.
+/// How late a word about a node is: grows with every start, so that of two processes with one
+/// [`NodeId`] the newer wins, and whenever a node was declared down meanwhile. A process starts with
+/// its wall clock in milliseconds.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
 )]
 pub struct Generation(pub u64);
+
+/// Which process of a node: the generation it started with. Its memory begins and ends with it,
+/// whereas a node that was declared down meanwhile takes a later generation and keeps what it holds.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+pub struct Life(pub u64);
 
 /// A failure domain (rack, data centre): copies of a partition go to different zones where there
 /// are several. At most 16 bytes of text; empty means none.

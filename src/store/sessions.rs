@@ -7,7 +7,7 @@
 
 use super::clock::{Mono, Stamp};
 use super::partition::{Cursor, FLOORS, Role};
-use crate::placement::{Generation, NodeId};
+use crate::placement::{Life, NodeId};
 
 /// Most sessions of a partition: bits of an entry.
 pub const SESSIONS_MAX: usize = 8;
@@ -27,7 +27,7 @@ pub struct Offered {
     /// Its floors.
     pub floors: [Stamp; FLOORS],
     /// The nodes that are valid at the peer: those have adopted them already.
-    pub synced: Vec<(NodeId, Generation)>,
+    pub synced: Vec<(NodeId, Life)>,
 }
 
 /// One session, as this side sees it.
@@ -36,7 +36,7 @@ pub struct Session {
     /// With whom.
     pub peer: NodeId,
     /// With which life of it.
-    pub generation: Generation,
+    pub life: Life,
     /// This side's number.
     pub mine: u64,
     /// The peer's number; zero as long as it was not heard.
@@ -116,20 +116,20 @@ impl Sessions {
     }
 
     /// The peers that are valid here: they have adopted this side's floor.
-    pub fn synced(&self) -> Vec<(NodeId, Generation)> {
+    pub fn synced(&self) -> Vec<(NodeId, Life)> {
         let trusted = self.iter().filter(|(_, session)| session.trusted);
-        trusted.map(|(_, session)| (session.peer, session.generation)).collect()
+        trusted.map(|(_, session)| (session.peer, session.life)).collect()
     }
 
     /// Opens a session, in place of one with the same peer; `None` if all are taken.
-    pub(super) fn open(&mut self, peer: NodeId, generation: Generation, number: u64) -> Option<u8> {
+    pub(super) fn open(&mut self, peer: NodeId, life: Life, number: u64) -> Option<u8> {
         let free = || self.open.iter().position(Option::is_none).map(|slot| slot as u8);
         let bit = self.bit(peer).or_else(free)?;
         self.mask |= 1 << bit;
         self.epoch = self.epoch.wrapping_add(1);
         self.open[usize::from(bit)] = Some(Box::new(Session {
             peer,
-            generation,
+            life,
             mine: number,
             theirs: 0,
             epoch: None,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chickadee::node::event::{Command, Input, Notice, OpId, Output, Reply};
 use chickadee::node::membership::Identity;
 use chickadee::node::{HEARTBEAT_MS, Node, Options};
-use chickadee::placement::{Generation, PartitionCount, Zone};
+use chickadee::placement::{Generation, Life, PartitionCount, Zone};
 use chickadee::store::{Clock, Store, StoreOptions, Writer};
 
 use super::{Event, Inbound, Process, World};
@@ -52,6 +52,7 @@ impl World {
                 id: host.id,
                 addr: host.addr,
                 generation: Generation(now.wall_ms),
+                life: Life(now.wall_ms),
                 weight: options.weights[index % options.weights.len()],
                 zone: match options.zones {
                     0 => Zone::default(),

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::Membership;
 use crate::node::event::Notice;
 use crate::node::outbox::Outbox;
-use crate::placement::{Generation, NodeId, Zone};
+use crate::placement::{Generation, Life, NodeId, Zone};
 use crate::store::Now;
 
 /// A member's identity, as SWIM spreads it. What foca calls the address is the node id: a node
@@ -36,8 +36,11 @@ pub struct Identity {
     pub id: NodeId,
     /// Where.
     pub addr: SocketAddr,
-    /// Which life.
+    /// How late a word about it is: every start has a later one, and every return after having been
+    /// declared down.
     pub generation: Generation,
+    /// Which process.
+    pub life: Life,
     /// Its share of the ring, in tokens.
     pub weight: u16,
     /// Its failure domain.
@@ -128,6 +131,7 @@ mod tests {
             id: NodeId([1; 16]),
             addr: "10.0.0.1:7379".parse().unwrap(),
             generation: Generation(1_000),
+            life: Life(1_000),
             weight: 128,
             zone: Zone::default(),
         }

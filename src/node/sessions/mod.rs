@@ -20,7 +20,7 @@ use self::boot::Boot;
 use self::talk::Talk;
 use super::message::Exchange;
 use super::turn::Turn;
-use crate::placement::{Generation, NodeId, Partition, Ring};
+use crate::placement::{Life, NodeId, Partition, Ring};
 use crate::store::{Mono, Role};
 
 /// Time between two looks at what is to be offered, in milliseconds: the anti-entropy interval.
@@ -85,8 +85,8 @@ pub struct Sessions {
 
 impl Sessions {
     /// Numbers of a later life are larger than those of a former one.
-    pub fn new(generation: Generation) -> Sessions {
-        Sessions { numbers: generation.0 << 20, ..Sessions::default() }
+    pub fn new(life: Life) -> Sessions {
+        Sessions { numbers: life.0 << 20, ..Sessions::default() }
     }
 
     /// Whether this node has all of what it owns.
@@ -155,7 +155,7 @@ impl Sessions {
         let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
         for partition in partitions {
             let (role, life) = turn.with(partition, |kept, _| {
-                (kept.role(), kept.sessions().with(peer).map(|session| session.generation))
+                (kept.role(), kept.sessions().with(peer).map(|session| session.life))
             });
             if life.is_some_and(|life| life != turn.life(peer)) {
                 self.close(peer, partition, turn);
@@ -244,12 +244,12 @@ impl Sessions {
         &mut self,
         peer: NodeId,
         partition: Partition,
-        generation: Generation,
+        life: Life,
         turn: &mut Turn<'_>,
     ) -> Option<u8> {
         let number = self.number();
         let until = turn.now.mono.plus_ms(UNSETTLED_MS);
-        let bit = turn.with(partition, |kept, _| kept.open_session(peer, generation, number))?;
+        let bit = turn.with(partition, |kept, _| kept.open_session(peer, life, number))?;
         turn.store.unsettle(partition, until);
         self.stats.opened += 1;
         self.talks.insert((peer, partition), Talk::default());

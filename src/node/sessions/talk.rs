@@ -82,10 +82,10 @@ impl Sessions {
         push: bool,
         turn: &mut Turn<'_>,
     ) -> Option<(u8, bool)> {
-        let (partition, generation) = (standing.partition, turn.life(from));
+        let (partition, life) = (standing.partition, turn.life(from));
         let (role, session) = turn.with(partition, |kept, _| {
             let bit = kept.sessions().bit(from);
-            let life = kept.sessions().with(from).map(|session| session.generation);
+            let life = kept.sessions().with(from).map(|session| session.life);
             (kept.role(), bit.zip(life))
         });
         if role == Role::None {
@@ -96,14 +96,14 @@ impl Sessions {
             return None;
         }
         let bit = match session {
-            Some((bit, life)) if life == generation => bit,
+            Some((bit, known)) if known == life => bit,
             Some(_) => {
                 self.close(from, partition, turn);
-                self.open(from, partition, generation, turn)?
+                self.open(from, partition, life, turn)?
             }
             // A reply to a session that is closed by now.
             None if !push => return None,
-            None => self.open(from, partition, generation, turn)?,
+            None => self.open(from, partition, life, turn)?,
         };
         let heard = Heard {
             number: standing.number,

@@ -11,7 +11,7 @@
 //! * Becoming valid takes over the other's floor, after every own entry below it was judged.
 
 use super::{Context, FLOORS, Partition, Role, bucket};
-use crate::placement::{Generation, NodeId};
+use crate::placement::{Life, NodeId};
 use crate::store::clock::{Mono, Stamp};
 use crate::store::entry::{Key, Version};
 use crate::store::record::{KeyRef, Parts};
@@ -88,10 +88,10 @@ impl Partition {
     pub fn open_session(
         &mut self,
         peer: NodeId,
-        generation: Generation,
+        life: Life,
         number: u64,
     ) -> Option<u8> {
-        let bit = self.sessions.open(peer, generation, number)?;
+        let bit = self.sessions.open(peer, life, number)?;
         self.clear_bit(bit);
         Some(bit)
     }
@@ -395,7 +395,7 @@ impl Partition {
         };
         session.valid = true;
         self.adopt_floors(&offered.floors);
-        let synced = |s: &Session| offered.synced.contains(&(s.peer, s.generation));
+        let synced = |s: &Session| offered.synced.contains(&(s.peer, s.life));
         let others = self.sessions.iter().filter(|(other, s)| *other != bit && !synced(s));
         others.map(|(other, _)| other).collect()
     }
