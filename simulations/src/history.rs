@@ -128,7 +128,12 @@ pub struct History {
     pub deadlines: BTreeMap<String, BTreeMap<String, Option<u64>>>,
     /// When each node was stopped, and when it went on.
     pub stalls: Vec<Stall>,
+    /// When not everything passed between all hosts, and until when.
+    pub cuts: Vec<(Time, Option<Time>)>,
 }
+
+/// After a cut was mended, those who were apart agree within so long, in milliseconds.
+const AGREED_MS: u64 = 8_000;
 
 /// One time a node was stopped.
 #[derive(Clone, Copy, Debug)]
@@ -175,6 +180,24 @@ impl History {
     pub fn lost(&self, key: &str, stamp: Stamp, by: Time) -> bool {
         self.losses.iter().any(|loss| {
             loss.key == key && loss.above < stamp && stamp <= loss.up_to && loss.at <= by
+        })
+    }
+
+    /// Something does not pass any more between some hosts, or everything passes again.
+    pub fn cut(&mut self, cut: bool, now: Time) {
+        match self.cuts.last_mut() {
+            Some((_, until @ None)) if !cut => *until = Some(now),
+            Some((_, None)) => {}
+            _ if cut => self.cuts.push((now, None)),
+            _ => {}
+        }
+    }
+
+    /// Whether all hosts have been in touch from then to then, and for long enough before to agree.
+    pub fn together(&self, from: Time, to: Time) -> bool {
+        let ends = |until: &Option<Time>| until.map(|until| until.plus_ms(AGREED_MS));
+        self.cuts.iter().all(|(since, until)| {
+            *since > to || ends(until).is_some_and(|ends| ends < from)
         })
     }
 

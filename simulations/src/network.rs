@@ -203,6 +203,11 @@ impl Network {
         !self.paths[from * self.hosts + to].cut
     }
 
+    /// Whether anything is cut.
+    pub fn is_cut(&self) -> bool {
+        self.paths.iter().any(|path| path.cut)
+    }
+
     /// Whether something sent now would pass, and would have for so long, in milliseconds.
     pub fn has_passed(&self, from: usize, to: usize, for_ms: u64, now: Time) -> bool {
         let path = &self.paths[from * self.hosts + to];

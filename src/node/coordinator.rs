@@ -99,6 +99,8 @@ pub(super) struct Write {
 pub(super) struct Read {
     pub(super) level: Level,
     pub(super) min: Version,
+    /// Of this, what this node or the client wrote or was promised.
+    pub(super) own: Version,
     /// Owners not asked yet, in the order to ask them.
     pub(super) queue: VecDeque<NodeId>,
     /// Owners whose answers are still needed.
@@ -439,7 +441,7 @@ impl Coordinator {
             let Phase::Read(read) = &op.phase else {
                 continue;
             };
-            let (level, min) = (read.level, read.min);
+            let (level, min) = (read.level, read.own);
             let live = self.begin_read(number, &mut op, level, min, turn);
             self.keep(number, op, live, turn);
         }
@@ -564,7 +566,7 @@ impl Coordinator {
                 // is a miss; unless it knows better, by a write of its own.
                 let owner = turn.ring.is_owner(turn.own, op.partition);
                 let own = own_write(&op.key, op.partition, read, turn);
-                let result = match (own, owner && read.min == Version::ZERO) {
+                let result = match (own, owner && read.own == Version::ZERO) {
                     (Some(answer), _) => Ok((answer, None)),
                     (None, _) if self.stopping => Err(Failure::Stopping),
                     (None, true) => Ok((Answer::Missing, None)),

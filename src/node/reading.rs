@@ -38,6 +38,7 @@ impl Coordinator {
         let mut read = Read {
             level,
             min,
+            own: min,
             queue: VecDeque::new(),
             needed: needed as u8,
             best: None,
@@ -114,7 +115,7 @@ impl Coordinator {
             // Every owner was asked, and none has what this node wrote: whoever had it is gone, and
             // what was there before counts again.
             self.own_writes.lost(&op.key);
-            (read.min, read.not_yet) = (Version::ZERO, 0);
+            (read.min, read.own, read.not_yet) = (Version::ZERO, Version::ZERO, 0);
             return self.restart_read(number, op, turn);
         }
         let heard = read.misses > 0 || read.not_yet > 0;
@@ -207,7 +208,8 @@ impl Coordinator {
             Response::NotYet => read.not_yet += 1,
             Response::Unready(entry) => {
                 let newer = |held: &Entry| held.version() < entry.version();
-                if read.unready.as_ref().is_none_or(newer) {
+                let own = read.own > Version::ZERO && entry.version() >= read.own;
+                if own && read.unready.as_ref().is_none_or(newer) {
                     read.unready = Some(entry);
                 }
             }
@@ -330,7 +332,7 @@ pub(super) fn own_write(
     read: &Read,
     turn: &Turn<'_>,
 ) -> Option<Answer<Bytes>> {
-    let min = read.min;
+    let min = read.own;
     turn.with(partition, |kept, context| match kept.look(key_ref(key), context) {
         Held::Value(parts) if min > Version::ZERO && parts.version >= min => {
             let stamp = parts.version.value;

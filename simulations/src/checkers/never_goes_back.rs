@@ -1,7 +1,9 @@
 //! Never goes back, for the clients of one node: what one of them read is never older than what one
 //! of them had read before.
 //!
-//! Allowed: that a newer value died with its last holder meanwhile.
+//! Allowed: that a newer value died with its last holder meanwhile; and that the owners that answered
+//! had been apart, so that the second did not know what the first knew. What one replica knew it must
+//! not forget even then: that is judged in `replica` and `resurrection`.
 
 use super::Violation;
 use crate::history::History;
@@ -14,7 +16,10 @@ pub fn judge(history: &History) -> Option<Violation> {
         let Some(seen) = history.found(read) else {
             continue;
         };
-        if seen.newest < stamp && !history.lost(&read.key, stamp, read.end) {
+        if seen.newest < stamp
+            && history.together(before.start, read.end)
+            && !history.lost(&read.key, stamp, read.end)
+        {
             complaints.push(Violation {
                 invariant: "never-goes-back",
                 at: read.end,
@@ -34,6 +39,7 @@ pub fn judge(history: &History) -> Option<Violation> {
 mod tests {
     use super::super::tests::{history, read, write};
     use super::*;
+    use crate::time::Time;
 
     #[test]
     fn an_older_value_after_a_newer_one_is_noticed() {
@@ -41,11 +47,26 @@ mod tests {
         let mut good = writes();
         good.extend([read(0, "a", (4, 5)), read(0, "b", (6, 7))]);
         assert_eq!(judge(&history(good)), None);
-        let mut bad = writes();
-        bad.extend([read(0, "b", (4, 5)), read(0, "a", (6, 7))]);
-        assert!(judge(&history(bad)).is_some());
+        let bad_history = || {
+            let mut bad = writes();
+            bad.extend([read(0, "b", (4, 5)), read(0, "a", (6, 7))]);
+            history(bad)
+        };
+        assert!(judge(&bad_history()).is_some());
         let mut elsewhere = writes();
         elsewhere.extend([read(0, "b", (4, 5)), read(1, "a", (6, 7))]);
         assert_eq!(judge(&history(elsewhere)), None);
+        let mut apart = bad_history();
+        apart.cut(true, Time::ms(1));
+        apart.cut(false, Time::ms(5));
+        assert_eq!(judge(&apart), None);
+        let mut earlier = bad_history();
+        earlier.records.iter_mut().for_each(|record| {
+            record.start = record.start.plus_ms(20_000);
+            record.end = record.end.plus_ms(20_000);
+        });
+        earlier.cut(true, Time::ms(1));
+        earlier.cut(false, Time::ms(5));
+        assert!(judge(&earlier).is_some(), "they have had time to agree");
     }
 }

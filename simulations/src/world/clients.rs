@@ -397,10 +397,16 @@ impl World {
         process.store.with(partition, &process.clock, now, |kept, _| kept.role())
     }
 
-    /// The hosts that hold a live value of a key, and still answer.
+    /// The hosts that hold a live value of a key, and answer for it.
     fn holders(&self, key: &str) -> HostSet {
+        let answers = |host: &usize| {
+            self.process(*host).is_some_and(|process| {
+                let role = self.role(*host, process.store.partition_of(key.as_bytes()));
+                !process.stopping && matches!(role, Role::Ready | Role::Old)
+            })
+        };
         (0..self.hosts.len())
-            .filter(|host| self.process(*host).is_some_and(|process| !process.stopping))
+            .filter(answers)
             .filter(|host| matches!(self.held(*host, key), Some((_, Some(_)))))
             .collect()
     }

@@ -15,6 +15,12 @@ impl World {
         self.trace.note(self.now, usize::MAX, told.as_bytes());
         self.trace.world(self.now, "fault", || told);
         self.assess_all();
+        self.inflict(fault);
+        self.history.cut(self.network.is_cut(), self.now);
+        self.assess_all();
+    }
+
+    fn inflict(&mut self, fault: &Fault) {
         match fault {
             Fault::Crash { node } => self.crash(*node),
             Fault::Start { node, seeded } => self.start(*node, *seeded),
@@ -51,7 +57,6 @@ impl World {
             }
             Fault::Clock { node, by_ms } => self.hosts[*node].clocks.wall_ahead_ms += by_ms,
         }
-        self.assess_all();
     }
 
     /// Ends every fault: everybody runs, everything passes. With a core, only faults of the core
@@ -66,6 +71,7 @@ impl World {
                 self.network.throttle(*from, *to, 0);
             }
         }
+        self.history.cut(self.network.is_cut(), self.now);
         self.send_waiting();
         self.network.set_weather(0, 0, 1_000);
         for host in core {
