@@ -34,7 +34,7 @@ const BULK_BYTES_PER_MS: u64 = 8_192;
 /// A read is asked of the next owner, too, after so long, in milliseconds.
 pub const HEDGE_MS: u64 = 50;
 /// Time between attempts when no owner can answer, in milliseconds.
-const RETRY_MS: u64 = 25;
+pub(super) const RETRY_MS: u64 = 25;
 /// A decider says so often that it is at work, in milliseconds: more often than the least silence
 /// that makes a peer unresponsive.
 const WORKING_MS: u64 = 20;

@@ -20,6 +20,9 @@ use bytes::Bytes;
 /// each time.
 const DOUBT_HEDGES_MAX: u8 = 3;
 
+/// Owners that know too little are asked again so often, [`super::coordinator::RETRY_MS`] apart.
+const RETRIES_MAX: u8 = 6;
+
 impl Coordinator {
     pub(super) fn begin_read(
         &mut self,
@@ -117,6 +120,12 @@ impl Coordinator {
             self.own_writes.lost(&op.key);
             (read.min, read.own, read.not_yet) = (Version::ZERO, Version::ZERO, 0);
             return self.restart_read(number, op, turn);
+        }
+        if empty && read.not_yet > 0 && read.hedges < RETRIES_MAX {
+            // The owners that are ready know less than this node, and those that know as much are not
+            // ready: they will be soon.
+            (read.hedges, read.not_yet) = (read.hedges + 1, 0);
+            return true;
         }
         let heard = read.misses > 0 || read.not_yet > 0;
         let done = read.best.is_some() || read.unready.is_some() || heard;
