@@ -565,7 +565,12 @@ impl Node {
                     self.outbox.push(Output::Close { peer, reason });
                 }
             }
-            Change::Rejoined => self.roles(now, |node, turn| node.sessions.rejoined(turn)),
+            Change::Rejoined => {
+                let all = self.membership.roster(usize::MAX, now);
+                let partitions = self.store.options().partitions;
+                let all = Ring::build(all, partitions, self.options.replicas);
+                self.roles(now, |node, turn| node.sessions.rejoined(&all, turn));
+            }
         }
     }
 

@@ -34,7 +34,7 @@ const SILENCE_MS: u64 = 60_000;
 /// this node learns that it was declared down itself.
 const BACK_MS: u64 = 10_000;
 /// Whoever has found itself alone forgets nothing for so long, in milliseconds.
-const LONELY_MS: u64 = 10_000;
+const LONELY_MS: u64 = SILENCE_MS;
 /// How long after a change of owners or sessions a miss is in doubt, in milliseconds.
 const UNSETTLED_MS: u64 = 3_000;
 
@@ -134,6 +134,10 @@ impl Sessions {
                     self.old.insert(partition, turn.now.mono);
                 }
                 Role::None if role != Role::None => self.drop_partition(partition, turn),
+                // So many are gone that nobody's place is held: others may be better off.
+                Role::Ready if owners == [turn.own] && !turn.is_sole(partition) => {
+                    self.find_alone(partition, turn);
+                }
                 _ => {}
             }
             if next != Role::Old {
@@ -176,13 +180,16 @@ impl Sessions {
 
     /// This node was declared down and is back. Where it was cut off from most owners, the others
     /// may have taken writes that it lacks; where it was with most, they lack what it has.
-    pub fn rejoined(&mut self, turn: &mut Turn<'_>) {
+    ///
+    /// `all`: the ring of all who were members lately; who is down need not have a place on this
+    /// node's.
+    pub fn rejoined(&mut self, all: &Ring, turn: &mut Turn<'_>) {
         let now = turn.now.mono;
         self.back.retain(|_, at| now.since(*at) < BACK_MS * 1_000_000);
         let absent =
             |owner: &NodeId| self.gone.contains_key(owner) || self.back.contains_key(owner);
         let cut_off = |partition: &Partition| {
-            let owners = turn.ring.owners(*partition);
+            let owners = all.owners(*partition);
             let away: Vec<&NodeId> = owners.iter().filter(|owner| absent(owner)).collect();
             let half = 2 * away.len() == owners.len();
             // Of two halves, the one with the smaller id stays.
@@ -339,9 +346,9 @@ impl Sessions {
         self.say_what_is_due(turn);
     }
 
-    /// A partition is ready, and no other holder was met.
+    /// A partition is ready, and no other holder was met, or none is left.
     fn find_alone(&mut self, partition: Partition, turn: &mut Turn<'_>) {
-        self.alone.insert(partition, turn.now.mono);
+        self.alone.entry(partition).or_insert(turn.now.mono);
         self.lonely.insert(partition);
         turn.store.set_lonely(partition, true);
     }
