@@ -119,8 +119,8 @@ pub struct History {
     pub open: Vec<usize>,
     /// What died with its last holder.
     pub losses: Vec<Loss>,
-    /// Keys that a node had to evict, and the newest version known then.
-    pub evictions: BTreeMap<String, Stamp>,
+    /// Keys that a node had to evict, and when that was seen last.
+    pub evictions: BTreeMap<String, Time>,
     /// Under which versions each value was seen, by key and value.
     pub versions: BTreeMap<String, BTreeMap<String, Seen>>,
     /// When each value ends at the latest, in milliseconds since 1970, by key and value; `None` is
@@ -201,18 +201,14 @@ impl History {
         })
     }
 
-    /// A node was short of memory, and does not hold that key.
-    pub fn evicted(&mut self, key: &str) {
-        let Some(values) = self.versions.get(key) else {
-            return;
-        };
-        let newest = values.values().map(|seen| seen.newest).max().unwrap_or_default();
-        self.evictions.insert(key.to_owned(), newest);
+    /// A node was short of memory since the last look, and does not hold that key now.
+    pub fn evicted(&mut self, key: &str, now: Time) {
+        self.evictions.insert(key.to_owned(), now);
     }
 
-    /// Whether a version of a key may be missing because of that.
-    pub fn may_be_evicted(&self, key: &str, stamp: Stamp) -> bool {
-        self.evictions.get(key).is_some_and(|newest| stamp <= *newest)
+    /// Whether what a write wrote may be missing because of that.
+    pub fn may_be_evicted(&self, write: &Record) -> bool {
+        self.evictions.get(&write.key).is_some_and(|seen| write.start <= *seen)
     }
 
     /// A value was seen under a version.

@@ -579,14 +579,18 @@ impl Node {
             return;
         }
         let partitions: PartitionCount = self.store.options().partitions;
-        let roster = self.membership.roster(usize::from(self.options.replicas.get()), now);
-        let ring = Ring::build(roster, partitions, self.options.replicas);
+        let replicas = self.options.replicas;
+        let roster = self.membership.roster(usize::from(replicas.get()), now);
+        let seats = roster.len();
+        let ring = Ring::build(roster, partitions, replicas);
         if ring.id() == self.ring.id() {
             return;
         }
+        let all = self.membership.roster(usize::MAX, now);
+        let all = (all.len() > seats).then(|| Ring::build(all, partitions, replicas));
         let old = std::mem::replace(&mut self.ring, Arc::new(ring));
         self.roles(now, |node, turn| {
-            node.sessions.on_ring(&old, turn);
+            node.sessions.on_ring(&old, all.as_ref(), turn);
         });
     }
 

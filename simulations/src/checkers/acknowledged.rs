@@ -40,7 +40,7 @@ pub fn judge(history: &History) -> Option<Violation> {
             },
             Outcome::Missing
                 if !removed(&removals, write, stamp)
-                    && !history.may_be_evicted(&read.key, stamp) =>
+                    && !history.may_be_evicted(write) =>
             {
                 "reads nothing".to_owned()
             }
@@ -70,6 +70,7 @@ fn removed(removals: &Removals<'_>, write: &Record, stamp: Stamp) -> bool {
 mod tests {
     use super::super::tests::{history, miss, read, write};
     use super::*;
+    use crate::time::Time;
 
     #[test]
     fn a_reader_at_the_end_that_lacks_a_write_is_noticed() {
@@ -89,7 +90,7 @@ mod tests {
         end.client = usize::MAX;
         let mut gone = history(vec![a, b, end]);
         assert!(judge(&gone).is_some());
-        gone.evicted("k1");
+        gone.evicted("k1", Time::ms(9));
         assert_eq!(judge(&gone), None, "evicted");
     }
 }

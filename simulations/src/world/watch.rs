@@ -117,7 +117,7 @@ impl World {
             let keys: Vec<String> = self.history.versions.keys().cloned().collect();
             for key in keys {
                 if !matches!(self.held(host, &key), Some((_, Some(_)))) {
-                    self.history.evicted(&key);
+                    self.history.evicted(&key, self.now);
                 }
             }
         }

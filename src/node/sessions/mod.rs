@@ -4,7 +4,7 @@
 //!
 //! This file opens and closes sessions as members and owners change, and decides when a turn is due.
 //! What is said is in [`talk`], when a partition is ready in [`boot`], when it can be dropped in
-//! [`handoff`]. What must be atomic with reads and writes is in `store/partition/exchange`.
+//! [`handoff`], and what is different while others are out of sight in [`solitude`]. What must be atomic with reads and writes is in `store/partition/exchange`.
 //!
 //! A session is closed at once when its peer's memory is known to be gone (a newer life); for a
 //! silent peer after [`SILENCE_MS`]. While it is open its bit is awaited, so what is overwritten or
@@ -12,11 +12,13 @@
 
 mod boot;
 mod handoff;
+mod solitude;
 mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::boot::Boot;
+use self::solitude::Solitude;
 use self::talk::Talk;
 use super::message::Exchange;
 use super::turn::Turn;
@@ -33,8 +35,6 @@ const SILENCE_MS: u64 = 60_000;
 /// A member that came back less than so long ago, in milliseconds, counts as having been away when
 /// this node learns that it was declared down itself.
 const BACK_MS: u64 = 10_000;
-/// Whoever has found itself alone forgets nothing for so long, in milliseconds.
-const LONELY_MS: u64 = SILENCE_MS;
 /// How long after a change of owners or sessions a miss is in doubt, in milliseconds.
 const UNSETTLED_MS: u64 = 3_000;
 
@@ -68,10 +68,7 @@ pub struct Sessions {
     boots: BTreeMap<Partition, Boot>,
     /// Partitions held without owning them, and since when.
     old: BTreeMap<Partition, Mono>,
-    /// Partitions that became ready without having met another holder, and since when.
-    alone: BTreeMap<Partition, Mono>,
-    /// Of these, those for which that is recent.
-    lonely: BTreeSet<Partition>,
+    solitude: Solitude,
     /// Members that are gone, and since when.
     gone: BTreeMap<NodeId, Mono>,
     /// Members that came back, and when.
@@ -105,7 +102,9 @@ impl Sessions {
     }
 
     /// The owners changed: take up, keep or give up each partition.
-    pub fn on_ring(&mut self, old: &Ring, turn: &mut Turn<'_>) {
+    ///
+    /// `all`: the ring of all who were members lately, if not all of them have a place on this one.
+    pub fn on_ring(&mut self, old: &Ring, all: Option<&Ring>, turn: &mut Turn<'_>) {
         let unsettled = turn.now.mono.plus_ms(UNSETTLED_MS);
         let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
         for partition in partitions {
@@ -147,6 +146,8 @@ impl Sessions {
                 self.open_owners(partition, turn);
             }
         }
+        // After sessions were opened with those who are back.
+        self.consider_bereft(all, turn);
         self.next_step = turn.now.mono;
     }
 
@@ -344,35 +345,6 @@ impl Sessions {
             self.consider_handoffs(turn);
         }
         self.say_what_is_due(turn);
-    }
-
-    /// A partition is ready, and no other holder was met, or none is left.
-    fn find_alone(&mut self, partition: Partition, turn: &mut Turn<'_>) {
-        self.alone.entry(partition).or_insert(turn.now.mono);
-        self.lonely.insert(partition);
-        turn.store.set_lonely(partition, true);
-    }
-
-    /// It is not true any more.
-    fn find_company(&mut self, partition: Partition, turn: &mut Turn<'_>) {
-        self.alone.remove(&partition);
-        if self.lonely.remove(&partition) {
-            turn.store.set_lonely(partition, false);
-        }
-    }
-
-    /// Those who are alone for long forget like anybody else.
-    fn get_used_to_it(&mut self, turn: &mut Turn<'_>) {
-        let now = turn.now.mono;
-        let alone = &self.alone;
-        self.lonely.retain(|partition| {
-            let lonely =
-                alone.get(partition).is_some_and(|at| now.since(*at) < LONELY_MS * 1_000_000);
-            if !lonely {
-                turn.store.set_lonely(*partition, false);
-            }
-            lonely
-        });
     }
 
     fn silent(&self, turn: &Turn<'_>) -> impl Iterator<Item = NodeId> {

@@ -133,7 +133,7 @@ impl Sessions {
     /// in, then the one with the larger id.
     fn meet(&mut self, from: NodeId, standing: &Standing, turn: &mut Turn<'_>) {
         let partition = standing.partition;
-        if !self.alone.contains_key(&partition)
+        if !self.solitude.is_alone(partition)
             || !matches!(standing.role, Role::Ready | Role::Old)
             || turn.role(partition) != Role::Ready
         {
@@ -378,7 +378,7 @@ impl Sessions {
     /// How this node stands to a peer in a partition.
     fn standing(&self, to: NodeId, bit: u8, partition: Partition, turn: &Turn<'_>) -> Standing {
         let you_own = turn.ring.owners(partition).contains(&to);
-        let alone = self.alone.contains_key(&partition);
+        let alone = self.solitude.is_alone(partition);
         turn.with(partition, |kept, _| {
             let session = kept.sessions().get(bit);
             Standing {

@@ -1,0 +1,98 @@
+//! Partitions whose other holders are out of sight. They are served, but nothing of them is
+//! forgotten for a while: the floor that this leaves would, once the others are back, condemn what
+//! they have held all along.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{SILENCE_MS, Sessions};
+use crate::node::turn::Turn;
+use crate::placement::{Partition, Ring};
+use crate::store::Mono;
+
+/// Those whose other holders are out of sight forget nothing for so long, in milliseconds. For as
+/// long, others keep what is changed meanwhile for whoever is gone.
+const LONELY_MS: u64 = SILENCE_MS;
+
+/// Which partitions those are.
+#[derive(Debug, Default)]
+pub(super) struct Solitude {
+    /// Ready without having met another holder, or none is left; and since when.
+    alone: BTreeMap<Partition, Mono>,
+    /// An owner is gone that this node has no session with, and so many are gone that it has lost
+    /// its place on the ring; and since when.
+    bereft: BTreeMap<Partition, Mono>,
+    /// Of all these, those for which that is recent.
+    lonely: BTreeSet<Partition>,
+}
+
+impl Solitude {
+    pub(super) fn is_alone(&self, partition: Partition) -> bool {
+        self.alone.contains_key(&partition)
+    }
+
+    fn is_lonely(&self, partition: Partition, now: Mono) -> bool {
+        let since = |map: &BTreeMap<Partition, Mono>| map.get(&partition).copied();
+        let recent = |since: Mono| now.since(since) < LONELY_MS * 1_000_000;
+        since(&self.alone).is_some_and(recent) || since(&self.bereft).is_some_and(recent)
+    }
+
+    fn refresh(&mut self, partition: Partition, turn: &Turn<'_>) {
+        let lonely = self.is_lonely(partition, turn.now.mono);
+        let changed = match lonely {
+            true => self.lonely.insert(partition),
+            false => self.lonely.remove(&partition),
+        };
+        if changed {
+            turn.store.set_lonely(partition, lonely);
+        }
+    }
+}
+
+impl Sessions {
+    /// A partition is ready, and no other holder was met, or none is left.
+    pub(super) fn find_alone(&mut self, partition: Partition, turn: &Turn<'_>) {
+        self.solitude.alone.entry(partition).or_insert(turn.now.mono);
+        self.solitude.refresh(partition, turn);
+    }
+
+    /// It is not true any more.
+    pub(super) fn find_company(&mut self, partition: Partition, turn: &Turn<'_>) {
+        if self.solitude.alone.remove(&partition).is_some() {
+            self.solitude.refresh(partition, turn);
+        }
+    }
+
+    /// Looks for partitions of which somebody who is gone may hold something that this node never
+    /// heard of. `all`: the ring of all who were members lately, if not all of them have a place.
+    pub(super) fn consider_bereft(&mut self, all: Option<&Ring>, turn: &Turn<'_>) {
+        let before = std::mem::take(&mut self.solitude.bereft);
+        if let Some(all) = all {
+            for partition in turn.store.options().partitions.iter() {
+                let is_gone = |owner: &&_| **owner != turn.own && !turn.members.contains(*owner);
+                let mut gone = all.owners(partition).iter().filter(is_gone);
+                let bereft = turn.with(partition, |kept, _| {
+                    gone.any(|owner| kept.sessions().bit(*owner).is_none())
+                });
+                if bereft {
+                    let since = before.get(&partition).copied().unwrap_or(turn.now.mono);
+                    self.solitude.bereft.insert(partition, since);
+                }
+            }
+        }
+        let changed: BTreeSet<Partition> =
+            before.keys().chain(self.solitude.bereft.keys()).copied().collect();
+        for partition in changed {
+            self.solitude.refresh(partition, turn);
+        }
+    }
+
+    /// Those who have been lonely for long forget like anybody else.
+    pub(super) fn get_used_to_it(&mut self, turn: &Turn<'_>) {
+        let now = turn.now.mono;
+        let used = |partition: &&Partition| !self.solitude.is_lonely(**partition, now);
+        let used: Vec<Partition> = self.solitude.lonely.iter().filter(used).copied().collect();
+        for partition in used {
+            self.solitude.refresh(partition, turn);
+        }
+    }
+}
