@@ -33,7 +33,8 @@ pub const PEER_QUEUE_BYTES_MAX: usize = 64 << 20;
 pub struct Config {
     /// The node's name, 1 to 64 bytes. Its identity, and with it its place on the ring, is derived
     /// from the name and the cluster key, so a node that is restarted under its name owns what it
-    /// owned. Two nodes must never share a name. Default: the advertised address.
+    /// owned. Of two that share a name, the one that was started first ends
+    /// ([`EndError::Replaced`](crate::EndError::Replaced)). Default: the advertised address.
     pub name: Option<String>,
     /// Where peers are listened to (UDP). Port 0 takes any free one. Default 127.0.0.1:7379.
     pub listen: SocketAddr,
