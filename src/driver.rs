@@ -3,6 +3,8 @@
 //! It runs on a thread and a current-thread runtime of its own, so that a host whose runtime is
 //! blocked does not get itself suspected. It decides nothing.
 
+mod said;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -26,20 +28,14 @@ use crate::placement::{Generation, Life, NodeId, Zone};
 use crate::store::{Clock, Store, StoreOptions, Writer};
 use crate::tls::{Identity, NodeKey};
 
+use said::{Said, Topic};
+
 /// Most events and commands handled between two drains of the outputs.
 const BATCH_MAX: usize = 512;
 /// Bytes waiting for a peer that answers, beyond which no new commands are taken.
 const CONGESTED_BYTES: usize = 8 << 20;
 /// Code with which a Hello is refused.
 const REFUSED: u32 = 1;
-/// Time between two log lines about the same address, in seconds.
-const REPEAT_SECS: u64 = 60;
-/// Addresses remembered for that.
-const REPEATS_MAX: usize = 1024;
-/// The key under which complaints about names are remembered.
-const NAMES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::BROADCAST), 0);
-/// The key under which notices of this node's own lives are remembered.
-const LIVES: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::BROADCAST), 1);
 /// How long a stopping node goes on for operations under way, in milliseconds.
 const DRAIN_MS: u64 = 1_500;
 /// How long the last frames are given to reach the peers.
@@ -133,7 +129,7 @@ struct Driver {
     stage: watch::Sender<Stage>,
     links: BTreeMap<LinkId, SocketAddr>,
     waiting: Waiting,
-    said: BTreeMap<SocketAddr, std::time::Instant>,
+    said: Said,
     own_hello: Generation,
     was_ready: bool,
 }
@@ -252,7 +248,7 @@ impl Driver {
             stage,
             links: BTreeMap::new(),
             waiting: Waiting::default(),
-            said: BTreeMap::new(),
+            said: Said::default(),
             own_hello,
             was_ready: false,
         };
@@ -281,8 +277,8 @@ impl Driver {
                 Some((addrs, failed)) = self.resolved.1.recv() => {
                     self.resolving = false;
                     self.unresolved = !failed.is_empty();
-                    // One complaint a minute for all names, under an address that nobody has.
-                    if !failed.is_empty() && self.may_say(NAMES) {
+                    // One complaint a minute for all names.
+                    if !failed.is_empty() && self.said.is_due(Topic::Names) {
                         warn!("cannot resolve seeds ({}); going on trying", failed.join("; "));
                     }
                     self.turn(Input::Seeds(addrs));
@@ -353,7 +349,7 @@ impl Driver {
                         self.endpoint.accept(link, generation);
                     }
                     Err(refused) => {
-                        if self.may_say(addr) {
+                        if self.said.is_due_refused(addr) {
                             warn!("refused the node at {addr}: {refused}");
                         }
                         self.endpoint.refuse(link, REFUSED, &refused.for_the_other());
@@ -390,7 +386,7 @@ impl Driver {
             Event::DialFailed { addr, error, .. } => {
                 let foreign = matches!(error, DialError::AnotherClusterKey);
                 let refused = matches!(error, DialError::Refused { .. });
-                if (foreign || refused) && self.may_say(addr) {
+                if (foreign || refused) && self.said.is_due_refused(addr) {
                     match foreign {
                         true => {
                             warn!("{addr} belongs to another cluster: it has another cluster key")
@@ -402,7 +398,7 @@ impl Driver {
                 self.turn(Input::DialFailed { addr, reason, difference: None });
             }
             Event::Refused { addr, reason } => {
-                if self.may_say(addr) {
+                if self.said.is_due_refused(addr) {
                     warn!("the node at {addr} cannot join: {reason}");
                 }
                 self.turn(Input::DialFailed { addr, reason, difference: None });
@@ -411,7 +407,7 @@ impl Driver {
                 self.turn(Input::Superseded { generation, addr });
             }
             Event::Rejected { addr, another_key, reason } => {
-                if another_key && self.may_say(SocketAddr::new(addr.ip(), 0)) {
+                if another_key && self.said.is_due(Topic::AnotherKey(addr.ip())) {
                     warn!("refused {addr}: it has another cluster key");
                 } else {
                     debug!(%addr, "a connection came to nothing: {reason}");
@@ -467,11 +463,11 @@ impl Driver {
             Notice::MemberSuspect(view) => info!("member {} is suspected", name(&view)),
             Notice::MemberRefuted(view) => info!("member {} answers again", name(&view)),
             Notice::MemberDown(view) => info!("member {} is down", name(&view)),
-            Notice::Rejoined(Generation(generation)) => match self.may_say(LIVES) {
+            Notice::Rejoined(Generation(generation)) => match self.said.is_due(Topic::Rejoined) {
                 true => info!("was declared down meanwhile; back as generation {generation}"),
                 false => debug!("back as generation {generation}"),
             },
-            Notice::WentAbove(Generation(generation)) => match self.may_say(LIVES) {
+            Notice::WentAbove(Generation(generation)) => match self.said.is_due(Topic::WentAbove) {
                 true => info!(
                     "a former life of this node is remembered with a later generation than the \
                      clock gives now; going on as generation {generation}"
@@ -510,14 +506,14 @@ impl Driver {
                 warn!("this node did not run for {ms} ms; checking what it missed");
             }
             Notice::SeedFailed { addr, reason } => {
-                if self.may_say(addr) {
+                if self.said.is_due(Topic::Unreachable(addr)) {
                     info!("cannot reach {addr}: {reason}; going on trying");
                 } else {
                     debug!("cannot reach {addr}: {reason}");
                 }
             }
             Notice::Dropped { peer, reason } => {
-                if self.may_say(SocketAddr::new([0, 0, 0, 0].into(), 0)) {
+                if self.said.is_due(Topic::Dropped) {
                     warn!(%peer, "dropped what a peer sent: {reason}");
                 }
             }
@@ -535,20 +531,6 @@ impl Driver {
         let replaced = matches!(error, EndError::Replaced { .. });
         shared.replaced.store(replaced, Ordering::Release);
         let _ = self.ended.set(error);
-    }
-
-    /// Whether it is time to say something about that address again.
-    fn may_say(&mut self, addr: SocketAddr) -> bool {
-        let now = std::time::Instant::now();
-        let quiet = Duration::from_secs(REPEAT_SECS);
-        let due = self.said.get(&addr).is_none_or(|said| now.duration_since(*said) >= quiet);
-        if due {
-            if self.said.len() >= REPEATS_MAX {
-                self.said.clear();
-            }
-            self.said.insert(addr, now);
-        }
-        due
     }
 
     /// Resolves the seeds' names to all of their addresses; never blocks the loop.

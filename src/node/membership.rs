@@ -460,6 +460,7 @@ impl Membership {
             self.packets_refused += 1;
         }
         self.settle(now, outbox, header);
+        self.lives.was_member |= self.known.values().any(|k| k.state == MemberState::Alive);
         if state.answer {
             outbox.control(from, Kind::State, &self.state(flushes, false, now));
         }
@@ -709,7 +710,6 @@ impl Membership {
             self.known.remove(&id);
             changes.push(Change::Gone(id));
         }
-        self.lives.was_member |= self.known.values().any(|k| k.state == MemberState::Alive);
         let size = self.present().len() as u32 + 1;
         if size != self.sized_for && size > 3 {
             self.sized_for = size;

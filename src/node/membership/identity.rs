@@ -11,12 +11,12 @@
 //!   while this one was stopped. Members talk to that one, so what this one holds grows old and
 //!   nobody hears of what it takes: it has to end.
 //!
-//! A former life is remembered from before, so a node is told of it before it is a member: State is
-//! the first thing said on a link, and a link that is taken by a later life is closed with that
-//! reason. From whoever was a member already, it is another process. Only the own address is no
-//! proof of one, since this process holds it: once in a life such a word is taken for one of a former
-//! life, from a member that lost sight of the others. Once, since two that were given one
-//! advertised address would go above each other for ever.
+//! A former life is remembered from before, so a node is told of it before it is a member, which
+//! here is only who took in a peer's State: that comes first on every link, and a link on which a
+//! later life lives is closed with that reason. To whoever was a member already, it is another
+//! process. Only the own address is no proof of one, since this process holds it: once in a life such
+//! a word is taken for one of a former life, from a member that lost sight of the others. Once, since
+//! two that were given one advertised address would go above each other for ever.
 
 use std::net::SocketAddr;
 
@@ -50,7 +50,7 @@ pub struct Identity {
 /// What a node knows about its own lives.
 #[derive(Default, Debug)]
 pub(super) struct Lives {
-    /// It knew a living member, in this life.
+    /// It knew a living member, in this life, and had that one's or another's State.
     pub(super) was_member: bool,
     /// It took a generation above one at its own address, as a member.
     went_above_here: bool,
