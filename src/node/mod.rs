@@ -590,7 +590,7 @@ impl Node {
         let all = (all.len() > seats).then(|| Ring::build(all, partitions, replicas));
         let old = std::mem::replace(&mut self.ring, Arc::new(ring));
         self.roles(now, |node, turn| {
-            node.sessions.on_ring(&old, all.as_ref(), turn);
+            node.sessions.on_ring(&old, all, turn);
         });
     }
 

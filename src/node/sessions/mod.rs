@@ -104,7 +104,7 @@ impl Sessions {
     /// The owners changed: take up, keep or give up each partition.
     ///
     /// `all`: the ring of all who were members lately, if not all of them have a place on this one.
-    pub fn on_ring(&mut self, old: &Ring, all: Option<&Ring>, turn: &mut Turn<'_>) {
+    pub fn on_ring(&mut self, old: &Ring, all: Option<Ring>, turn: &mut Turn<'_>) {
         let unsettled = turn.now.mono.plus_ms(UNSETTLED_MS);
         let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
         for partition in partitions {
@@ -147,7 +147,8 @@ impl Sessions {
             }
         }
         // After sessions were opened with those who are back.
-        self.consider_bereft(all, turn);
+        self.solitude.all = all;
+        self.consider_bereft(turn);
         self.next_step = turn.now.mono;
     }
 
@@ -170,12 +171,14 @@ impl Sessions {
                 self.due.insert((peer, partition));
             }
         }
+        self.consider_bereft(turn);
         self.next_step = turn.now.mono;
     }
 
     /// A member is gone. It may come back with its memory.
     pub fn member_gone(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         self.gone.insert(peer, turn.now.mono);
+        self.consider_bereft(turn);
         self.next_step = turn.now.mono;
     }
 

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{SILENCE_MS, Sessions};
 use crate::node::turn::Turn;
-use crate::placement::{Partition, Ring};
-use crate::store::Mono;
+use crate::placement::{NodeId, Partition, Ring};
+use crate::store::{Mono, Role};
 
 /// Those whose other holders are out of sight forget nothing for so long, in milliseconds. For as
 /// long, others keep what is changed meanwhile for whoever is gone.
@@ -18,9 +18,10 @@ const LONELY_MS: u64 = SILENCE_MS;
 pub(super) struct Solitude {
     /// Ready without having met another holder, or none is left; and since when.
     alone: BTreeMap<Partition, Mono>,
-    /// An owner is gone that this node has no session with, and so many are gone that it has lost
-    /// its place on the ring; and since when.
+    /// An owner is gone that this node has no session with; and since when.
     bereft: BTreeMap<Partition, Mono>,
+    /// The ring of all who were members lately, if not all of them have a place on the present one.
+    pub(super) all: Option<Ring>,
     /// Of all these, those for which that is recent.
     lonely: BTreeSet<Partition>,
 }
@@ -62,21 +63,22 @@ impl Sessions {
         }
     }
 
-    /// Looks for partitions of which somebody who is gone may hold something that this node never
-    /// heard of. `all`: the ring of all who were members lately, if not all of them have a place.
-    pub(super) fn consider_bereft(&mut self, all: Option<&Ring>, turn: &Turn<'_>) {
+    /// Looks for partitions of which an owner that is gone may hold something that this node never
+    /// heard of.
+    pub(super) fn consider_bereft(&mut self, turn: &Turn<'_>) {
+        let all = self.solitude.all.as_ref().unwrap_or(turn.ring);
+        let is_gone = |owner: &&NodeId| **owner != turn.own && !turn.members.contains(*owner);
         let before = std::mem::take(&mut self.solitude.bereft);
-        if let Some(all) = all {
-            for partition in turn.store.options().partitions.iter() {
-                let is_gone = |owner: &&_| **owner != turn.own && !turn.members.contains(*owner);
-                let mut gone = all.owners(partition).iter().filter(is_gone);
-                let bereft = turn.with(partition, |kept, _| {
-                    gone.any(|owner| kept.sessions().bit(*owner).is_none())
+        for partition in turn.store.options().partitions.iter() {
+            let mut gone = all.owners(partition).iter().filter(is_gone).peekable();
+            let bereft = gone.peek().is_some()
+                && turn.with(partition, |kept, _| {
+                    let unknown = |owner: &NodeId| kept.sessions().bit(*owner).is_none();
+                    kept.role() != Role::None && gone.any(unknown)
                 });
-                if bereft {
-                    let since = before.get(&partition).copied().unwrap_or(turn.now.mono);
-                    self.solitude.bereft.insert(partition, since);
-                }
+            if bereft {
+                let since = before.get(&partition).copied().unwrap_or(turn.now.mono);
+                self.solitude.bereft.insert(partition, since);
             }
         }
         let changed: BTreeSet<Partition> =
