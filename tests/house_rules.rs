@@ -11,11 +11,8 @@ use std::path::{Path, PathBuf};
 /// Longest file, in lines. Beyond it a file is several things.
 const LINES_MAX: usize = 700;
 /// Files that are longer, and how long they may be until they are split. Never add to this.
-const LONG_FILES: &[(&str, usize)] = &[
-    ("src/node/membership.rs", 850),
-    ("src/node/sessions.rs", 900),
-    ("src/store/partition.rs", 750),
-];
+const LONG_FILES: &[(&str, usize)] =
+    &[("src/node/membership.rs", 700), ("src/store/partition.rs", 750)];
 /// Longest line, in characters. Code ends at 100, and rustfmt sees to it; a comment that it does not
 /// wrap may stand over by a full stop.
 const COLUMNS_MAX: usize = 102;
@@ -124,7 +121,7 @@ fn what_decides_is_deterministic() {
 fn each_named_crate_lives_in_one_place() {
     let all = sources(&["src"]);
     for (name, homes, reason) in [
-        ("foca", &["src/node/membership.rs"][..], "SWIM's vocabulary is translated once into ours"),
+        ("foca", &["src/node/membership"][..], "SWIM's vocabulary is translated once into ours"),
         ("bincode", &["src/node/codec.rs"], "it is unmaintained: one file to replace"),
         ("crdts", &["src/store/entry.rs"], "we use one register, and guard its sharp edge once"),
         ("quinn", &["src/net/", "src/tls.rs"], "the node never learns what carries its bytes"),
@@ -264,11 +261,7 @@ fn roles_do_not_know_each_other() {
 
 /// What stands in a role's file, knows nothing of its state, and is used by others. It may not grow;
 /// it would stand better among the vocabulary.
-const SHARED_BY_ROLES: &[&str] = &[
-    "use super::replica::{Asker, key_ref};",
-    "use super::replica::key_ref;",
-    "super::replica::count(turn, namespace);",
-];
+const SHARED_BY_ROLES: &[&str] = &["super::replica::count(turn, namespace);"];
 
 #[test]
 fn files_can_be_read_in_one_sitting() {

@@ -196,9 +196,9 @@ impl History {
     /// Whether all hosts have been in touch from then to then, and for long enough before to agree.
     pub fn together(&self, from: Time, to: Time) -> bool {
         let ends = |until: &Option<Time>| until.map(|until| until.plus_ms(AGREED_MS));
-        self.cuts.iter().all(|(since, until)| {
-            *since > to || ends(until).is_some_and(|ends| ends < from)
-        })
+        self.cuts
+            .iter()
+            .all(|(since, until)| *since > to || ends(until).is_some_and(|ends| ends < from))
     }
 
     /// A node was short of memory since the last look, and does not hold that key now.

@@ -16,15 +16,14 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use super::event::{Failure, Level, OpId, Reply, Written};
-use super::message::{Request, Response};
+use super::message::{Asker, Request, Response};
 use super::own_writes::OwnWrites;
 use super::reading::own_write;
-use super::replica::{Asker, key_ref};
 use super::timers::Timers;
 use super::turn::Turn;
 use crate::placement::{Life, NodeId, Partition};
 use crate::store::{
-    Answer, Content, Entry, Key, Namespace, Operation, Role, Stamp, Update, Version,
+    Answer, Content, Entry, Key, Namespace, Operation, Role, Stamp, Update, Version, key_ref,
 };
 
 /// An operation ends by then, in milliseconds.

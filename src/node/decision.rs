@@ -19,10 +19,9 @@ use super::coordinator::{Coordinator, Forward, Gather, HEDGE_MS, Pending, Phase,
 use super::event::{Failure, Level};
 use super::message::{Request, Response};
 use super::outbox::lane;
-use super::replica::key_ref;
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Entry, Held, Parts, Role, Stamp, Update, Version};
+use crate::store::{Entry, Held, Parts, Role, Stamp, Update, Version, key_ref};
 
 impl Coordinator {
     /// Finds the decider and hands the update to it, or decides here. Returns whether the operation

@@ -273,3 +273,14 @@ pub enum Lateness {
         number: u64,
     },
 }
+
+/// The peer that a request came from, and what to match the answer with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Asker {
+    /// Who.
+    pub peer: NodeId,
+    /// The lane it came on, and the answer goes back on.
+    pub lane: u8,
+    /// Its number for the request.
+    pub number: u64,
+}

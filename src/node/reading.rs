@@ -10,14 +10,13 @@ use super::coordinator::{Coordinator, Pending, Phase, Read, outlived, reply};
 use super::event::Level;
 use super::message::{Request, Response};
 use super::outbox::lane;
-use super::replica::key_ref;
 use super::turn::Turn;
 use crate::placement::{NodeId, Partition};
-use crate::store::{Answer, Content, Entry, Held, Key, Role, Version};
+use crate::store::{Answer, Content, Entry, Held, Key, Role, Version, key_ref};
 use bytes::Bytes;
 
-/// A miss in doubt is the answer when others were waited for so often, [`super::coordinator::HEDGE_MS`]
-/// each time.
+/// A miss in doubt is the answer when others were waited for so often,
+/// [`super::coordinator::HEDGE_MS`] each time.
 const DOUBT_HEDGES_MAX: u8 = 3;
 
 /// Owners that know too little are asked again so often, [`super::coordinator::RETRY_MS`] apart.

@@ -4,12 +4,7 @@
 use super::message::{Request, Response};
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Held, Key, KeyRef, Merged, Parts, Role, Version};
-
-/// A key, borrowed.
-pub fn key_ref(key: &Key) -> KeyRef<'_> {
-    KeyRef { namespace: key.namespace, bytes: &key.bytes }
-}
+use crate::store::{Held, Merged, Parts, Role, Version, key_ref};
 
 /// Answers a request about this node's own store; `None` for what is not a replica's business.
 pub fn answer(
@@ -108,15 +103,4 @@ pub struct ReplicaStats {
     pub refused_ahead: u64,
     /// Values at or below a floor.
     pub refused_below: u64,
-}
-
-/// The peer that a request came from, and what to match the answer with.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Asker {
-    /// Who.
-    pub peer: NodeId,
-    /// The lane it came on, and the answer goes back on.
-    pub lane: u8,
-    /// Its number for the request.
-    pub number: u64,
 }

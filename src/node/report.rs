@@ -2,9 +2,8 @@
 
 use super::Node;
 use super::event::{Explanation, MemberView, StatusValue};
-use super::replica::key_ref;
 use crate::placement::slot::slot;
-use crate::store::{Held, Key, Now, Role, Version};
+use crate::store::{Held, Key, Now, Role, Version, key_ref};
 
 /// How long the queues of a node are, for whoever checks their bounds.
 #[cfg(feature = "simulation")]

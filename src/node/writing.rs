@@ -9,10 +9,9 @@ use super::coordinator::{Coordinator, Pending, Phase, Write, reply};
 use super::event::{Level, Written};
 use super::message::{Exchange, Request, Response};
 use super::outbox::lane;
-use super::replica::key_ref;
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Answer, Content, Entry, Held, Parts, Role};
+use crate::store::{Answer, Content, Entry, Held, Parts, Role, key_ref};
 use bytes::Bytes;
 
 impl Coordinator {

@@ -17,5 +17,5 @@ pub use entry::{Content, Entry, Key, Namespace, Version};
 pub use flushes::Flushes;
 pub use operation::{Answer, Only, OnlyDeadline, Operation, Ttl, Update};
 pub use partition::{Context, Cursor, Decided, Held, Merged, NotHere, Partition, Role};
-pub use record::{KeyRef, Parts};
+pub use record::{KeyRef, Parts, key_ref};
 pub use shard::{Store, StoreOptions};

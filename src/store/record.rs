@@ -12,7 +12,7 @@
 use bytes::Bytes;
 
 use super::clock::{Hlc, Stamp, Writer};
-use super::entry::{Content, Entry, Namespace, Version};
+use super::entry::{Content, Entry, Key, Namespace, Version};
 
 const HEADER: usize = 22;
 const FLAGS: usize = 16;
@@ -30,6 +30,11 @@ pub struct KeyRef<'a> {
     pub namespace: Namespace,
     /// The bytes; at most [`super::entry::KEY_BYTES_MAX`].
     pub bytes: &'a [u8],
+}
+
+/// A key, borrowed.
+pub fn key_ref(key: &Key) -> KeyRef<'_> {
+    KeyRef { namespace: key.namespace, bytes: &key.bytes }
 }
 
 /// The parts of an entry, borrowed: what is merged, whoever brought it.

@@ -39,8 +39,7 @@ pub fn judge(history: &History) -> Option<Violation> {
                 _ => continue,
             },
             Outcome::Missing
-                if !removed(&removals, write, stamp)
-                    && !history.may_be_evicted(write) =>
+                if !removed(&removals, write, stamp) && !history.may_be_evicted(write) =>
             {
                 "reads nothing".to_owned()
             }

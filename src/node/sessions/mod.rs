@@ -4,7 +4,8 @@
 //!
 //! This file opens and closes sessions as members and owners change, and decides when a turn is due.
 //! What is said is in [`talk`], when a partition is ready in [`boot`], when it can be dropped in
-//! [`handoff`], and what is different while others are out of sight in [`solitude`]. What must be atomic with reads and writes is in `store/partition/exchange`.
+//! [`handoff`], and what is different while others are out of sight in [`solitude`]. What must be
+//! atomic with reads and writes is in `store/partition/exchange`.
 //!
 //! A session is closed at once when its peer's memory is known to be gone (a newer life); for a
 //! silent peer after [`SILENCE_MS`]. While it is open its bit is awaited, so what is overwritten or

@@ -5,12 +5,11 @@ use std::collections::VecDeque;
 
 use super::{Sessions, recent};
 use crate::node::message::{Exchange, Floors, Full, Standing};
-use crate::node::replica::key_ref;
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
 use crate::store::partition::exchange::{Header, Heard, OfferLimit, Verdict};
 use crate::store::sessions::Offered;
-use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version};
+use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version, key_ref};
 
 /// Most partitions of one peer with a push under way.
 const ACTIVE_MAX: usize = 32;

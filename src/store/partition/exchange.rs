@@ -85,12 +85,7 @@ pub struct Heard {
 impl Partition {
     /// Opens a session with one life of a peer, in place of one with the same peer: its bit is clear
     /// on every entry, and everything is to be offered. `None` if all bits are taken.
-    pub fn open_session(
-        &mut self,
-        peer: NodeId,
-        life: Life,
-        number: u64,
-    ) -> Option<u8> {
+    pub fn open_session(&mut self, peer: NodeId, life: Life, number: u64) -> Option<u8> {
         let bit = self.sessions.open(peer, life, number)?;
         self.clear_bit(bit);
         Some(bit)

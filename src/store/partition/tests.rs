@@ -8,7 +8,7 @@ use super::super::entry::tests::entries;
 use super::super::entry::{Content, Entry};
 use super::super::operation::{Only, Ttl};
 use super::*;
-use crate::placement::Generation;
+use crate::placement::{Life, NodeId};
 
 const NAMESPACE: Namespace = Namespace(0);
 
@@ -227,6 +227,7 @@ fn what_was_forgotten_is_not_taken_again() {
 #[test]
 fn an_entry_that_others_may_not_know_leaves_its_mark() {
     let mut bench = Bench::new(Role::Ready, false);
+    bench.partition.open_session(NodeId([2; 16]), Life(1), 1);
     bench.merge(b"k", &Bench::value(at(50), "v"));
     bench.evict_all(false);
     assert_eq!(bench.partition.marks(), 1);

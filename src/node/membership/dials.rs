@@ -1,0 +1,199 @@
+//! Whom a node calls: its seeds, again and again, members without a link, and members that went down.
+//! And when it gives up waiting for company and serves alone.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use rand::RngExt;
+
+use super::Membership;
+use crate::node::codec::Kind;
+use crate::node::event::{MemberState, Notice, Output};
+use crate::node::outbox::Outbox;
+use crate::node::refused::Difference;
+use crate::placement::NodeId;
+use crate::store::{Flushes, Mono, Now};
+
+/// How often a member that went down is dialed, for the first minute.
+const REDIAL_MS: u64 = 500;
+/// How often after that, at most.
+const REDIAL_LATER_MS: u64 = 15_000;
+/// How long after going down a member is dialed often.
+const REDIAL_OFTEN_MS: u64 = 60_000;
+/// How long a node without seeds waits to be called before it serves alone.
+const ALONE_WITHOUT_SEEDS_MS: u64 = 1_200;
+/// How long a node with seeds tries them before it serves alone.
+const ALONE_WITH_SEEDS_MS: u64 = 4_000;
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dial {
+    pub(super) next: Mono,
+    pub(super) failures: u32,
+    pub(super) tried: bool,
+}
+
+/// Why the last try of a seed came to nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Failed {
+    pub(super) reason: String,
+    /// A constant of the cluster differs there.
+    pub(super) difference: Option<Difference>,
+}
+
+impl Membership {
+    /// The seeds' addresses, own ones left out.
+    pub fn set_seeds(&mut self, seeds: Vec<SocketAddr>, now: Now) {
+        let (own, given) = (self.identity().addr, seeds.len());
+        self.seeds = seeds.into_iter().filter(|seed| *seed != own).collect();
+        // Names that do not resolve now may do so later; own addresses never lead anywhere else.
+        self.seeded = self.seeded && (given == 0 || !self.seeds.is_empty());
+        self.failed.retain(|addr, _| self.seeds.contains(addr));
+        for seed in &self.seeds {
+            self.dials.entry(*seed).or_insert(Dial { next: now.mono, failures: 0, tried: false });
+        }
+        self.next_dials = now.mono;
+    }
+
+    /// The last link to a peer is gone. A member is dialed again at once.
+    pub fn down(&mut self, peer: NodeId, now: Now) {
+        self.links.remove(&peer);
+        // One that is down has said goodbye, or does not answer: it is dialed in its turn.
+        let present = self.known.get(&peer).filter(|known| known.state != MemberState::Down);
+        if let Some(known) = present {
+            let at = self.dials.entry(known.identity.addr).or_insert(Dial {
+                next: now.mono,
+                failures: 0,
+                tried: true,
+            });
+            at.next = now.mono;
+            self.next_dials = now.mono;
+        }
+    }
+
+    /// A dial came to nothing. Returns whether it went to a seed.
+    pub fn dial_failed(
+        &mut self,
+        addr: SocketAddr,
+        reason: &str,
+        difference: Option<Difference>,
+        now: Now,
+    ) -> bool {
+        let jitter = self.rng.random_range(0..200);
+        let down_since = self
+            .known
+            .values()
+            .find(|k| k.identity.addr == addr && k.state == MemberState::Down)
+            .map(|k| k.since);
+        if let Some(dial) = self.dials.get_mut(&addr) {
+            dial.tried = true;
+            dial.failures = dial.failures.saturating_add(1);
+            let often =
+                down_since.is_none_or(|since| now.mono.since(since) < REDIAL_OFTEN_MS * 1_000_000);
+            let wait = if often {
+                REDIAL_MS
+            } else {
+                (REDIAL_MS << dial.failures.min(5)).min(REDIAL_LATER_MS)
+            };
+            dial.next = now.mono.plus_ms(wait + jitter);
+        }
+        let seed = self.seeds.contains(&addr);
+        if seed {
+            self.failed.insert(addr, Failed { reason: reason.to_owned(), difference });
+        }
+        seed
+    }
+
+    pub(super) fn consider_opening(&mut self, now: Now, outbox: &mut Outbox) {
+        if self.open {
+            return;
+        }
+        let waited_ms = now.mono.since(self.started) / 1_000_000;
+        let member = self.known.values().any(|k| k.state == MemberState::Alive);
+        let tried = self.seeds.iter().all(|seed| self.dials.get(seed).is_none_or(|d| d.tried));
+        let alone = match self.seeded {
+            false => waited_ms >= ALONE_WITHOUT_SEEDS_MS,
+            true => waited_ms >= ALONE_WITH_SEEDS_MS && tried,
+        };
+        if !member && self.seeded && tried && !self.seeds.is_empty() {
+            // All seeds answered, and none will ever take this node in.
+            let failed =
+                |seed: &SocketAddr| Some((*seed, self.failed.get(seed)?.difference.clone()?));
+            let differences: Vec<_> = self.seeds.iter().map_while(failed).collect();
+            if differences.len() == self.seeds.len() {
+                let (addr, difference) = differences[0].clone();
+                outbox.notice(Notice::Unfit { addr, difference });
+            }
+        }
+        if !member && alone && self.seeded {
+            let failed =
+                |seed| self.failed.get(seed).map_or("no answer", |failed| failed.reason.as_str());
+            let seeds = self.seeds.iter().map(|seed| (*seed, failed(seed).to_owned())).collect();
+            outbox.notice(Notice::Alone { seeds });
+        }
+        if member || alone {
+            self.open = true;
+            outbox.notice(Notice::Open);
+        }
+    }
+
+    /// Contacts a random seed: dials it, or compares notes if there is a link already.
+    pub(super) fn announce(&mut self, now: Now, flushes: &Flushes, outbox: &mut Outbox) {
+        if self.seeded {
+            outbox.push(Output::Resolve);
+        }
+        if self.seeds.is_empty() {
+            return;
+        }
+        let seed = self.seeds[self.rng.random_range(0..self.seeds.len())];
+        match self.linked_at(seed) {
+            Some(peer) => {
+                outbox.control(peer, Kind::State, &self.state(flushes.clone(), true, now));
+            }
+            None => {
+                let dial = Dial { next: now.mono, failures: 0, tried: false };
+                self.dials.entry(seed).or_insert(dial);
+            }
+        }
+    }
+
+    /// Dials everybody that should have a link and has none: members, members that went down, and
+    /// the seeds.
+    pub(super) fn dial(&mut self, now: Now, outbox: &mut Outbox) {
+        let own = self.identity().addr;
+        let linked = |addr: SocketAddr| {
+            let mut there = self.known.values().filter(|known| known.identity.addr == addr);
+            there.any(|known| self.links.contains(&known.identity.id))
+        };
+        let mut wanted: BTreeMap<SocketAddr, Option<NodeId>> = BTreeMap::new();
+        for known in self.known.values() {
+            if !self.links.contains(&known.identity.id) {
+                wanted.insert(known.identity.addr, Some(known.identity.id));
+            }
+        }
+        for seed in &self.seeds {
+            if !linked(*seed) {
+                // Whoever answers there is welcome: a seed may be a name in front of many.
+                wanted.insert(*seed, None);
+            }
+        }
+        wanted.remove(&own);
+        self.dials.retain(|addr, _| wanted.contains_key(addr) || self.seeds.contains(addr));
+        for (addr, expected) in wanted {
+            let dial = self.dials.entry(addr).or_insert(Dial {
+                next: now.mono,
+                failures: 0,
+                tried: false,
+            });
+            if dial.next <= now.mono {
+                // Pushed on by its result; this is for a result that never comes.
+                dial.next = now.mono.plus_ms(3_000);
+                outbox.push(Output::Dial { addr, expected });
+            }
+        }
+    }
+
+    pub(super) fn linked_at(&self, addr: SocketAddr) -> Option<NodeId> {
+        let known = self.known.values().find(|k| k.identity.addr == addr)?;
+        self.links.contains(&known.identity.id).then_some(known.identity.id)
+    }
+}
