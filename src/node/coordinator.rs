@@ -128,6 +128,9 @@ pub(super) struct Forward {
     pub(super) min: Version,
     /// An owner before the one asked does not answer.
     pub(super) passed_over: bool,
+    /// Owners that were asked, and may decide even if they were passed over since: none is asked
+    /// twice.
+    pub(super) asked: Vec<NodeId>,
     /// Owners that said that they cannot decide.
     pub(super) declined: Vec<NodeId>,
 }
@@ -273,8 +276,9 @@ impl Coordinator {
                 self.stats.updates += 1;
                 let min = min.max(self.own_writes.version(&op.key));
                 let passed_over = false;
-                let declined = Vec::new();
-                op.phase = Phase::Forward(Forward { update, level, min, passed_over, declined });
+                let (asked, declined) = (Vec::new(), Vec::new());
+                let forward = Forward { update, level, min, passed_over, asked, declined };
+                op.phase = Phase::Forward(forward);
                 self.advance_update(number, &mut op, turn)
             }
         };
@@ -390,11 +394,16 @@ impl Coordinator {
         let mut op = self.pending.remove(&number)?;
         // How long a decision takes says nothing about the way there: it waits for others, too.
         let decision = matches!(op.phase, Phase::Forward(_));
-        let Some(at) = op.waiting.iter().position(|(peer, _)| *peer == from) else {
-            self.pending.insert(number, op);
-            return None;
+        let waiting = op.waiting.iter().position(|(peer, _)| *peer == from);
+        let asked = match (waiting, &op.phase) {
+            (Some(at), _) => op.waiting.swap_remove(at).1,
+            // It was passed over, and has decided after all.
+            (None, Phase::Forward(forward)) if forward.asked.contains(&from) => turn.now.mono,
+            (None, _) => {
+                self.pending.insert(number, op);
+                return None;
+            }
         };
-        let (_, asked) = op.waiting.swap_remove(at);
         let live = match &mut op.phase {
             Phase::Write(_) => {
                 self.on_write_response(number, &mut op, (from, same_ring), response, turn)

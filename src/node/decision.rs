@@ -48,6 +48,10 @@ impl Coordinator {
             if forward.declined.contains(owner) {
                 continue;
             }
+            if forward.asked.contains(owner) {
+                forward.passed_over = true;
+                continue;
+            }
             if !turn.members.contains(owner) {
                 // Down, and known to be: it decides nothing. Its place is only held.
                 continue;
@@ -64,10 +68,11 @@ impl Coordinator {
                 passed_over: forward.passed_over,
             };
             turn.outbox.request(*owner, lane(op.partition), number, &request);
+            forward.asked.push(*owner);
             op.waiting.push((*owner, turn.now.mono));
             return true;
         }
-        // Nobody can decide now; the retry starts from the first owner again.
+        // Nobody can decide now; the retry starts from the first owner that declined.
         forward.declined.clear();
         true
     }
@@ -100,6 +105,7 @@ impl Coordinator {
                 false
             }
             _ => {
+                forward.asked.retain(|owner| *owner != from);
                 forward.declined.push(from);
                 self.advance_update(number, op, turn)
             }
@@ -213,7 +219,7 @@ impl Coordinator {
         let (bar, floors) = (gather.bar, std::mem::take(&mut gather.floors));
         let newest = gather.newest.take().filter(|(peer, entry)| {
             let stamp = entry.version().value;
-            stamp > bar && !outlived(*peer, stamp, &floors, turn)
+            stamp >= bar && !outlived(*peer, stamp, &floors, turn)
         });
         let newest = newest.map(|(_, entry)| entry);
         let (update, level) = (gather.update.clone(), gather.level);

@@ -382,10 +382,18 @@ impl Partition {
                 }
                 matches!(judge(record, context), Held::Value(_))
             }
-            Some(record) if record.version().value == offered.version.value => {
-                // The same value, demoted here: only its deadline moved on.
+            Some(record)
+                if record.version().value == offered.version.value
+                    && (record.is_condemned() || offered.version.value <= floor) =>
+            {
+                // What is dead stays dead: only its deadline moved on. Of a value that was evicted or
+                // has expired here, a later deadline is as good as a new write.
+                let condemned = record.is_condemned();
                 let parts = Parts { value: None, ..offered };
                 self.install(key, hash, parts, context.now);
+                if condemned && let Some(record) = self.table.find_mut(hash, |r| r.is(key)) {
+                    record.condemn();
+                }
                 return Merged::Covered;
             }
             _ if offered.version.value <= floor => return below(floor),
@@ -402,7 +410,9 @@ impl Partition {
         match self.table.find(hash, |r| r.is(key)) {
             Some(record) if record.version() >= version => false,
             Some(record) if !record.is_mark() => version.value > flush,
-            Some(record) if record.version().value == version.value => false,
+            Some(record) if record.is_condemned() && record.version().value == version.value => {
+                false
+            }
             _ => version.value > self.floors[bucket(hash)].max(flush),
         }
     }

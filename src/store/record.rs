@@ -22,6 +22,8 @@ const MARK: u8 = 1;
 const DEADLINE: u8 = 2;
 const DEADLINE_STAMP: u8 = 4;
 const HOT: u8 = 8;
+/// A mark of what a peer may have outlived.
+const CONDEMNED: u8 = 16;
 
 /// A key, borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -200,6 +202,15 @@ impl Record {
         if self.is_hot() != hot {
             self.0[FLAGS] ^= HOT;
         }
+    }
+
+    /// Whether a peer may have outlived what this is the mark of.
+    pub(super) fn is_condemned(&self) -> bool {
+        self.0[FLAGS] & CONDEMNED != 0
+    }
+
+    pub(super) fn condemn(&mut self) {
+        self.0[FLAGS] |= CONDEMNED;
     }
 
     /// Bytes of memory, the allocator's rounding included.

@@ -291,6 +291,9 @@ impl Partition {
             return false;
         }
         self.demote(key, hash);
+        if let Some(record) = self.table.find_mut(hash, |r| r.is(key)) {
+            record.condemn();
+        }
         self.set_bits(key, hash, 1 << bit);
         !mark
     }
