@@ -30,7 +30,6 @@ fn a_rolling_restart_loses_nothing() {
 }
 
 #[test]
-#[ignore = "after a long split some promises are not held yet: repair is provisional"]
 fn a_partition_heals() {
     holds("partition-heal-long", 1..5);
 }
