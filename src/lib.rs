@@ -35,19 +35,22 @@
 //!
 //! * **It answers.** A node serves reads and writes as long as it can reach itself or one owner of
 //!   the key. A missing owner means fewer copies, counted in [`Written`], not a refusal; a hung one
-//!   costs milliseconds. (Simulation `kill`; `tests/binary.rs`.)
+//!   costs milliseconds. (Simulations `kill`, `stall`, `lossy`, `slow-node`; `tests/binary.rs`.)
 //! * **The last writer wins, always the same one.** Versions are unique and totally ordered, so all
 //!   nodes agree which of two concurrent writes stays: the one with the later hybrid time, or at
 //!   equal times the larger writer. The other is lost. (Laws in `src/store/entry.rs`.)
 //! * **It does not go back.** A replica that knew of a newer value or of a removal does not serve
 //!   the old one again. In doubt it answers as if there were nothing: a cache may forget, it may
-//!   not lie. (Simulation `kill`.) *Not yet*: held across long partitions together with eviction;
-//!   for that the sessions between holders are missing.
-//! * **It converges.** When a node is back it gets what it lacks from the other owners. (Simulation
-//!   `kill`; `tests/embedding.rs`.) *Not yet*: it is sent every header rather than what differs,
-//!   and running nodes do not compare what they hold at intervals.
-//! * **Eviction stays at home.** Memory pressure on one node changes no other node's content. *Not
-//!   yet*: the marks of removed entries are kept until memory is needed, and evicted last.
+//!   not lie. What one replica knew says nothing of another: a client that is answered by two owners
+//!   in turn, which were cut off from each other until lately, may read the older value second.
+//!   (Simulations `kill`, `stall`, `flush`, `partition-heal-short`.) *Not yet*: in every run of
+//!   `partition-heal-long`.
+//! * **It converges.** Any two holders of an entry know of each other whether the other has it, and
+//!   tell it what it may lack; then they are quiet. (All simulations; `tests/embedding.rs`.) *Not
+//!   yet*: two that meet again compare no trees, but every key that the other may lack.
+//! * **Eviction stays at home.** Memory pressure on one node changes no other node's content: what
+//!   it dropped it is not sent again, and what the others must not forget it keeps as a mark.
+//!   (Simulation `swarm`.)
 //! * **Expiry needs no message.** The end is a part of the entry, and checked at every read.
 //!   (`tests/embedding.rs`.)
 //! * **A deploy does not empty it.** Restarting every node, one after the other, loses no key while
