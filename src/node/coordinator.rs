@@ -60,7 +60,18 @@ pub(super) struct Pending {
     pub(super) wake: crate::store::Mono,
     /// Peers asked that have not answered, and when they were asked.
     pub(super) waiting: Vec<(NodeId, crate::store::Mono)>,
+    /// Owners that a read waits for no more, and when they were asked: an answer still counts.
+    pub(super) late: Vec<(NodeId, crate::store::Mono)>,
     pub(super) phase: Phase,
+}
+
+/// What an answer says about the way to whoever gave it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Timing {
+    /// It was waited for, and took so long, in nanoseconds, if that is a measure at all.
+    Awaited(Option<u64>),
+    /// It had been given up, and took so long.
+    Late(u64),
 }
 
 /// Where an operation stands.
@@ -253,6 +264,7 @@ impl Coordinator {
             deadline,
             wake: deadline,
             waiting: Vec::new(),
+            late: Vec::new(),
             phase: Phase::Scatter(Scatter { total: 0, flush: false }),
         };
         let number = self.next;
@@ -312,6 +324,7 @@ impl Coordinator {
             deadline: turn.now.mono.plus_ms(DEADLINE_MS),
             wake: turn.now.mono,
             waiting: Vec::new(),
+            late: Vec::new(),
             phase: Phase::Scatter(Scatter { total: 0, flush: false }),
         };
         let live = self.decide_here(number, &mut op, update, level, min, passed_over, turn);
@@ -342,6 +355,7 @@ impl Coordinator {
             deadline: turn.now.mono.plus_ms(DEADLINE_MS),
             wake: turn.now.mono,
             waiting: Vec::new(),
+            late: Vec::new(),
             phase: Phase::Scatter(phase),
         };
         for peer in turn.reachable {
@@ -386,7 +400,7 @@ impl Coordinator {
         number: u64,
         response: Response,
         turn: &mut Turn<'_>,
-    ) -> Option<Option<u64>> {
+    ) -> Option<Timing> {
         if response == Response::Working {
             // That it came is all it says.
             return None;
@@ -395,11 +409,18 @@ impl Coordinator {
         // How long a decision takes says nothing about the way there: it waits for others, too.
         let decision = matches!(op.phase, Phase::Forward(_));
         let waiting = op.waiting.iter().position(|(peer, _)| *peer == from);
-        let asked = match (waiting, &op.phase) {
-            (Some(at), _) => op.waiting.swap_remove(at).1,
+        let late = op.late.iter().position(|(peer, _)| *peer == from);
+        let timing = match (waiting, late, &op.phase) {
+            (Some(at), ..) => {
+                let asked = op.waiting.swap_remove(at).1;
+                Timing::Awaited((!decision).then(|| turn.now.mono.since(asked)))
+            }
+            (None, Some(at), _) => Timing::Late(turn.now.mono.since(op.late.swap_remove(at).1)),
             // It was passed over, and has decided after all.
-            (None, Phase::Forward(forward)) if forward.asked.contains(&from) => turn.now.mono,
-            (None, _) => {
+            (None, None, Phase::Forward(forward)) if forward.asked.contains(&from) => {
+                Timing::Awaited(None)
+            }
+            (None, None, _) => {
                 self.pending.insert(number, op);
                 return None;
             }
@@ -427,7 +448,7 @@ impl Coordinator {
             }
             self.pending.insert(number, op);
         }
-        Some((!decision).then(|| turn.now.mono.since(asked)))
+        Some(timing)
     }
 
     /// This node did not run for a while. What others answered before may be overwritten by now and
@@ -443,6 +464,7 @@ impl Coordinator {
             for (peer, _) in op.waiting.drain(..) {
                 turn.outbox.given_up.push(peer);
             }
+            op.late.clear();
             op.deadline = turn.now.mono.plus_ms(DEADLINE_MS);
             let number = self.next;
             self.next += 1;
@@ -459,6 +481,10 @@ impl Coordinator {
     /// whoever died with it will not answer: it is asked again. The peer's pulse is new, too, so
     /// nothing is given up.
     pub fn on_link(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        // What was given up before may not have arrived.
+        for op in self.pending.values_mut() {
+            op.late.retain(|(late, _)| *late != peer);
+        }
         let waits = |op: &Pending| op.waiting.iter().any(|(p, _)| *p == peer);
         let numbers: Vec<u64> =
             self.pending.iter().filter(|(_, op)| waits(op)).map(|(n, _)| *n).collect();
@@ -485,6 +511,8 @@ impl Coordinator {
                 // those who can be reached.
                 Phase::Write(_) => this.advance_write(number, op, turn),
                 Phase::Read(_) => {
+                    let given_up = op.waiting.iter().filter(|(waiting, _)| *waiting == peer);
+                    op.late.extend(given_up.copied());
                     drop_waiting(op, peer, turn);
                     this.advance_read(number, op, turn)
                 }

@@ -42,7 +42,7 @@ use rand::rngs::ChaCha12Rng;
 use crate::placement::{Generation, Life, NodeId, Partition, PartitionCount, Ring};
 use crate::store::{Clock, Mono, Now, Store};
 use codec::{CodecError, Header, Kind};
-use coordinator::{Coordinator, Origin};
+use coordinator::{Coordinator, Origin, Timing};
 use event::{Command, Input, Notice, Output, Reply};
 use lateness::{GAP_NS_MAX, Lateness};
 use membership::{Change, Identity, Membership, MembershipOptions};
@@ -451,8 +451,10 @@ impl Node {
     ) {
         self.roles(now, |node, turn| {
             let coordinator = &mut node.coordinator;
-            if let Some(rtt) = coordinator.on_response(from, same_ring, number, response, turn) {
-                node.responsiveness.answered(from, rtt);
+            match coordinator.on_response(from, same_ring, number, response, turn) {
+                Some(Timing::Awaited(rtt_ns)) => node.responsiveness.answered(from, rtt_ns),
+                Some(Timing::Late(rtt_ns)) => node.responsiveness.timed(from, rtt_ns),
+                None => {}
             }
         });
     }

@@ -72,7 +72,7 @@ impl Coordinator {
         let Phase::Read(read) = &mut op.phase else {
             return false;
         };
-        let asked = |peer: &NodeId| op.waiting.iter().any(|(p, _)| p == peer);
+        let asked = |peer: &NodeId| op.waiting.iter().chain(&op.late).any(|(p, _)| p == peer);
         let answered = |peer: &NodeId| read.answers.iter().any(|(p, _)| p == peer);
         read.queue = turn
             .other_owners(op.partition)

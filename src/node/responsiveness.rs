@@ -94,7 +94,17 @@ impl Responsiveness {
             return;
         };
         pulse.outstanding = pulse.outstanding.saturating_sub(1);
-        let Some(rtt_ns) = rtt_ns else { return };
+        if let Some(rtt_ns) = rtt_ns {
+            self.timed(peer, rtt_ns);
+        }
+    }
+
+    /// A round trip took so long.
+    pub fn timed(&mut self, peer: NodeId, rtt_ns: u64) {
+        self.next.take();
+        let Some(pulse) = self.peers.get_mut(&peer) else {
+            return;
+        };
         if rtt_ns > SILENCE_NS_MAX {
             // That was a cut or a hang, not the way there; and learning it would make the next one
             // be noticed late.
