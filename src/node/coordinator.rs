@@ -129,6 +129,8 @@ pub(super) struct Read {
     pub(super) doubted: bool,
     /// How often others were waited for.
     pub(super) hedges: u8,
+    /// Others than the owners were asked, too.
+    pub(super) everybody: bool,
     pub(super) answers: Vec<(NodeId, Version)>,
 }
 

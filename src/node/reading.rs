@@ -19,6 +19,9 @@ use bytes::Bytes;
 /// [`super::coordinator::HEDGE_MS`] each time.
 const DOUBT_HEDGES_MAX: u8 = 3;
 
+/// Most members that are asked for an own write that no owner has.
+const EVERYBODY_MAX: usize = 32;
+
 /// Owners that know too little are asked again so often, [`super::coordinator::RETRY_MS`] apart.
 const RETRIES_MAX: u8 = 6;
 
@@ -51,6 +54,7 @@ impl Coordinator {
             not_yet: 0,
             doubted: false,
             hedges: 0,
+            everybody: false,
             answers: Vec::new(),
         };
         if let Some(done) = read_here(&op.key, op.partition, &mut read, turn) {
@@ -112,12 +116,21 @@ impl Coordinator {
         }
         // Nobody left to ask.
         let empty = read.best.is_none() && read.unready.is_none() && read.misses == 0;
+        if empty && read.not_yet > 0 && read.own > Version::ZERO && !read.everybody {
+            // Its owners may have been others when it was written, and not have passed it on yet.
+            let owners = turn.ring.owners(op.partition);
+            let others = turn.reachable.iter().filter(|peer| !owners.contains(peer));
+            read.queue.extend(others.take(EVERYBODY_MAX));
+            (read.everybody, read.doubted) = (true, true);
+            return self.advance_read(number, op, turn);
+        }
         let all = usize::from(read.not_yet) >= turn.ring.owners(op.partition).len();
         if empty && all && own_write(&op.key, op.partition, read, turn).is_none() {
             // Every owner was asked, and none has what this node wrote: whoever had it is gone, and
             // what was there before counts again.
             self.own_writes.lost(&op.key);
             (read.min, read.own, read.not_yet) = (Version::ZERO, Version::ZERO, 0);
+            read.doubted = false;
             return self.restart_read(number, op, turn);
         }
         if empty && read.not_yet > 0 && read.hedges < RETRIES_MAX {

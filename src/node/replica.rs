@@ -49,7 +49,8 @@ pub fn answer(
                 let key = key_ref(key);
                 match kept.role() {
                     Role::None => return Response::NotOwner,
-                    Role::Ready | Role::Old if !late => {}
+                    // Who owns it no more is not told of new writes.
+                    Role::Ready if !late => {}
                     Role::Boot | Role::Ready | Role::Old => {
                         return match kept.look(key, context) {
                             Held::Value(parts) if *min > Version::ZERO && parts.version >= *min => {
@@ -64,7 +65,7 @@ pub fn answer(
                 }
                 let floor = kept.floor(key, context);
                 let synced = kept.sessions().synced();
-                let doubt = kept.role() == Role::Old || kept.doubts(key, context.now);
+                let doubt = kept.doubts(key, context.now);
                 let flushed = Version::of(context.flushes.of(key.namespace));
                 match kept.read(key, context) {
                     Held::Value(parts) => Response::Hit(parts.to_entry()),

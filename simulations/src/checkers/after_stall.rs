@@ -1,5 +1,6 @@
 //! After a stall: a process that was stopped, and goes on, answers with nothing that others
-//! overwrote, and acknowledged, while it was stopped; from its first answer on. A miss is allowed.
+//! overwrote, and acknowledged, while it was stopped; from its first answer on. A miss is allowed,
+//! and what it is told by an owner that had been apart from the others.
 
 use chickadee::node::lateness::GAP_NS_MAX;
 
@@ -31,6 +32,7 @@ pub fn judge(history: &History) -> Option<Violation> {
             let overwritten = overwrites
                 .iter()
                 .filter(|(key, stamp)| **key == read.key && *stamp > seen.newest)
+                .filter(|_| history.together(stall.from, read.end))
                 .find(|(_, stamp)| !history.lost(&read.key, *stamp, read.end));
             if let Some((_, stamp)) = overwritten {
                 return Some(Violation {
