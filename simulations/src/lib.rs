@@ -5,7 +5,8 @@
 //! [`world`], and [`checkers`] judge what came of it. The same plan gives the same run, bit for
 //! bit, on any machine.
 //!
-//! * [`scenarios`]: plans by name; [`workload`]: what clients do in them.
+//! * [`scenarios`]: plans by name; [`workload`]: what clients do in them; [`limits`]: what a plan may
+//!   say.
 //! * [`world`]: machines, processes, clients, faults; [`hosts`]: sets of machines; [`network`]:
 //!   delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
@@ -21,6 +22,7 @@
 pub mod checkers;
 pub mod history;
 pub mod hosts;
+pub mod limits;
 pub mod network;
 pub mod plan;
 pub mod run;

@@ -1,0 +1,67 @@
+//! The binary, as somebody at a terminal uses it.
+
+mod common;
+
+use std::fs;
+
+use common::{Folder, failing_plan, simulations};
+
+#[test]
+fn seeds_that_hold_end_with_a_summary() {
+    let folder = Folder::new("holds");
+    let run = simulations(&["run", "kill", "--seeds", "1..3", "--out", folder.path()]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.last().starts_with("kill: 2 seeds, 0 failed; "), "{run:?}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing to save");
+}
+
+#[test]
+fn a_saved_plan_is_run_again_with_the_same_trace() {
+    let folder = Folder::new("replayed");
+    let from_seed = ["replay", "kill", "--seed", "3", "--nodes", "4"];
+    let json = simulations(&[&from_seed[..], &["--print-plan"]].concat());
+    let path = folder.file("plan.json", &json.out);
+    let trace = |run: common::Ran| {
+        assert_eq!(run.code, 0, "{run:?}");
+        run.out.lines().find(|line| line.starts_with("trace ")).unwrap().to_owned()
+    };
+    let drawn = trace(simulations(&from_seed));
+    assert_eq!(drawn, trace(simulations(&["replay", "--plan", &path])));
+}
+
+#[test]
+fn a_broken_invariant_ends_with_what_is_needed_to_see_it_again() {
+    let folder = Folder::new("broken");
+    let path = folder.file("it's a plan.json", &failing_plan());
+    let run = simulations(&["replay", "--plan", &path]);
+    assert_eq!(run.code, 1, "{run:?}");
+    let last = run.last();
+    let begin = "FAILED unreasonable: invariant=membership seed=1 commit=";
+    assert!(last.starts_with(begin), "{last}");
+    let quoted = path.replace('\'', r"'\''");
+    assert!(last.ends_with(&format!(" replay: cargo simulate replay --plan '{quoted}'")), "{last}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_an_error_before_anything_runs() {
+    let folder = Folder::new("unwritable");
+    let file = folder.file("file", "");
+    let run = simulations(&["run", "kill", "--seeds", "1..1000000", "--out", &file]);
+    assert_eq!((run.code, run.out.as_str()), (2, ""), "{run:?}");
+    assert!(run.error.contains(&format!("--out {file}: plans cannot be saved there")), "{run:?}");
+}
+
+#[test]
+fn a_file_that_is_no_plan_is_named() {
+    let folder = Folder::new("no-plan");
+    let replay = |path: &str| {
+        let run = simulations(&["replay", "--plan", path]);
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{run:?}");
+        assert!(run.error.starts_with(&format!("simulations: {path}: ")), "{run:?}");
+        run.error
+    };
+    assert!(replay(&folder.file("a", "{\"scenario\": 3}")).contains("at line 1 column 14"));
+    let many = failing_plan().replace("\"replicas\": 3", "\"replicas\": 0");
+    assert!(replay(&folder.file("b", &many)).contains("replicas is 0, and must be from 1"));
+    assert!(replay(&format!("{}/none", folder.path())).contains("No such file"));
+}
