@@ -6,7 +6,7 @@
 //! bit, on any machine.
 //!
 //! * [`scenarios`]: plans by name; [`workload`]: what clients do in them; [`limits`]: what a plan may
-//!   say.
+//!   say; [`episodes`]: faults with their ends; [`shrink`]: smaller plans.
 //! * [`world`]: machines, processes, clients, faults; [`hosts`]: sets of machines; [`network`]:
 //!   delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
@@ -20,6 +20,7 @@
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod checkers;
+pub mod episodes;
 pub mod history;
 pub mod hosts;
 pub mod limits;
@@ -27,6 +28,7 @@ pub mod network;
 pub mod plan;
 pub mod run;
 pub mod scenarios;
+pub mod shrink;
 pub mod streams;
 pub mod time;
 pub mod trace;

@@ -4,6 +4,8 @@ mod common;
 
 use std::fs;
 
+use simulations::plan::Plan;
+
 use common::{Folder, failing_plan, simulations};
 
 #[test]
@@ -64,4 +66,32 @@ fn a_file_that_is_no_plan_is_named() {
     let many = failing_plan().replace("\"replicas\": 3", "\"replicas\": 0");
     assert!(replay(&folder.file("b", &many)).contains("replicas is 0, and must be from 1"));
     assert!(replay(&format!("{}/none", folder.path())).contains("No such file"));
+}
+
+#[test]
+fn a_failing_plan_shrinks_to_what_it_needs() {
+    let folder = Folder::new("shrunk");
+    let path = folder.file("plan.json", &failing_plan());
+    let run = simulations(&["shrink", "--plan", &path, "--runs", "150", "--out", folder.path()]);
+    assert_eq!(run.code, 1, "{run:?}");
+    for what in ["cut faults", "cut clients", "nothing more can be cut"] {
+        assert!(run.out.contains(what), "{what}: {run:?}");
+    }
+    let smaller = format!("{}/unreasonable-1-shrunk.json", folder.path());
+    assert!(run.last().ends_with(&format!("replay --plan {smaller}")), "{run:?}");
+    let plan: Plan = serde_json::from_str(&fs::read_to_string(&smaller).unwrap()).unwrap();
+    assert_eq!(plan.operations, [], "it needs no clients");
+    assert!(plan.faults.len() < 6, "{:?}", plan.faults);
+    let again = simulations(&["replay", "--plan", &smaller]);
+    assert!(again.last().contains("invariant=membership"), "{again:?}");
+}
+
+#[test]
+fn what_holds_is_not_shrunk() {
+    let folder = Folder::new("not-shrunk");
+    let run = simulations(&["shrink", "kill", "--seed", "1", "--out", folder.path()]);
+    assert_eq!(
+        (run.code, run.last()),
+        (0, "kill seed=1 breaks nothing: there is nothing to shrink")
+    );
 }

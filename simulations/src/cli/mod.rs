@@ -1,13 +1,14 @@
 //! The simulator's command line. One file for each verb; here is what they are told.
 //!
 //! * [`source`]: where a plan comes from; [`saved`]: where a failing one goes.
-//! * [`many`]: `run`; [`once`]: `replay`; [`determinism`]: `check-determinism`.
+//! * [`many`]: `run`; [`once`]: `replay`; [`shrink`], [`determinism`]: as they are called.
 //! * [`watched`]: a run, and what is said should it panic; [`verdict`]: what is said of a failure.
 
 mod determinism;
 mod many;
 mod once;
 mod saved;
+mod shrink;
 mod source;
 mod verdict;
 mod watched;
@@ -25,7 +26,8 @@ Exit codes: 0 all held, 1 an invariant is broken, 2 usage.
 Examples:
   cargo simulate run kill --seeds 1..200
   cargo simulate replay kill --seed 17 --frames | less
-  cargo simulate replay --plan target/simulations/kill-17.json";
+  cargo simulate replay --plan target/simulations/kill-17.json
+  cargo simulate shrink kill --seed 17";
 
 /// Runs Chickadee's own nodes in one process, in virtual time, under faults, from a seed.
 #[derive(Parser)]
@@ -41,6 +43,8 @@ enum Verb {
     Run(many::Arguments),
     /// Runs one plan, and prints what happens in columns: time, node, event.
     Replay(once::Arguments),
+    /// Cuts a plan that breaks an invariant down to what it needs, and saves that.
+    Shrink(shrink::Arguments),
     /// Lists the scenarios.
     List,
     /// Runs every seed twice, the second time in another thread, and compares the traces.
@@ -61,6 +65,7 @@ pub(crate) fn main() -> ExitCode {
     let held = match Arguments::parse().verb {
         Verb::Run(arguments) => many::run(&arguments),
         Verb::Replay(arguments) => once::replay(&arguments),
+        Verb::Shrink(arguments) => shrink::shrink(&arguments),
         Verb::List => Ok(list()),
         Verb::CheckDeterminism(arguments) => determinism::check(&arguments),
     };
