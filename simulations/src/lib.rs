@@ -11,6 +11,7 @@
 //!   delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
 //! * [`run`]: the phases of a run; [`trace`]: its record; [`traffic`]: bytes on the wire.
+//! * [`samples`]: how the nodes were, by time; [`report`]: that as a page with pictures.
 //! * [`streams`], [`time`]: where chance and time come from. From nowhere else: nothing here reads a
 //!   clock, waits, or draws from the operating system.
 //!
@@ -26,7 +27,9 @@ pub mod hosts;
 pub mod limits;
 pub mod network;
 pub mod plan;
+pub mod report;
 pub mod run;
+pub mod samples;
 pub mod scenarios;
 pub mod shrink;
 pub mod streams;

@@ -95,3 +95,33 @@ fn what_holds_is_not_shrunk() {
         (0, "kill seed=1 breaks nothing: there is nothing to shrink")
     );
 }
+
+#[test]
+fn a_report_is_one_page_with_pictures() {
+    let folder = Folder::new("report");
+    let page = format!("{}/kill.html", folder.path());
+    let run = simulations(&["report", "kill", "--seeds", "1..4", "--out", &page]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(run.last(), format!("kill: 3 seeds, 0 failed; the page is {page}"));
+    let html = fs::read_to_string(&page).unwrap();
+    for word in ["All invariants held", "Divergent keys", "virtual time [s]", "class=band", "p99"] {
+        assert!(html.contains(word), "{word}");
+    }
+    assert_eq!(html.matches("<svg").count(), 5);
+    for outside in ["http", "src=", "<script", "@import"] {
+        assert!(!html.contains(outside), "{outside}: it loads nothing");
+    }
+}
+
+#[test]
+fn a_report_of_a_broken_plan_says_so() {
+    let folder = Folder::new("broken-report");
+    let (plan, page) = (folder.file("plan.json", &failing_plan()), format!("{}/x", folder.path()));
+    let run = simulations(&["report", "--plan", &plan, "--out", &page]);
+    assert_eq!(run.code, 1, "{run:?}");
+    let html = fs::read_to_string(&page).unwrap();
+    assert!(html.contains("1 of 1 seed broke an invariant") && html.contains("class=fails"));
+    let run = simulations(&["report", "--plan", &plan, "--out", &format!("{page}/y.html")]);
+    assert_eq!(run.code, 2, "{run:?}");
+    assert!(run.error.contains("/x/y.html: the page cannot be written"), "{run:?}");
+}

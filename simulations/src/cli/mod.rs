@@ -1,12 +1,13 @@
 //! The simulator's command line. One file for each verb; here is what they are told.
 //!
 //! * [`source`]: where a plan comes from; [`saved`]: where a failing one goes.
-//! * [`many`]: `run`; [`once`]: `replay`; [`shrink`], [`determinism`]: as they are called.
+//! * [`many`]: `run`; [`once`]: `replay`; [`shrink`], [`report`], [`determinism`]: as they are called.
 //! * [`watched`]: a run, and what is said should it panic; [`verdict`]: what is said of a failure.
 
 mod determinism;
 mod many;
 mod once;
+mod report;
 mod saved;
 mod shrink;
 mod source;
@@ -27,7 +28,8 @@ Examples:
   cargo simulate run kill --seeds 1..200
   cargo simulate replay kill --seed 17 --frames | less
   cargo simulate replay --plan target/simulations/kill-17.json
-  cargo simulate shrink kill --seed 17";
+  cargo simulate shrink kill --seed 17
+  cargo simulate report kill --seeds 1..50 --out kill.html";
 
 /// Runs Chickadee's own nodes in one process, in virtual time, under faults, from a seed.
 #[derive(Parser)]
@@ -45,6 +47,8 @@ enum Verb {
     Replay(once::Arguments),
     /// Cuts a plan that breaks an invariant down to what it needs, and saves that.
     Shrink(shrink::Arguments),
+    /// Writes a page with pictures: convergence, membership, bytes.
+    Report(report::Arguments),
     /// Lists the scenarios.
     List,
     /// Runs every seed twice, the second time in another thread, and compares the traces.
@@ -66,6 +70,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Run(arguments) => many::run(&arguments),
         Verb::Replay(arguments) => once::replay(&arguments),
         Verb::Shrink(arguments) => shrink::shrink(&arguments),
+        Verb::Report(arguments) => report::report(&arguments),
         Verb::List => Ok(list()),
         Verb::CheckDeterminism(arguments) => determinism::check(&arguments),
     };

@@ -72,7 +72,8 @@ pub(super) fn again_file(path: &Path) -> String {
     }
 }
 
-fn read(path: &Path) -> Result<Plan, String> {
+/// Reads a saved plan.
+pub(super) fn read(path: &Path) -> Result<Plan, String> {
     let wrong = |why: String| format!("{}: {why}", path.display());
     let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let plan: Plan =

@@ -19,11 +19,16 @@ thread_local! {
 
 /// Runs a plan. Should it panic, `saves` is called with it, [`name_panics`] says which plan it was,
 /// and the process ends.
-pub(super) fn watched(
+pub(super) fn watched(named: &Named, trace: Trace, saves: impl FnOnce(&Plan) + 'static) -> Outcome {
+    watching(named, saves, || run(&named.plan, trace))
+}
+
+/// As [`watched`], for another way to run the plan.
+pub(super) fn watching<T>(
     named: &Named,
-    trace: Trace,
-    saves: impl FnOnce(&Plan) + Clone + 'static,
-) -> Outcome {
+    saves: impl FnOnce(&Plan) + 'static,
+    runs: impl FnOnce() -> T,
+) -> T {
     let (plan, again) = (named.plan.clone(), named.again.clone());
     RUNNING.replace(Some(Box::new(move || {
         let (scenario, seed) = (&plan.scenario, plan.seed);
@@ -31,9 +36,9 @@ pub(super) fn watched(
         saves(&plan);
         println!("{}", last(scenario, NO_PANIC, seed, &again));
     })));
-    let outcome = run(&named.plan, trace);
+    let ran = runs();
     RUNNING.take();
-    outcome
+    ran
 }
 
 /// The last line of everything that ends with a broken invariant.
