@@ -125,3 +125,43 @@ fn a_report_of_a_broken_plan_says_so() {
     assert_eq!(run.code, 2, "{run:?}");
     assert!(run.error.contains("/x/y.html: the page cannot be written"), "{run:?}");
 }
+
+#[test]
+fn a_time_budget_begins_no_more_seeds() {
+    let folder = Folder::new("budget");
+    let seeds = ["run", "kill", "--seeds", "1..1000000", "--jobs", "2", "--out", folder.path()];
+    let run = simulations(&[&seeds[..], &["--time-budget", "1s"]].concat());
+    assert_eq!((run.code, run.error.as_str()), (0, ""), "no progress where nobody looks: {run:?}");
+    let last = run.last();
+    let count = last.strip_prefix("kill: ").and_then(|rest| rest.split_once(" of 999999 seeds, "));
+    let (count, rest) = count.unwrap_or_else(|| panic!("{last}"));
+    assert!((1..999_999).contains(&count.parse::<u64>().unwrap()), "{last}");
+    assert!(rest.starts_with("the time budget is used up, 0 failed; "), "{last}");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let list = simulations(&["list"]);
+    assert_eq!((list.code, list.out.lines().count()), (0, simulations::scenarios::ALL.len()));
+    assert!(list.out.contains("kill                  nodes are killed one after the other"));
+    for (arguments, named) in [
+        (&["run", "kil", "--seeds", "1..2"][..], "there is no scenario \"kil\"; there are kill, "),
+        (&["run", "kill", "--seeds", "5..5"], "\"5..5\" is no range of seeds"),
+        (&["run", "kill", "--seeds", "9..1"], "\"9..1\" is no range of seeds"),
+        (&["run", "kill", "--seeds", "1..99999999999999999999"], "is no range of seeds"),
+        (&["run", "kill"], "--seeds"),
+        (&["run", "kill", "--seeds", "1..2", "--jobs", "0"], "--jobs"),
+        (&["run", "kill", "--seeds", "1..2", "--nodes", "0"], "--nodes must be from 1 to 1000"),
+        (&["run", "kill", "--seeds", "1..2", "--time-budget", "10"], "\"10\" is no time"),
+        (&["run", "kill", "--seeds", "1..2", "--time-budget", "0s"], "\"0s\" is no time"),
+        (&["replay", "kill"], "--seed"),
+        (&["replay", "kill", "--seed", "1", "--plan", "x"], "--plan"),
+        (&["shrink", "kil", "--seed", "1"], "there is no scenario \"kil\""),
+        (&["report", "kill", "--out", "x.html"], "--seeds"),
+        (&["jump"], "jump"),
+    ] {
+        let run = simulations(arguments);
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{arguments:?}: {run:?}");
+        assert!(run.error.contains(named), "{arguments:?}: {run:?}");
+    }
+}

@@ -1,12 +1,13 @@
 //! The simulator's command line. One file for each verb; here is what they are told.
 //!
 //! * [`source`]: where a plan comes from; [`saved`]: where a failing one goes.
-//! * [`many`]: `run`; [`once`]: `replay`; [`shrink`], [`report`], [`determinism`]: as they are called.
+//! * [`many`]: `run`; [`progress`]: how far it is; [`once`]: `replay`; [`shrink`], [`report`], [`determinism`]: as they are called.
 //! * [`watched`]: a run, and what is said should it panic; [`verdict`]: what is said of a failure.
 
 mod determinism;
 mod many;
 mod once;
+mod progress;
 mod report;
 mod saved;
 mod shrink;
@@ -17,6 +18,7 @@ mod watched;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use simulations::scenarios;
@@ -25,7 +27,8 @@ const HELP: &str = "\
 Exit codes: 0 all held, 1 an invariant is broken, 2 usage.
 
 Examples:
-  cargo simulate run kill --seeds 1..200
+  cargo simulate run kill --seeds 1..200 --jobs 4
+  cargo simulate run swarm --seeds 1..1000000 --time-budget 10m
   cargo simulate replay kill --seed 17 --frames | less
   cargo simulate replay --plan target/simulations/kill-17.json
   cargo simulate shrink kill --seed 17
@@ -89,6 +92,21 @@ fn list() -> bool {
         println!("{:<20}  {}", scenario.name, scenario.about);
     }
     true
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time; 90s, 10m and 2h are");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    // Nothing run is nothing held.
+    let seconds = number.checked_mul(seconds).filter(|seconds| *seconds > 0);
+    seconds.map(Duration::from_secs).ok_or_else(wrong)
 }
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {

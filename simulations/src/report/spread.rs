@@ -52,7 +52,7 @@ pub(super) fn bytes(recording: &Recording) -> String {
     nodes.truncate(NODES_MAX);
     nodes.sort_by_key(|(node, _)| *node);
     let most = nodes.iter().map(|(_, traffic)| traffic.bytes()).max().unwrap_or_default().max(1);
-    let scale = (RIGHT - LEFT - 110.0) / most as f64;
+    let scale = (RIGHT - LEFT - 160.0) / most as f64;
     let mut svg = String::new();
     for (row, (node, traffic)) in nodes.iter().enumerate() {
         let y = row as f64 * 26.0 + 4.0;

@@ -24,8 +24,8 @@ pub(super) fn draw(plan: &Plan, recording: &Recording) -> String {
         sample.divergent as f64
     });
     let members = over_time(plan, recording, &bands, ("% right", 100.0), Sample::accuracy);
-    keys.figure("Divergent keys: held at different versions by running nodes")
-        + &members.figure("Membership: views of other nodes that are right")
+    keys.figure("Divergent keys: held at different versions by running nodes (shaded: faults)")
+        + &members.figure("Membership: views of other nodes that are right (shaded: faults)")
         + &faults(&bands, end)
 }
 
