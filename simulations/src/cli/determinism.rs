@@ -9,7 +9,7 @@ use super::watched::watched;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The scenario.
+    /// The scenario, one of `list` or a TOML file.
     name: String,
     /// First and last seed, the last one exclusive.
     #[arg(long, value_name = "A..B", value_parser = super::seeds)]
@@ -25,7 +25,7 @@ pub(super) fn check(arguments: &Arguments) -> Result<bool, String> {
     let scenario = scenario(name, *nodes)?;
     let mut equal = true;
     for seed in seeds.clone() {
-        let named = draw(scenario, seed, *nodes);
+        let named = draw(&scenario, seed, *nodes);
         let run = || watched(&named, Trace::default(), |_| {});
         let here = run();
         let there =

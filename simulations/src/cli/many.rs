@@ -19,7 +19,7 @@ use super::{Out, verdict};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The scenario; `list` names them.
+    /// The scenario, one of `list` or a TOML file.
     name: String,
     /// First and last seed, the last one exclusive: 1..200.
     #[arg(long, value_name = "A..B", value_parser = super::seeds)]
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
                     if !seeds.contains(&seed) {
                         return;
                     }
-                    let named = draw(scenario, seed, *nodes);
+                    let named = draw(&scenario, seed, *nodes);
                     let keep = Arc::clone(&folder);
                     let saves = move |plan: &Plan| save(&keep, plan);
                     let outcome = watched(&named, Trace::default(), saves.clone());
@@ -92,7 +92,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
     let short = count < all;
     let count = if short { format!("{count} of {all}") } else { count.to_string() };
     let why = if short { ", the time budget is used up" } else { "" };
-    Ok(summary(scenario.name, &(count + " seeds" + why), &ran, begun))
+    Ok(summary(scenario.name(), &(count + " seeds" + why), &ran, begun))
 }
 
 fn save(folder: &Folder, plan: &Plan) {

@@ -41,7 +41,7 @@ pub(super) fn report(arguments: &Arguments) -> Result<bool, String> {
         }
         (None, Some(name), Some(seeds)) => {
             let scenario = scenario(name, *nodes)?;
-            Box::new(seeds.clone().map(move |seed| draw(scenario, seed, *nodes)))
+            Box::new(seeds.clone().map(move |seed| draw(&scenario, seed, *nodes)))
         }
         _ => return Err("a scenario and --seeds A..B are needed, or --plan FILE".to_owned()),
     };

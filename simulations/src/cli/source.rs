@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use simulations::plan::Plan;
+use simulations::scenarios::file::ScenarioFile;
 use simulations::scenarios::{self, NODES_MAX, Scenario};
 
 /// A scenario and a seed, or a file.
@@ -40,36 +41,73 @@ impl Source {
         let (Some(name), Some(seed)) = (&self.name, self.seed) else {
             return Err("a scenario and --seed N are needed, or --plan FILE".to_owned());
         };
-        Ok(draw(scenario(name, self.nodes)?, seed, self.nodes))
+        Ok(draw(&scenario(name, self.nodes)?, seed, self.nodes))
     }
 }
 
-/// The scenario of that name, if it can be run with so many nodes.
-pub(super) fn scenario(name: &str, nodes: Option<usize>) -> Result<&'static Scenario, String> {
+/// A scenario, and what it was called on the command line.
+pub(super) struct Drawer {
+    called: String,
+    kind: Kind,
+}
+
+enum Kind {
+    Known(&'static Scenario),
+    File(ScenarioFile),
+}
+
+/// The scenario of that name or in that file, if it can be run with so many nodes.
+pub(super) fn scenario(name: &str, nodes: Option<usize>) -> Result<Drawer, String> {
     if nodes.is_some_and(|n| !(1..=NODES_MAX - 10).contains(&n)) {
         return Err(format!("--nodes must be from 1 to {}", NODES_MAX - 10));
     }
-    let names: Vec<_> = scenarios::ALL.iter().map(|s| s.name).collect();
-    scenarios::find(name)
-        .ok_or_else(|| format!("there is no scenario {name:?}; there are {}", names.join(", ")))
+    if let Some(known) = scenarios::find(name) {
+        return Ok(Drawer { called: name.to_owned(), kind: Kind::Known(known) });
+    }
+    if !Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+        let names: Vec<_> = scenarios::ALL.iter().map(|s| s.name).collect();
+        let names = names.join(", ");
+        return Err(format!("there is no scenario {name:?}; there are {names}, and files.toml"));
+    }
+    let text = fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
+    let file = ScenarioFile::parse(&text).map_err(|error| format!("{name}:{error}"))?;
+    if let Some(count) = nodes {
+        file.check(nodes).map_err(|why| format!("{name} with --nodes {count}: {why}"))?;
+    }
+    Ok(Drawer { called: quoted(Path::new(name)), kind: Kind::File(file) })
+}
+
+impl Drawer {
+    /// Its name in lines about it.
+    pub(super) fn name(&self) -> &str {
+        match &self.kind {
+            Kind::Known(scenario) => scenario.name,
+            Kind::File(file) => &file.name,
+        }
+    }
 }
 
 /// Draws a plan from a seed.
-pub(super) fn draw(scenario: &Scenario, seed: u64, nodes: Option<usize>) -> Named {
+pub(super) fn draw(scenario: &Drawer, seed: u64, nodes: Option<usize>) -> Named {
     let with = nodes.map_or(String::new(), |n| format!(" --nodes {n}"));
-    let again = format!("{} --seed {seed}{with}", scenario.name);
-    Named { plan: scenario.plan(seed, nodes), again }
+    let again = format!("{} --seed {seed}{with}", scenario.called);
+    let plan = match &scenario.kind {
+        Kind::Known(known) => known.plan(seed, nodes),
+        Kind::File(file) => file.plan(seed, nodes),
+    };
+    Named { plan, again }
 }
 
 /// The arguments of `replay` for a saved plan.
 pub(super) fn again_file(path: &Path) -> String {
+    format!("--plan {}", quoted(path))
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+=,:".contains(c);
-    if path.chars().all(plain) {
-        format!("--plan {path}")
-    } else {
-        format!("--plan '{}'", path.replace('\'', r"'\''"))
-    }
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 /// Reads a saved plan.
