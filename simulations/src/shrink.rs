@@ -75,7 +75,7 @@ impl Shrinking<'_> {
 
     fn faults(&mut self) {
         let all = episodes(&self.plan.faults);
-        self.minimize(&all, |plan, dropped| without_faults(plan, dropped));
+        self.minimize(&all, without_faults);
     }
 
     fn clients(&mut self) {

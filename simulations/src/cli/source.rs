@@ -64,7 +64,7 @@ pub(super) fn scenario(name: &str, nodes: Option<usize>) -> Result<Drawer, Strin
     if let Some(known) = scenarios::find(name) {
         return Ok(Drawer { called: name.to_owned(), kind: Kind::Known(known) });
     }
-    if !Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+    if Path::new(name).extension().is_none_or(|extension| extension != "toml") {
         let names: Vec<_> = scenarios::ALL.iter().map(|s| s.name).collect();
         let names = names.join(", ");
         return Err(format!("there is no scenario {name:?}; there are {names}, and files.toml"));

@@ -209,7 +209,7 @@ fn line_of(text: &str, table: Range<usize>, key: &str) -> usize {
     let header = |(at, line): &(usize, &str)| *at > 0 && line.trim_start().starts_with('[');
     let lines: Vec<&str> =
         lines.by_ref().enumerate().take_while(|line| !header(line)).map(|(_, line)| line).collect();
-    lines.iter().position(|line| names(&line)).map_or(first, |at| first + at)
+    lines.iter().position(names).map_or(first, |at| first + at)
 }
 
 fn line(text: &str, offset: usize) -> usize {

@@ -1,4 +1,5 @@
-//! Scenarios by name. Each is a file that draws a plan from a seed. [`file`]: those of others, in TOML.
+//! Scenarios by name. Each is a file that draws a plan from a seed. [`file`]: those of others, in
+//! TOML.
 
 pub mod clock;
 pub mod file;
