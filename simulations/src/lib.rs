@@ -5,11 +5,13 @@
 //! [`world`], and [`checkers`] judge what came of it. The same plan gives the same run, bit for
 //! bit, on any machine.
 //!
-//! * [`scenarios`]: plans by name; [`workload`]: what clients do in them.
+//! * [`scenarios`]: plans by name; [`workload`]: what clients do in them; [`limits`]: what a plan may
+//!   say; [`episodes`]: faults with their ends; [`shrink`]: smaller plans.
 //! * [`world`]: machines, processes, clients, faults; [`hosts`]: sets of machines; [`network`]:
 //!   delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
 //! * [`run`]: the phases of a run; [`trace`]: its record; [`traffic`]: bytes on the wire.
+//! * [`samples`]: how the nodes were, by time; [`report`]: that as a page with pictures.
 //! * [`streams`], [`time`]: where chance and time come from. From nowhere else: nothing here reads a
 //!   clock, waits, or draws from the operating system.
 //!
@@ -19,12 +21,17 @@
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod checkers;
+pub mod episodes;
 pub mod history;
 pub mod hosts;
+pub mod limits;
 pub mod network;
 pub mod plan;
+pub mod report;
 pub mod run;
+pub mod samples;
 pub mod scenarios;
+pub mod shrink;
 pub mod streams;
 pub mod time;
 pub mod trace;

@@ -10,6 +10,7 @@ use crate::time::Time;
 
 /// Everything a run needs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The scenario it was drawn by.
     pub scenario: String,
@@ -43,6 +44,7 @@ impl<T> Timed<T> {
 /// What the cluster and its network are like. Whole numbers only, so that a plan read back is the
 /// plan that was written.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Options {
     /// Nodes started at the beginning.
     pub nodes: usize,

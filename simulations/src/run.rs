@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::checkers::{self, Violation, convergence, membership};
 use crate::plan::Plan;
+use crate::samples::Sample;
 use crate::time::Time;
 use crate::trace::Trace;
 use crate::traffic::Traffic;
@@ -41,8 +42,30 @@ pub struct Outcome {
 
 /// Runs a plan.
 pub fn run(plan: &Plan, trace: Trace) -> Outcome {
+    finish(plan, &mut World::new(plan.clone(), trace))
+}
+
+/// A run, and what was measured in it.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// What came of it: the same as without measuring.
+    pub outcome: Outcome,
+    /// How the nodes were, by time.
+    pub samples: Vec<Sample>,
+    /// What each node sent.
+    pub traffic: Vec<Traffic>,
+}
+
+/// Runs a plan, and measures meanwhile. Measuring only looks: the run is the same.
+pub fn record(plan: &Plan, trace: Trace) -> Recording {
     let mut world = World::new(plan.clone(), trace);
-    let agreement = live(&mut world);
+    world.samples = Some(Vec::new());
+    let outcome = finish(plan, &mut world);
+    Recording { outcome, samples: world.samples.unwrap_or_default(), traffic: world.traffic }
+}
+
+fn finish(plan: &Plan, world: &mut World) -> Outcome {
+    let agreement = live(world);
     let mut violation = world.violation.take();
     if violation.is_none() {
         violation = checkers::judge(plan, &world.history, world.now);
@@ -67,7 +90,7 @@ pub fn run(plan: &Plan, trace: Trace) -> Outcome {
         events: world.events,
         operations: world.history.records.len() as u64,
         agreed_ms: agreement.map(|agreement| agreement.after_ms),
-        traffic: world.traffic,
+        traffic: world.sent(),
         idle_bytes: agreement.map(|agreement| agreement.idle_bytes),
     }
 }
@@ -115,9 +138,9 @@ fn live(world: &mut World) -> Result<Agreement, Option<Violation>> {
         look = look.plus_ms(LOOK_MS);
     };
     world.trace.world(world.now, "agreed", || format!("after {after_ms} ms"));
-    let (before, sent) = (convergence::activity(world), world.traffic.bytes());
+    let (before, sent) = (convergence::activity(world), world.sent().bytes());
     world.run_until(look.plus_ms(QUIET_MS));
-    let idle_bytes = world.traffic.bytes() - sent;
+    let idle_bytes = world.sent().bytes() - sent;
     // With nodes at the edge that nobody can be sure of, agreement may come and go.
     let steady = membership::doubtful(world).is_empty();
     if let Some(why) = convergence::disagreement(world).filter(|_| steady) {

@@ -23,6 +23,11 @@ impl Traffic {
         self.bytes[kind] += frame.len() as u64;
     }
 
+    /// Bytes by kind of frame, of those kinds that there are.
+    pub fn kinds(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        NAMES.into_iter().zip(self.bytes)
+    }
+
     /// Bytes of all kinds.
     pub fn bytes(&self) -> u64 {
         self.bytes.iter().sum()

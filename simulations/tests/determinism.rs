@@ -1,7 +1,7 @@
 //! The same plan gives the same run: in this thread, in another, and after a trip through JSON.
 
 use simulations::plan::Plan;
-use simulations::run::run;
+use simulations::run::{record, run};
 use simulations::scenarios;
 use simulations::trace::Trace;
 
@@ -16,6 +16,16 @@ fn the_same_seed_gives_the_same_trace() {
         });
         assert_eq!(here.hash, there.hash, "{}", scenario.name);
         assert_eq!(here.events, there.events, "{}", scenario.name);
+    }
+}
+
+#[test]
+fn measuring_changes_nothing() {
+    for name in ["kill", "swarm"] {
+        let plan = scenarios::find(name).expect("there is one").plan(7, None);
+        let recording = record(&plan, Trace::default());
+        assert_eq!(recording.outcome.hash, run(&plan, Trace::default()).hash, "{name}");
+        assert!(recording.samples.len() > 100);
     }
 }
 

@@ -1,6 +1,8 @@
-//! Scenarios by name. Each is a file that draws a plan from a seed.
+//! Scenarios by name. Each is a file that draws a plan from a seed. [`file`]: those of others, in
+//! TOML.
 
 pub mod clock;
+pub mod file;
 pub mod flapping;
 pub mod flush;
 pub mod hot_key;
@@ -77,56 +79,67 @@ impl Scenario {
 
     /// Draws a plan.
     pub fn plan(&self, seed: u64, nodes: Option<usize>) -> Plan {
-        let mut rng = stream(seed, Purpose::Options, 0);
-        let drawn = rng.random_range(self.nodes.0..=self.nodes.1);
-        let nodes = nodes.unwrap_or(drawn);
-        let mut options = Options {
-            nodes,
-            joiners: 0,
-            replicas: 3,
-            partitions: 16,
-            shards: rng.random_range(4..=8),
-            memory_bytes_max: 16 << 20,
-            restarts_seeded: rng.random_bool(0.5),
-            latency_us_max: *pick(&[300, 1_000, 5_000, 15_000], &mut rng),
-            jitter_us_max: *pick(&[100, 1_000, 3_000], &mut rng),
-            loss_ppm: 0,
-            duplicate_ppm: 0,
-            wall_off_ms_max: *pick(&[0, 10, 200], &mut rng),
-            rate_ppm_max: *pick(&[0, 100, 1_000], &mut rng),
-            wall_rate_ppm_max: 500,
-            weights: vec![64],
-            zones: 0,
-            clients: nodes.clamp(4, 12) + rng.random_range(0..4),
-            keys: rng.random_range(4..16),
-            pause_ms: (20, 120),
-            hot_ppm: 0,
-            flushed_ppm: 0,
-            value_bytes: 0,
-            core: Vec::new(),
-            stable_ms: 8_000,
-            formed_ms: 9_000,
-            healed_ms: 49_000,
-            members_ms: 20_000,
-            settle_ms: 30_000,
-        };
-        (self.options)(&mut options, &mut rng);
-        let mut rng = stream(seed, Purpose::Faults, 0);
-        let mut faults: Vec<Timed<Fault>> = (0..options.nodes)
-            .map(|node| Timed {
-                at_ms: node as u64 * rng.random_range(0..100),
-                // The first node is where the others find the cluster.
-                what: Fault::Start { node, seeded: node > 0 },
-            })
-            .collect();
-        let mut timeline = Timeline::new(&options, &mut rng);
-        (self.faults)(&mut timeline);
-        faults.extend(timeline.faults());
-        faults.retain(|fault| fault.at_ms < options.healed_ms);
-        faults.sort_by_key(|fault| fault.at_ms);
-        let operations = workload::draw(&options, &mut stream(seed, Purpose::Workload, 0));
-        Plan { scenario: self.name.to_owned(), seed, options, faults, operations }
+        draw((self.name, self.nodes), (seed, nodes), self.options, self.faults)
     }
+}
+
+/// Draws a plan for a scenario of that name, with so many nodes at least and at most, from a seed;
+/// `change` changes what is drawn for every scenario, `happen` draws what happens.
+fn draw(
+    (name, most): (&str, (usize, usize)),
+    (seed, nodes): (u64, Option<usize>),
+    change: impl FnOnce(&mut Options, &mut ChaCha12Rng),
+    happen: impl FnOnce(&mut Timeline<'_>),
+) -> Plan {
+    let mut rng = stream(seed, Purpose::Options, 0);
+    let drawn = rng.random_range(most.0..=most.1);
+    let nodes = nodes.unwrap_or(drawn);
+    let mut options = Options {
+        nodes,
+        joiners: 0,
+        replicas: 3,
+        partitions: 16,
+        shards: rng.random_range(4..=8),
+        memory_bytes_max: 16 << 20,
+        restarts_seeded: rng.random_bool(0.5),
+        latency_us_max: *pick(&[300, 1_000, 5_000, 15_000], &mut rng),
+        jitter_us_max: *pick(&[100, 1_000, 3_000], &mut rng),
+        loss_ppm: 0,
+        duplicate_ppm: 0,
+        wall_off_ms_max: *pick(&[0, 10, 200], &mut rng),
+        rate_ppm_max: *pick(&[0, 100, 1_000], &mut rng),
+        wall_rate_ppm_max: 500,
+        weights: vec![64],
+        zones: 0,
+        clients: nodes.clamp(4, 12) + rng.random_range(0..4),
+        keys: rng.random_range(4..16),
+        pause_ms: (20, 120),
+        hot_ppm: 0,
+        flushed_ppm: 0,
+        value_bytes: 0,
+        core: Vec::new(),
+        stable_ms: 8_000,
+        formed_ms: 9_000,
+        healed_ms: 49_000,
+        members_ms: 20_000,
+        settle_ms: 30_000,
+    };
+    change(&mut options, &mut rng);
+    let mut rng = stream(seed, Purpose::Faults, 0);
+    let mut faults: Vec<Timed<Fault>> = (0..options.nodes)
+        .map(|node| Timed {
+            at_ms: node as u64 * rng.random_range(0..100),
+            // The first node is where the others find the cluster.
+            what: Fault::Start { node, seeded: node > 0 },
+        })
+        .collect();
+    let mut timeline = Timeline::new(&options, &mut rng);
+    happen(&mut timeline);
+    faults.extend(timeline.faults());
+    faults.retain(|fault| fault.at_ms < options.healed_ms);
+    faults.sort_by_key(|fault| fault.at_ms);
+    let operations = workload::draw(&options, &mut stream(seed, Purpose::Workload, 0));
+    Plan { scenario: name.to_owned(), seed, options, faults, operations }
 }
 
 /// One of several, all equally likely.

@@ -75,6 +75,7 @@ impl World {
             last_turn: now.mono,
             inbox: Default::default(),
             links: Default::default(),
+            members: Default::default(),
             waiting: Default::default(),
             evicted: 0,
             wake: None,
@@ -160,6 +161,13 @@ impl World {
         let index = |view: &chickadee::node::event::MemberView| {
             usize::from(u16::from_le_bytes([view.id.0[14], view.id.0[15]]))
         };
+        if let Some(process) = &mut self.hosts[host].process {
+            match notice {
+                Notice::MemberUp(view) => process.members.insert(index(view)),
+                Notice::MemberDown(view) => process.members.remove(&index(view)),
+                _ => false,
+            };
+        }
         self.trace.line(self.now, host, "notice", || match notice {
             Notice::MemberUp(view) => format!("n{} is a member", index(view)),
             Notice::MemberSuspect(view) => format!("n{} is suspected", index(view)),

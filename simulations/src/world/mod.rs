@@ -17,7 +17,7 @@ pub mod watch;
 pub mod wire;
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -35,6 +35,7 @@ use crate::checkers::stamps::Contents;
 use crate::history::History;
 use crate::network::Network;
 use crate::plan::Plan;
+use crate::samples::Sample;
 use crate::streams::{Purpose, stream};
 use crate::time::{Clocks, Time};
 use crate::trace::Trace;
@@ -179,6 +180,8 @@ pub struct Process {
     pub inbox: VecDeque<Inbound>,
     /// Open ends, by peer.
     pub links: BTreeMap<usize, usize>,
+    /// Members that its node has told of, and not that they are down, by host.
+    pub members: BTreeSet<usize>,
     /// Operations handed to the node, with their records.
     pub waiting: BTreeMap<OpId, usize>,
     /// Entries evicted when it was last looked at.
@@ -225,8 +228,10 @@ pub struct World {
     pub replicas: Replicas,
     /// The contents of all versions seen.
     pub contents: Contents,
-    /// What was sent.
-    pub traffic: Traffic,
+    /// What was sent, by host.
+    pub traffic: Vec<Traffic>,
+    /// What was measured so far, if anybody wants to know.
+    pub samples: Option<Vec<Sample>>,
     /// The first broken invariant seen while running.
     pub violation: Option<Violation>,
     /// Whether operations of the plan are still begun.
@@ -258,7 +263,8 @@ impl World {
             trace,
             replicas: Replicas::default(),
             contents: Contents::new(plan.clocks_off_ms_max()),
-            traffic: Traffic::default(),
+            traffic: vec![Traffic::default(); plan.nodes()],
+            samples: None,
             violation: None,
             serving: true,
             events: 0,
@@ -336,6 +342,13 @@ impl World {
     /// The index of a host by its node's id.
     pub fn index(&self, id: NodeId) -> usize {
         usize::from(u16::from_le_bytes([id.0[14], id.0[15]]))
+    }
+
+    /// What all hosts sent.
+    pub fn sent(&self) -> Traffic {
+        let mut all = Traffic::default();
+        self.traffic.iter().for_each(|traffic| all += *traffic);
+        all
     }
 
     /// The process of a host.

@@ -8,6 +8,7 @@ use chickadee::store::{Parts, partition::Cursor};
 use super::{Event, Process, World};
 use crate::checkers::bounds::{self, Bounds};
 use crate::checkers::{Violation, rings};
+use crate::samples::Sample;
 use crate::time::Time;
 use crate::workload::LETTERS;
 
@@ -33,6 +34,10 @@ impl World {
         self.watch_evictions();
         self.watch_bounds();
         self.watch_rings();
+        if self.samples.is_some() {
+            let sample = Sample::of(self);
+            self.samples.get_or_insert_default().push(sample);
+        }
     }
 
     /// Judges the rings if one of them has changed.

@@ -229,7 +229,7 @@ impl World {
 
     pub(super) fn send_frame(&mut self, host: usize, to: NodeId, lane: u8, bytes: Bytes) {
         self.learn(host, &bytes);
-        self.traffic.sent(&bytes);
+        self.traffic[host].sent(&bytes);
         let other = self.index(to);
         let process = self.hosts[host].process.as_ref().expect("it just said so");
         let Some(index) = process.links.get(&other).copied() else {
@@ -336,7 +336,7 @@ impl World {
             (false, true) => 2,
             (false, false) => 1,
         };
-        self.traffic.sent(&bytes);
+        self.traffic[host].sent(&bytes);
         for _ in 0..copies {
             let ns = self.network.delay_ns(host, other);
             let bytes = bytes.clone();

@@ -1,0 +1,121 @@
+//! Where a plan comes from: drawn by a scenario from a seed, or read from a file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use simulations::plan::Plan;
+use simulations::scenarios::file::ScenarioFile;
+use simulations::scenarios::{self, NODES_MAX, Scenario};
+
+/// A scenario and a seed, or a file.
+#[derive(clap::Args)]
+pub(super) struct Source {
+    /// The scenario that draws the plan; `list` names them.
+    #[arg(required_unless_present = "plan", conflicts_with = "plan", requires = "seed")]
+    name: Option<String>,
+    /// The seed that it is drawn from.
+    #[arg(long, conflicts_with = "plan")]
+    seed: Option<u64>,
+    /// Nodes, if the run was given a number.
+    #[arg(long, conflicts_with = "plan")]
+    nodes: Option<usize>,
+    /// A saved plan, instead of scenario and seed.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+}
+
+/// A plan, and what to say to get it again.
+pub(super) struct Named {
+    /// The plan.
+    pub plan: Plan,
+    /// The arguments of `replay` for it.
+    pub again: String,
+}
+
+impl Source {
+    /// Draws or reads the plan.
+    pub(super) fn plan(&self) -> Result<Named, String> {
+        if let Some(path) = &self.plan {
+            return Ok(Named { plan: read(path)?, again: again_file(path) });
+        }
+        let (Some(name), Some(seed)) = (&self.name, self.seed) else {
+            return Err("a scenario and --seed N are needed, or --plan FILE".to_owned());
+        };
+        Ok(draw(&scenario(name, self.nodes)?, seed, self.nodes))
+    }
+}
+
+/// A scenario, and what it was called on the command line.
+pub(super) struct Drawer {
+    called: String,
+    kind: Kind,
+}
+
+enum Kind {
+    Known(&'static Scenario),
+    File(ScenarioFile),
+}
+
+/// The scenario of that name or in that file, if it can be run with so many nodes.
+pub(super) fn scenario(name: &str, nodes: Option<usize>) -> Result<Drawer, String> {
+    if nodes.is_some_and(|n| !(1..=NODES_MAX - 10).contains(&n)) {
+        return Err(format!("--nodes must be from 1 to {}", NODES_MAX - 10));
+    }
+    if let Some(known) = scenarios::find(name) {
+        return Ok(Drawer { called: name.to_owned(), kind: Kind::Known(known) });
+    }
+    if Path::new(name).extension().is_none_or(|extension| extension != "toml") {
+        let names: Vec<_> = scenarios::ALL.iter().map(|s| s.name).collect();
+        let names = names.join(", ");
+        return Err(format!("there is no scenario {name:?}; there are {names}, and files.toml"));
+    }
+    let text = fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
+    let file = ScenarioFile::parse(&text).map_err(|error| format!("{name}:{error}"))?;
+    if let Some(count) = nodes {
+        file.check(nodes).map_err(|why| format!("{name} with --nodes {count}: {why}"))?;
+    }
+    Ok(Drawer { called: quoted(Path::new(name)), kind: Kind::File(file) })
+}
+
+impl Drawer {
+    /// Its name in lines about it.
+    pub(super) fn name(&self) -> &str {
+        match &self.kind {
+            Kind::Known(scenario) => scenario.name,
+            Kind::File(file) => &file.name,
+        }
+    }
+}
+
+/// Draws a plan from a seed.
+pub(super) fn draw(scenario: &Drawer, seed: u64, nodes: Option<usize>) -> Named {
+    let with = nodes.map_or(String::new(), |n| format!(" --nodes {n}"));
+    let again = format!("{} --seed {seed}{with}", scenario.called);
+    let plan = match &scenario.kind {
+        Kind::Known(known) => known.plan(seed, nodes),
+        Kind::File(file) => file.plan(seed, nodes),
+    };
+    Named { plan, again }
+}
+
+/// The arguments of `replay` for a saved plan.
+pub(super) fn again_file(path: &Path) -> String {
+    format!("--plan {}", quoted(path))
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=,:".contains(c);
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
+}
+
+/// Reads a saved plan.
+pub(super) fn read(path: &Path) -> Result<Plan, String> {
+    let wrong = |why: String| format!("{}: {why}", path.display());
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let plan: Plan =
+        serde_json::from_str(&text).map_err(|error| wrong(format!("this is no plan: {error}")))?;
+    plan.check().map_err(|why| wrong(format!("this plan cannot be run: {why}")))?;
+    Ok(plan)
+}
