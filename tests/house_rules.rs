@@ -221,7 +221,7 @@ const ROLES: &[&[&str]] = &[
     &["membership"],
     &["responsiveness"],
     &["lateness"],
-    &["coordinator", "decision", "own_writes", "reading", "writing"],
+    &["coordinator", "decision", "own_writes", "reading", "scatter", "writing"],
     &["replica"],
     &["sessions"],
 ];

@@ -19,12 +19,11 @@ use super::event::{Failure, Level, OpId, Reply, Written};
 use super::message::{Asker, Request, Response};
 use super::own_writes::OwnWrites;
 use super::reading::own_write;
+use super::scatter::{Scatter, finish_scatter};
 use super::timers::Timers;
 use super::turn::Turn;
 use crate::placement::{Life, NodeId, Partition};
-use crate::store::{
-    Answer, Content, Entry, Key, Namespace, Operation, Role, Stamp, Update, Version, key_ref,
-};
+use crate::store::{Answer, Content, Entry, Key, Operation, Role, Stamp, Update, Version, key_ref};
 
 /// An operation ends by then, in milliseconds.
 pub const DEADLINE_MS: u64 = 1_000;
@@ -165,12 +164,6 @@ pub(super) struct Gather {
     pub(super) patient_until: crate::store::Mono,
 }
 
-#[derive(Debug)]
-pub(super) struct Scatter {
-    total: u64,
-    flush: bool,
-}
-
 /// Counters of a coordinator.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CoordinatorStats {
@@ -202,7 +195,7 @@ pub struct CoordinatorStats {
 #[derive(Debug, Default)]
 pub struct Coordinator {
     pub(super) pending: BTreeMap<u64, Pending>,
-    next: u64,
+    pub(super) next: u64,
     timers: Timers<u64>,
     pub(super) own_writes: OwnWrites,
     /// The node is on its way out.
@@ -333,45 +326,7 @@ impl Coordinator {
         self.keep(number, op, live, turn);
     }
 
-    /// Flushes a namespace, or all: everything up to a stamp drawn now is dead.
-    pub fn begin_flush(&mut self, id: OpId, namespace: Option<Namespace>, turn: &mut Turn<'_>) {
-        let stamp = turn.clock.stamp(turn.now.mono, Stamp::ZERO);
-        turn.store.flush_up_to(namespace, stamp);
-        let request = Request::Flush(turn.store.flushes());
-        self.scatter(id, request, Scatter { total: 0, flush: true }, turn);
-    }
-
-    /// Counts the keys of a namespace.
-    pub fn begin_count(&mut self, id: OpId, namespace: Namespace, turn: &mut Turn<'_>) {
-        let total = super::replica::count(turn, namespace);
-        self.scatter(id, Request::Count { namespace }, Scatter { total, flush: false }, turn);
-    }
-
-    fn scatter(&mut self, id: OpId, request: Request, phase: Scatter, turn: &mut Turn<'_>) {
-        let number = self.next;
-        self.next += 1;
-        let mut op = Pending {
-            origin: Origin::Client(id),
-            key: Key { namespace: Namespace(0), bytes: Bytes::new() },
-            partition: Partition(0),
-            deadline: turn.now.mono.plus_ms(DEADLINE_MS),
-            wake: turn.now.mono,
-            waiting: Vec::new(),
-            late: Vec::new(),
-            phase: Phase::Scatter(phase),
-        };
-        for peer in turn.reachable {
-            turn.outbox.request(*peer, 0, number, &request);
-            op.waiting.push((*peer, turn.now.mono));
-        }
-        let live = !op.waiting.is_empty();
-        if !live {
-            finish_scatter(&op, turn);
-        }
-        self.keep(number, op, live, turn);
-    }
-
-    fn keep(&mut self, number: u64, mut op: Pending, live: bool, turn: &mut Turn<'_>) {
+    pub(super) fn keep(&mut self, number: u64, mut op: Pending, live: bool, turn: &mut Turn<'_>) {
         if live {
             let first = match op.phase {
                 Phase::Read(_) => turn.now.mono.plus_ms(HEDGE_MS),
@@ -674,14 +629,6 @@ pub(super) fn drop_waiting(op: &mut Pending, peer: NodeId, turn: &mut Turn<'_>) 
         }
         *waiting != peer
     });
-}
-
-fn finish_scatter(op: &Pending, turn: &mut Turn<'_>) {
-    let (Origin::Client(id), Phase::Scatter(scatter)) = (op.origin, &op.phase) else {
-        return;
-    };
-    let reply = if scatter.flush { Reply::Flushed } else { Reply::Count(scatter.total) };
-    turn.outbox.reply(id, reply);
 }
 
 /// Whether what a peer holds at that stamp may have been outlived by somebody who answered a miss:

@@ -24,6 +24,7 @@ pub mod refused;
 pub mod replica;
 pub mod report;
 pub mod responsiveness;
+mod scatter;
 pub mod sessions;
 pub mod sweeper;
 pub mod timekeeping;
