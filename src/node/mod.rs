@@ -40,7 +40,7 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
-use crate::placement::{Generation, Life, NodeId, Partition, PartitionCount, Ring};
+use crate::placement::{Generation, Life, NodeId, Partition, Ring, Seat};
 use crate::store::{Clock, Mono, Now, Store};
 use codec::{CodecError, Header, Kind};
 use coordinator::{Coordinator, Origin, Timing};
@@ -569,32 +569,30 @@ impl Node {
                 }
             }
             Change::Rejoined => {
-                let all = self.membership.roster(usize::MAX, now);
-                let partitions = self.store.options().partitions;
-                let all = Ring::build(all, partitions, self.options.replicas);
+                let all = self.ring_of(self.membership.roster(usize::MAX, now));
                 self.roles(now, |node, turn| node.sessions.rejoined(&all, turn));
             }
         }
+    }
+
+    fn ring_of(&self, roster: Vec<Seat>) -> Ring {
+        Ring::build(roster, self.store.options().partitions, self.options.replicas)
     }
 
     fn rebuild_ring(&mut self, now: Now) {
         if !self.membership.is_open() || self.stopping {
             return;
         }
-        let partitions: PartitionCount = self.store.options().partitions;
-        let replicas = self.options.replicas;
-        let roster = self.membership.roster(usize::from(replicas.get()), now);
+        let roster = self.membership.roster(usize::from(self.options.replicas.get()), now);
         let seats = roster.len();
-        let ring = Ring::build(roster, partitions, replicas);
+        let ring = self.ring_of(roster);
         if ring.id() == self.ring.id() {
             return;
         }
         let all = self.membership.roster(usize::MAX, now);
-        let all = (all.len() > seats).then(|| Ring::build(all, partitions, replicas));
+        let all = (all.len() > seats).then(|| self.ring_of(all));
         let old = std::mem::replace(&mut self.ring, Arc::new(ring));
-        self.roles(now, |node, turn| {
-            node.sessions.on_ring(&old, all, turn);
-        });
+        self.roles(now, |node, turn| node.sessions.on_ring(&old, all, turn));
     }
 
     fn tick(&mut self, now: Now) {
