@@ -23,6 +23,11 @@ pub const VALUE_BYTES_MAX: usize = 8 << 20;
 /// not read further, and embedded callers' futures are pending.
 pub const SUBMISSIONS_MAX: usize = 16_384;
 
+/// Most operations that a node has under way for its callers. Beyond it they wait as submissions,
+/// where no deadline runs yet: a node that is asked for more than it can do gets slower, and its
+/// clients with it, but no operation fails for want of time.
+pub const UNDER_WAY_MAX: usize = 4_096;
+
 /// Most bytes that wait for one peer. Beyond it frames are dropped: the writes in them count as
 /// missed, and the peer is told to fetch them.
 pub const PEER_QUEUE_BYTES_MAX: usize = 64 << 20;

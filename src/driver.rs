@@ -16,7 +16,7 @@ use rand::RngExt;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
-use crate::config::{Config, PEER_QUEUE_BYTES_MAX};
+use crate::config::{Config, PEER_QUEUE_BYTES_MAX, UNDER_WAY_MAX};
 use crate::error::{EndError, StartError};
 use crate::handle::{Handle, ReplyTo, Submission, Time};
 use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId};
@@ -326,11 +326,12 @@ impl Driver {
         self.stage.send_replace(Stage::Stopped);
     }
 
-    /// Whether so much waits for a peer that new commands have to wait, too: their deadlines would
-    /// pass in the queue. A peer that does not answer at all holds nobody up; what does not fit its
-    /// queue is dropped, and it is told.
+    /// Whether so much is under way, or waits for a peer, that new commands have to wait, too: their
+    /// deadlines would pass in the queue. A peer that does not answer at all holds nobody up; what
+    /// does not fit its queue is dropped, and it is told.
     fn is_congested(&self) -> bool {
-        self.node.reachable().any(|peer| self.endpoint.queued(peer) > CONGESTED_BYTES)
+        self.waiting.callers.len() >= UNDER_WAY_MAX
+            || self.node.reachable().any(|peer| self.endpoint.queued(peer) > CONGESTED_BYTES)
     }
 
     fn turn(&mut self, input: Input) {

@@ -192,9 +192,10 @@ pub struct CoordinatorStats {
 }
 
 /// The operations under way at this node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Coordinator {
-    pub(super) pending: BTreeMap<u64, Pending>,
+    /// Boxed, because they are taken out and put back with every answer.
+    pub(super) pending: BTreeMap<u64, Box<Pending>>,
     pub(super) next: u64,
     timers: Timers<u64>,
     pub(super) own_writes: OwnWrites,
@@ -205,6 +206,18 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
+    /// Without any. `seed` keys hashes of keys.
+    pub fn new(seed: u64) -> Coordinator {
+        Coordinator {
+            pending: BTreeMap::new(),
+            next: 0,
+            timers: Timers::default(),
+            own_writes: OwnWrites::new(seed),
+            stopping: false,
+            stats: CoordinatorStats::default(),
+        }
+    }
+
     /// The number that the next operation will have.
     pub fn next_operation(&self) -> u64 {
         self.next
@@ -252,7 +265,7 @@ impl Coordinator {
         };
         let patience_ms = DEADLINE_MS + bytes / BULK_BYTES_PER_MS;
         let deadline = turn.now.mono.plus_ms(patience_ms);
-        let mut op = Pending {
+        let mut op = Box::new(Pending {
             origin,
             key,
             partition,
@@ -261,7 +274,7 @@ impl Coordinator {
             waiting: Vec::new(),
             late: Vec::new(),
             phase: Phase::Scatter(Scatter { total: 0, flush: false }),
-        };
+        });
         let number = self.next;
         self.next += 1;
         let live = match operation {
@@ -312,7 +325,7 @@ impl Coordinator {
         }
         let number = self.next;
         self.next += 1;
-        let mut op = Pending {
+        let mut op = Box::new(Pending {
             origin: Origin::Peer(asker),
             key,
             partition,
@@ -321,12 +334,18 @@ impl Coordinator {
             waiting: Vec::new(),
             late: Vec::new(),
             phase: Phase::Scatter(Scatter { total: 0, flush: false }),
-        };
+        });
         let live = self.decide_here(number, &mut op, update, level, min, passed_over, turn);
         self.keep(number, op, live, turn);
     }
 
-    pub(super) fn keep(&mut self, number: u64, mut op: Pending, live: bool, turn: &mut Turn<'_>) {
+    pub(super) fn keep(
+        &mut self,
+        number: u64,
+        mut op: Box<Pending>,
+        live: bool,
+        turn: &mut Turn<'_>,
+    ) {
         if live {
             let first = match op.phase {
                 Phase::Read(_) => turn.now.mono.plus_ms(HEDGE_MS),

@@ -134,6 +134,7 @@ impl Node {
         };
         let membership = Membership::new(membership, rng, now);
         let ring = Ring::build(Vec::new(), store.options().partitions, options.replicas);
+        let seed = store.options().seed;
         let mut node = Node {
             options,
             store,
@@ -146,7 +147,7 @@ impl Node {
             membership,
             responsiveness: Responsiveness::default(),
             lateness: Lateness::default(),
-            coordinator: Coordinator::default(),
+            coordinator: Coordinator::new(seed),
             sessions,
             outbox: Outbox::default(),
             replica_stats: ReplicaStats::default(),
@@ -596,8 +597,8 @@ impl Node {
     }
 
     fn tick(&mut self, now: Now) {
-        let (header, flushes) = (self.header(), self.store.flushes());
         if !self.stopping && self.membership.next_deadline() <= now.mono {
+            let (header, flushes) = (self.header(), self.store.flushes());
             self.membership.tick(&flushes, now, &mut self.outbox, header);
         }
         for peer in self.responsiveness.judge(now.mono) {

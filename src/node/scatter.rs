@@ -34,7 +34,7 @@ impl Coordinator {
     fn scatter(&mut self, id: OpId, request: Request, phase: Scatter, turn: &mut Turn<'_>) {
         let number = self.next;
         self.next += 1;
-        let mut op = Pending {
+        let mut op = Box::new(Pending {
             origin: Origin::Client(id),
             key: Key { namespace: Namespace(0), bytes: Bytes::new() },
             partition: Partition(0),
@@ -43,7 +43,7 @@ impl Coordinator {
             waiting: Vec::new(),
             late: Vec::new(),
             phase: Phase::Scatter(phase),
-        };
+        });
         for peer in turn.reachable {
             turn.outbox.request(*peer, 0, number, &request);
             op.waiting.push((*peer, turn.now.mono));

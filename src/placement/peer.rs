@@ -1,5 +1,6 @@
 //! Names: which node, which life of it.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -7,8 +8,21 @@ use serde::{Deserialize, Serialize};
 /// Who a node is: the first 16 bytes of the SHA-256 of its public key (DER SubjectPublicKeyInfo).
 ///
 /// It survives restarts and changes of address, so a node keeps its place on the ring.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub [u8; 16]);
+
+impl Ord for NodeId {
+    /// That of the bytes, as one number: compared with every look into a set of peers.
+    fn cmp(&self, other: &NodeId) -> Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for NodeId {
+    fn partial_cmp(&self, other: &NodeId) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl fmt::Display for NodeId {
     /// The first eight bytes in hexadecimal: enough for a human and a log.
