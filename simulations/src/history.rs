@@ -62,7 +62,8 @@ pub struct Record {
     /// For a read or a flush: hosts that could be reached from the node all the while. `None` is
     /// before anybody looked.
     pub reach: Option<HostSet>,
-    /// For a miss: hosts that held a live value then.
+    /// For a miss: hosts that answered for the key and held a live value, when it was asked and when
+    /// it was answered.
     pub holders: HostSet,
     /// What the node had held of the key when it was asked, in this life, and still answers for.
     pub knew: Stamp,

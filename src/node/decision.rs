@@ -91,10 +91,11 @@ impl Coordinator {
         };
         match response {
             Response::Decided { answer, written } => {
-                if let Some(written) = written
-                    && written.acks < written.wanted
-                {
+                if let Some(written) = written {
                     self.own_writes.remember(&op.key, written.version, number);
+                    if written.acks >= written.wanted {
+                        self.own_writes.settle(&op.key, number);
+                    }
                 }
                 reply(op.origin, Ok((answer, written)), turn);
                 false

@@ -1,8 +1,10 @@
-//! The versions of this node's own writes that not all owners have acknowledged.
+//! The versions of this node's own latest writes.
 //!
 //! A read of such a key carries the version, and an owner that does not cover it says NotYet, so one
-//! node reads its own writes wherever the read goes. Bounded: beyond [`OWN_WRITES_MAX`] keys the
-//! oldest is dropped and counted, and the promise with it.
+//! node reads its own writes wherever the read goes. A write is remembered also when all owners have
+//! acknowledged it: after a split, or while a partition is handed over, its owners are others than
+//! those who did. Bounded: beyond [`OWN_WRITES_MAX`] keys the oldest is dropped, and the promise with
+//! it; that is counted if not all owners had it.
 
 use std::collections::VecDeque;
 
@@ -14,99 +16,100 @@ use crate::store::{Key, Version};
 /// Most keys remembered.
 pub const OWN_WRITES_MAX: usize = 65_536;
 
-/// Writes not acknowledged by all.
+/// Own writes, by a hash of the key. Of two keys with one hash, the reads of one are asked for too
+/// much, and end as they do when all owners have lost a write: slowly, but well.
 ///
 /// Every write passes through here twice, so this is a hash table; nothing ever iterates over it.
 #[derive(Debug)]
 pub struct OwnWrites {
-    versions: HashTable<OwnWrite>,
-    /// By hash of the key and operation, oldest first. An operation writes one key.
+    writes: HashTable<OwnWrite>,
+    /// Hash of the key and operation, oldest first. An operation writes one key.
     order: VecDeque<(u64, u64)>,
     seed: u64,
-    /// Keys dropped because there were too many.
+    /// Keys dropped because there were too many, before all owners had them.
     pub dropped: u64,
 }
 
 #[derive(Debug)]
 struct OwnWrite {
-    key: Key,
+    hash: u64,
     version: Version,
     operation: u64,
+    /// All owners have acknowledged it.
+    settled: bool,
 }
 
 impl OwnWrites {
     /// `seed` keys the hashes: unknown outside, because chosen keys could otherwise collide.
     pub fn new(seed: u64) -> OwnWrites {
-        OwnWrites { versions: HashTable::new(), order: VecDeque::new(), seed, dropped: 0 }
+        OwnWrites { writes: HashTable::new(), order: VecDeque::new(), seed, dropped: 0 }
     }
 
     /// Number of keys.
     #[cfg(feature = "simulation")]
     pub(super) fn len(&self) -> usize {
-        self.versions.len()
+        self.writes.len()
     }
 
-    /// The version that a read of this key must know; zero if all owners have it.
+    /// The version that a read of this key must know; zero if it was not written here lately.
     pub fn version(&self, key: &Key) -> Version {
-        if self.versions.is_empty() {
+        if self.writes.is_empty() {
             return Version::ZERO;
         }
-        let found = self.versions.find(hash(key, self.seed), |own| own.key == *key);
-        found.map_or(Version::ZERO, |own| own.version)
+        let hash = self.hash(key);
+        self.writes.find(hash, |own| own.hash == hash).map_or(Version::ZERO, |own| own.version)
     }
 
-    /// A write, by that operation, was acknowledged, but not by all.
+    /// A write, by that operation, was acknowledged.
     pub fn remember(&mut self, key: &Key, version: Version, operation: u64) {
-        let (hash_of_key, seed) = (hash(key, self.seed), self.seed);
-        match self.versions.find_mut(hash_of_key, |own| own.key == *key) {
+        let hash = self.hash(key);
+        match self.writes.find_mut(hash, |own| own.hash == hash) {
             Some(own) if version <= own.version => return,
-            Some(own) => (own.version, own.operation) = (version, operation),
+            Some(own) => *own = OwnWrite { hash, version, operation, settled: false },
             None => {
-                let own = OwnWrite { key: key.clone(), version, operation };
-                self.versions.insert_unique(hash_of_key, own, |own| hash(&own.key, seed));
+                let own = OwnWrite { hash, version, operation, settled: false };
+                self.writes.insert_unique(hash, own, |own| own.hash);
             }
         }
-        self.order.push_back((hash_of_key, operation));
-        while self.versions.len() > OWN_WRITES_MAX {
+        self.order.push_back((hash, operation));
+        while self.writes.len() > OWN_WRITES_MAX {
             let Some((hash, operation)) = self.order.pop_front() else {
                 break;
             };
-            if self.remove(hash, operation) {
-                self.dropped += 1;
+            let own = self.writes.find_entry(hash, |own| own.operation == operation);
+            // What was written again since stands further behind.
+            if let Ok(own) = own {
+                self.dropped += u64::from(!own.remove().0.settled);
             }
         }
-        // What was forgotten in time leaves its place in the order behind.
-        while self.order.len() > 2 * OWN_WRITES_MAX {
-            self.order.pop_front();
-        }
-        while let Some((hash, operation)) = self.order.front() {
-            if self.versions.find(*hash, |own| own.operation == *operation).is_some() {
-                break;
-            }
-            self.order.pop_front();
+        // What was written again leaves its former place in the order behind.
+        if self.order.len() > 2 * OWN_WRITES_MAX {
+            let writes = &self.writes;
+            self.order.retain(|(hash, operation)| {
+                writes.find(*hash, |own| own.operation == *operation).is_some()
+            });
         }
     }
 
-    /// All owners have what that operation wrote. Returns whether it was remembered.
-    pub fn forget(&mut self, key: &Key, operation: u64) -> bool {
-        !self.versions.is_empty() && self.remove(hash(key, self.seed), operation)
+    /// All owners have what that operation wrote.
+    pub fn settle(&mut self, key: &Key, operation: u64) {
+        let hash = self.hash(key);
+        if let Some(own) = self.writes.find_mut(hash, |own| own.operation == operation) {
+            own.settled = true;
+        }
     }
 
     /// Nobody has it any more.
     pub fn lost(&mut self, key: &Key) {
-        if let Ok(own) = self.versions.find_entry(hash(key, self.seed), |own| own.key == *key) {
+        let hash = self.hash(key);
+        if let Ok(own) = self.writes.find_entry(hash, |own| own.hash == hash) {
             own.remove();
         }
     }
 
-    fn remove(&mut self, hash: u64, operation: u64) -> bool {
-        let own = self.versions.find_entry(hash, |own| own.operation == operation);
-        own.map(|own| own.remove()).is_ok()
+    fn hash(&self, key: &Key) -> u64 {
+        xxh3_64_with_seed(&key.bytes, self.seed ^ u64::from(key.namespace.0))
     }
-}
-
-fn hash(key: &Key, seed: u64) -> u64 {
-    xxh3_64_with_seed(&key.bytes, seed ^ u64::from(key.namespace.0))
 }
 
 #[cfg(test)]
@@ -125,24 +128,38 @@ mod tests {
     }
 
     #[test]
-    fn an_older_operation_that_ends_late_does_not_forget_a_newer_write() {
+    fn an_older_operation_that_ends_late_says_nothing_of_a_newer_write() {
         let mut own = OwnWrites::new(7);
         own.remember(&key(1), version(1), 10);
         own.remember(&key(1), version(2), 11);
-        assert!(!own.forget(&key(1), 10));
+        own.settle(&key(1), 10);
+        own.remember(&key(1), version(1), 10);
         assert_eq!(own.version(&key(1)), version(2));
-        assert!(own.forget(&key(1), 11));
+        own.lost(&key(1));
         assert_eq!(own.version(&key(1)), Version::ZERO);
     }
 
     #[test]
-    fn the_oldest_is_dropped_and_counted() {
+    fn the_oldest_is_dropped_and_counted_unless_all_owners_had_it() {
         let mut own = OwnWrites::new(7);
         for n in 0..OWN_WRITES_MAX + 3 {
             own.remember(&key(n), version(n as u64 + 1), n as u64);
+            if n == 1 {
+                own.settle(&key(1), 1);
+            }
         }
-        assert_eq!(own.dropped, 3);
+        assert_eq!(own.dropped, 2);
         assert_eq!(own.version(&key(2)), Version::ZERO);
         assert_ne!(own.version(&key(3)), Version::ZERO);
+    }
+
+    #[test]
+    fn writing_one_key_again_and_again_costs_no_memory() {
+        let mut own = OwnWrites::new(7);
+        for n in 0..3 * OWN_WRITES_MAX as u64 {
+            own.remember(&key(1), version(n + 1), n);
+        }
+        assert_eq!(own.writes.len(), 1);
+        assert!(own.order.len() <= 2 * OWN_WRITES_MAX);
     }
 }

@@ -106,9 +106,7 @@ impl Coordinator {
             write.answered = true;
             let written =
                 Written { version: write.entry.version(), acks: write.acks, wanted: write.wanted };
-            if write.acks < write.wanted || write.other_ring {
-                self.own_writes.remember(&op.key, written.version, number);
-            }
+            self.own_writes.remember(&op.key, written.version, number);
             reply(op.origin, Ok((write.answer.clone(), Some(written))), turn);
         }
         if write.answered && op.waiting.is_empty() {
@@ -132,11 +130,9 @@ impl Coordinator {
         }
         if write.acks < write.wanted {
             self.stats.degraded += 1;
-        } else if write.other_ring {
-            // An owner that this node does not know yet may lack it.
-            self.own_writes.remember(&op.key, write.entry.version(), number);
-        } else {
-            self.own_writes.forget(&op.key, number);
+        } else if !write.other_ring {
+            // Otherwise an owner that this node does not know yet may lack it.
+            self.own_writes.settle(&op.key, number);
         }
         relay(op, write, turn);
     }

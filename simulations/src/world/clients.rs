@@ -196,6 +196,9 @@ impl World {
                 // What was there before was not written now.
                 let written = version.filter(|version| Some(*version) != before);
                 let outcome = outcome(answer, written, 1);
+                if outcome == Outcome::Missing {
+                    self.history.records[index].holders = self.holders(&key);
+                }
                 if let (Outcome::Found(value), Some(version)) = (&outcome, version) {
                     self.history.saw(&key, value, version);
                 }
@@ -212,6 +215,9 @@ impl World {
                     level: if act == Act::Get { Level::One } else { Level::Quorum },
                     min: Version::ZERO,
                 };
+                if act == Act::Get {
+                    self.history.records[index].holders = self.holders(&key);
+                }
                 self.deliver(host, Input::Command { id, command }, None);
                 self.learn_held(host, &key);
             }
@@ -307,7 +313,7 @@ impl World {
             self.watch_evictions();
             let record = &self.history.records[index];
             let holders = self.holders(&record.key.clone());
-            self.history.records[index].holders = holders;
+            self.history.records[index].holders.retain(&holders);
         }
         self.trace.note(self.now, host, told.as_bytes());
         self.trace.line(self.now, host, "answer", || told);
@@ -397,12 +403,12 @@ impl World {
         process.store.with(partition, &process.clock, now, |kept, _| kept.role())
     }
 
-    /// The hosts that hold a live value of a key, and answer for it.
+    /// The hosts that hold a live value of a key, and answer for it: who owns it no more does not.
     fn holders(&self, key: &str) -> HostSet {
         let answers = |host: &usize| {
             self.process(*host).is_some_and(|process| {
                 let role = self.role(*host, process.store.partition_of(key.as_bytes()));
-                !process.stopping && matches!(role, Role::Ready | Role::Old)
+                !process.stopping && role == Role::Ready
             })
         };
         (0..self.hosts.len())

@@ -15,13 +15,16 @@ use crate::store::{Mono, Role};
 /// An owner that is a member but cannot be reached is waited for so long, in milliseconds.
 const PATIENCE_MS: u64 = 4_000;
 
+/// Time between two questions to everybody who holds something, in milliseconds.
+const ASK_MS: u64 = 100;
+
 /// One partition on its way to ready.
 #[derive(Debug)]
 pub(super) struct Boot {
     since: Mono,
-    /// Whether members that are no owners were asked too.
-    everybody: bool,
-    /// Who was asked and has not answered.
+    /// When all members were asked last, those that are no owners, too.
+    everybody: Option<Mono>,
+    /// Members that have not answered that.
     pub(super) unheard: BTreeSet<NodeId>,
 }
 
@@ -32,7 +35,7 @@ impl Sessions {
         self.find_company(partition, turn);
         turn.with(partition, |kept, _| kept.ask_again());
         let since = turn.now.mono;
-        let boot = Boot { since, everybody: false, unheard: BTreeSet::new() };
+        let boot = Boot { since, everybody: None, unheard: BTreeSet::new() };
         self.boots.insert(partition, boot);
         for peer in turn.reachable {
             if self.talks.contains_key(&(*peer, partition)) {
@@ -81,16 +84,27 @@ impl Sessions {
         if !complete {
             return;
         }
-        if !ready && !boot.everybody {
-            boot.everybody = true;
-            for peer in turn.reachable {
-                boot.unheard.insert(*peer);
-                turn.outbox.exchange(*peer, partition, &Exchange::Who { partition });
+        if !ready {
+            // Also members that have no link to this node yet, as when it has only just joined: the
+            // one holder may be among them.
+            if boot.everybody.is_none() {
+                boot.unheard.clone_from(turn.members);
             }
-        }
-        boot.unheard.retain(|peer| turn.reachable.contains(peer));
-        if !ready && patient && !boot.unheard.is_empty() {
-            return;
+            let met = &self.met;
+            boot.unheard.retain(|peer| match met.contains(peer) {
+                true => turn.reachable.contains(peer),
+                false => waits(peer),
+            });
+            let due = |asked: Mono| turn.now.mono.since(asked) >= ASK_MS * 1_000_000;
+            if boot.everybody.is_none_or(due) {
+                boot.everybody = Some(turn.now.mono);
+                for peer in boot.unheard.intersection(turn.reachable) {
+                    turn.outbox.exchange(*peer, partition, &Exchange::Who { partition });
+                }
+            }
+            if !boot.unheard.is_empty() {
+                return;
+            }
         }
         self.boots.remove(&partition);
         let mut renewals = Vec::new();

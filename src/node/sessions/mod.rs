@@ -70,6 +70,8 @@ pub struct Sessions {
     /// Partitions held without owning them, and since when.
     old: BTreeMap<Partition, Mono>,
     solitude: Solitude,
+    /// Peers that a link was up to at some time.
+    met: BTreeSet<NodeId>,
     /// Members that are gone, and since when.
     gone: BTreeMap<NodeId, Mono>,
     /// Members that came back, and when.
@@ -179,6 +181,7 @@ impl Sessions {
     /// A member is gone. It may come back with its memory.
     pub fn member_gone(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         self.gone.insert(peer, turn.now.mono);
+        self.met.remove(&peer);
         self.consider_bereft(turn);
         self.next_step = turn.now.mono;
     }
@@ -207,6 +210,7 @@ impl Sessions {
 
     /// A link is new: what was said over the one before may not have arrived.
     pub fn link_up(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        self.met.insert(peer);
         for ((_, partition), talk) in
             self.talks.range_mut((peer, Partition(0))..=(peer, Partition(u16::MAX)))
         {
