@@ -1,6 +1,6 @@
 //! What clients did and were told: the evidence that most checkers judge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chickadee::node::event::Failure;
 use chickadee::store::{Stamp, Version};
@@ -116,6 +116,8 @@ pub struct Seen {
 pub struct History {
     /// All operations, in the order they began.
     pub records: Vec<Record>,
+    /// The keys that they were about.
+    pub keys: BTreeSet<String>,
     /// Operations under way, by their index in `records`.
     pub open: Vec<usize>,
     /// What died with its last holder.

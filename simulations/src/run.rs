@@ -1,7 +1,5 @@
 //! A run: form the cluster, let faults and load happen, heal, demand liveness, judge.
 
-use std::collections::BTreeSet;
-
 use crate::checkers::{self, Violation, convergence, membership};
 use crate::plan::Plan;
 use crate::samples::Sample;
@@ -155,8 +153,7 @@ fn live(world: &mut World) -> Result<Agreement, Option<Violation>> {
         }
     }
     world.account_outsiders();
-    let keys: BTreeSet<String> =
-        world.history.records.iter().map(|record| record.key.clone()).collect();
+    let keys = world.history.keys.clone();
     for host in membership::live(world) {
         for key in &keys {
             world.read(host, key);

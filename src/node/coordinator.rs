@@ -93,6 +93,8 @@ pub(super) struct Write {
     pub(super) level: Level,
     pub(super) acks: u8,
     pub(super) wanted: u8,
+    /// Whether this node is one of those who have it.
+    pub(super) held: bool,
     /// Owners that could not be asked yet.
     pub(super) unasked: Vec<NodeId>,
     pub(super) answered: bool,
@@ -473,6 +475,17 @@ impl Coordinator {
                 write.unasked.push(peer);
                 this.advance_write(number, op, turn)
             });
+        }
+    }
+
+    /// The owners changed: writes that were not acknowledged yet go to the new ones, too. Those asked
+    /// before may be gone.
+    pub fn on_ring(&mut self, turn: &mut Turn<'_>) {
+        let open = |op: &Pending| matches!(&op.phase, Phase::Write(write) if !write.answered);
+        let numbers: Vec<u64> =
+            self.pending.iter().filter(|(_, op)| open(op)).map(|(n, _)| *n).collect();
+        for number in numbers {
+            self.step(number, turn, |this, op, turn| this.send_to_new_owners(number, op, turn));
         }
     }
 

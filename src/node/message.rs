@@ -190,6 +190,22 @@ pub enum Exchange {
         /// Which.
         partition: Partition,
     },
+    /// Who is valid at you, besides me? Asked by a node that has adopted your floors.
+    WhoIsValid {
+        /// Of which partition.
+        partition: Partition,
+        /// Your number for this session.
+        echo: u64,
+    },
+    /// These are valid at me: have adopted my floors.
+    Valid {
+        /// Of which partition.
+        partition: Partition,
+        /// My number for this session, as in the question.
+        number: u64,
+        /// Who.
+        peers: Vec<(NodeId, Life)>,
+    },
     /// Who covers a write that this node coordinated.
     Acked {
         /// Of which partition.

@@ -593,7 +593,10 @@ impl Node {
         let all = self.membership.roster(usize::MAX, now);
         let all = (all.len() > seats).then(|| self.ring_of(all));
         let old = std::mem::replace(&mut self.ring, Arc::new(ring));
-        self.roles(now, |node, turn| node.sessions.on_ring(&old, all, turn));
+        self.roles(now, |node, turn| {
+            node.sessions.on_ring(&old, all, turn);
+            node.coordinator.on_ring(turn);
+        });
     }
 
     fn tick(&mut self, now: Now) {

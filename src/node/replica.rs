@@ -4,7 +4,9 @@
 use super::message::{Request, Response};
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Held, Merged, Parts, Role, Version, key_ref};
+use crate::store::{
+    Context, Held, KeyRef, Merged, Partition as Kept, Parts, Role, Version, key_ref,
+};
 
 /// Answers a request about this node's own store; `None` for what is not a replica's business.
 pub fn answer(
@@ -52,12 +54,7 @@ pub fn answer(
                     // Who owns it no more is not told of new writes.
                     Role::Ready if !late => {}
                     Role::Boot | Role::Ready | Role::Old => {
-                        return match kept.look(key, context) {
-                            Held::Value(parts) if *min > Version::ZERO && parts.version >= *min => {
-                                Response::Unready(parts.to_entry())
-                            }
-                            _ => Response::NotReady,
-                        };
+                        return unready(kept, key, *min, context);
                     }
                 }
                 if !kept.covers(key, *min, context) {
@@ -84,6 +81,20 @@ pub fn answer(
         Request::Count { namespace } => Response::Counted(count(turn, *namespace)),
         Request::Decide { .. } => return None,
     })
+}
+
+/// What a holder that may not answer for a key says of it: only what the reader is known to have
+/// written, or that it is dead since.
+fn unready(kept: &Kept, key: KeyRef<'_>, min: Version, context: &Context<'_>) -> Response {
+    let bar = match kept.look(key, context) {
+        _ if min == Version::ZERO || !kept.covers(key, min, context) => return Response::NotReady,
+        Held::Value(parts) => return Response::Unready(parts.to_entry()),
+        Held::Dead(version) => version,
+        Held::Nothing => Version::ZERO,
+    };
+    let bar = bar.max(Version::of(context.flushes.of(key.namespace)));
+    let (floor, synced) = (kept.floor(key, context), kept.sessions().synced());
+    Response::Miss { bar, floor, synced, doubt: true }
 }
 
 /// Keys of a namespace in the partitions this node is first ready owner of, in its own view.

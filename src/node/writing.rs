@@ -11,7 +11,7 @@ use super::message::{Exchange, Request, Response};
 use super::outbox::lane;
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Answer, Content, Entry, Held, Parts, Role, key_ref};
+use crate::store::{Answer, Content, Entry, Held, Merged, Parts, Role, key_ref};
 use bytes::Bytes;
 
 impl Coordinator {
@@ -68,6 +68,7 @@ impl Coordinator {
             answer,
             level,
             acks: u8::from(held),
+            held,
             wanted: owners.len() as u8,
             unasked: owners.iter().copied().filter(|owner| *owner != turn.own).collect(),
             answered: false,
@@ -115,6 +116,36 @@ impl Coordinator {
             return false;
         }
         true
+    }
+
+    pub(super) fn send_to_new_owners(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        let Phase::Write(write) = &mut op.phase else {
+            return false;
+        };
+        let asked = |write: &Write, owner: &NodeId| {
+            op.waiting.iter().any(|(peer, _)| peer == owner)
+                || write.epochs.iter().any(|(peer, _)| peer == owner)
+                || write.unasked.contains(owner)
+        };
+        for owner in turn.ring.owners(op.partition) {
+            if *owner != turn.own {
+                if !asked(write, owner) {
+                    write.unasked.push(*owner);
+                }
+            } else if !write.held {
+                let taken = turn.with(op.partition, |kept, context| {
+                    kept.merge(key_ref(&op.key), Parts::of(&write.entry), context)
+                });
+                write.held = !matches!(taken, Merged::Below(_));
+                write.acks += u8::from(write.held);
+            }
+        }
+        self.advance_write(number, op, turn)
     }
 
     pub(super) fn end_write(&mut self, number: u64, op: &Pending, turn: &mut Turn<'_>) {

@@ -59,8 +59,13 @@ pub struct Session {
     /// This node is valid at the peer: has adopted its floor, and has had its own entries below it
     /// judged.
     pub valid: bool,
-    /// The peer is valid here: it said so under the current number.
+    /// The peer is valid here: it said so under the current number. See
+    /// [`Session::is_trusted`].
     pub trusted: bool,
+    /// It was told what it takes to become valid under the current number.
+    pub told: bool,
+    /// Peers whose floors this side has adopted since, and this one is not known to have adopted.
+    pub lacks: Vec<NodeId>,
     /// What the peer offered for becoming valid.
     pub offered: Option<Box<Offered>>,
     /// How far this node's own entries were offered.
@@ -70,9 +75,14 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether what this side has forgotten, the peer is known to cover.
+    pub fn is_trusted(&self) -> bool {
+        self.trusted && self.lacks.is_empty()
+    }
+
     /// Whether both sides trust each other and nothing is left to be said.
     pub fn is_in_step(&self) -> bool {
-        self.valid && self.trusted && self.asked == self.answered
+        self.valid && self.is_trusted() && self.asked == self.answered
     }
 }
 
@@ -117,7 +127,7 @@ impl Sessions {
 
     /// The peers that are valid here: they have adopted this side's floor.
     pub fn synced(&self) -> Vec<(NodeId, Life)> {
-        let trusted = self.iter().filter(|(_, session)| session.trusted);
+        let trusted = self.iter().filter(|(_, session)| session.is_trusted());
         trusted.map(|(_, session)| (session.peer, session.life)).collect()
     }
 
@@ -141,6 +151,8 @@ impl Sessions {
             answered: 0,
             valid: false,
             trusted: false,
+            told: false,
+            lacks: Vec::new(),
             offered: None,
             scan: Scan::At(Cursor::default()),
             heard: Mono(0),
@@ -153,6 +165,8 @@ impl Sessions {
         if let Some(session) = self.get_mut(bit) {
             session.mine = number;
             session.trusted = false;
+            session.told = false;
+            session.lacks.clear();
             session.done = false;
             session.ask = session.ask.wrapping_add(1);
             self.epoch = self.epoch.wrapping_add(1);

@@ -1,6 +1,7 @@
 //! Always answers: every operation ends within its deadline. While one ready owner can be reached
 //! none fails; while a majority of them can, and the network loses nothing, none takes longer than
-//! 250 ms, whoever dies or hangs meanwhile.
+//! 250 ms and four round trips, whoever dies or hangs meanwhile: so long may a silence last before it
+//! counts as one.
 //!
 //! A decision waits for one owner: where packets are lost its answer may come too late.
 //!
@@ -18,7 +19,7 @@ use crate::time::Time;
 /// An operation ends by then, in milliseconds: a deadline of 1 s, and the turn that notices it, which
 /// an idle driver has every 80 ms.
 const END_MS_MAX: u64 = 1_100;
-/// With a majority of the owners there, it ends by then.
+/// With a majority of the owners there, it ends by then and four round trips.
 const SOON_MS_MAX: u64 = 250;
 /// How long after going on a node may take longer, in milliseconds.
 const LATE_MS: u64 = 3_000;
@@ -28,6 +29,8 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
     let rough = |fault: &Fault| {
         matches!(fault, Fault::Weather { .. } | Fault::Slow { .. } | Fault::Throttle { .. })
     };
+    let round_trip_us = 2 * (plan.options.latency_us_max + plan.options.jitter_us_max);
+    let soon_ms = SOON_MS_MAX + 4 * round_trip_us / 1_000;
     let calm = plan.options.loss_ppm == 0 && !plan.faults.iter().any(|f| rough(&f.what));
     for record in &history.records {
         let stop = match record.outcome {
@@ -49,7 +52,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             }
             // A flush waits for every member, for as long as its deadline.
             _ if record.act == Act::Flush => continue,
-            _ if calm && record.majority && took_ms > SOON_MS_MAX && !late(history, record) => {
+            _ if calm && record.majority && took_ms > soon_ms && !late(history, record) => {
                 format!("took {took_ms} ms though a majority of the owners could be reached")
             }
             _ => continue,

@@ -137,6 +137,9 @@ impl World {
             knew_flushed,
             flushed: None,
         };
+        if !self.history.keys.contains(&record.key) {
+            self.history.keys.insert(record.key.clone());
+        }
         self.history.records.push(record);
         let index = self.history.records.len() - 1;
         self.history.open.push(index);

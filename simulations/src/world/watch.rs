@@ -119,8 +119,8 @@ impl World {
             if std::mem::replace(&mut process.evicted, evicted) == evicted {
                 continue;
             }
-            let keys: Vec<String> = self.history.versions.keys().cloned().collect();
-            for key in keys {
+            // What was written and evicted since the last look may not have been seen at all.
+            for key in self.history.keys.clone() {
                 if !matches!(self.held(host, &key), Some((_, Some(_)))) {
                     self.history.evicted(&key, self.now);
                 }

@@ -107,24 +107,20 @@ impl Sessions {
             }
         }
         self.boots.remove(&partition);
-        let mut renewals = Vec::new();
         turn.with(partition, |kept, _| {
             for bit in &judged {
                 let valid = kept.sessions().get(*bit).is_none_or(|session| session.valid);
                 if !valid {
-                    renewals.extend(kept.become_valid(*bit));
+                    kept.become_valid(*bit);
                 }
             }
         });
-        renewals.sort_unstable();
-        renewals.dedup();
         turn.store.set_role(partition, Role::Ready, turn.is_sole(partition));
         turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
         if judged.is_empty() {
             // Whoever turns up with more is to be heard out.
             self.find_alone(partition, turn);
         }
-        self.renew(partition, renewals, turn);
         for peer in turn.reachable {
             if self.talks.contains_key(&(*peer, partition)) {
                 self.due.insert((*peer, partition));

@@ -20,7 +20,9 @@ impl Sessions {
                     owners.iter().all(|owner| {
                         let Some(bit) = kept.sessions().bit(*owner) else { return false };
                         let sound = kept.sessions().get(bit).is_some_and(|session| {
-                            session.role == Role::Ready && session.trusted && session.heard >= from
+                            session.role == Role::Ready
+                                && session.is_trusted()
+                                && session.heard >= from
                         });
                         sound && kept.is_covered_by(bit)
                     })

@@ -3,8 +3,9 @@
 //! exchange (rules R1 to R10 of the model this was checked in; see the crate's documentation).
 //!
 //! This file opens and closes sessions as members and owners change, and decides when a turn is due.
-//! What is said is in [`talk`], when a partition is ready in [`boot`], when it can be dropped in
-//! [`handoff`], and what is different while others are out of sight in [`solitude`]. What must be
+//! What is said is in [`talk`], when a partition is ready in [`boot`], what is passed on in
+//! [`renewal`], when a partition can be dropped in [`handoff`], and what is different while others are
+//! out of sight in [`solitude`]. What must be
 //! atomic with reads and writes is in `store/partition/exchange`.
 //!
 //! A session is closed at once when its peer's memory is known to be gone (a newer life); for a
@@ -13,6 +14,7 @@
 
 mod boot;
 mod handoff;
+mod renewal;
 mod solitude;
 mod talk;
 
@@ -301,6 +303,8 @@ impl Sessions {
             }
             Exchange::Nothing { partition, .. }
             | Exchange::Who { partition }
+            | Exchange::WhoIsValid { partition, .. }
+            | Exchange::Valid { partition, .. }
             | Exchange::Acked { partition, .. } => *partition,
         };
         if partition.0 >= turn.store.options().partitions.get() {
@@ -321,6 +325,12 @@ impl Sessions {
             }
             Exchange::Nothing { echo, .. } => self.on_nothing(from, partition, echo, turn),
             Exchange::Who { .. } => self.on_who(from, partition, turn),
+            Exchange::WhoIsValid { echo, .. } => {
+                self.on_who_is_valid(from, partition, echo, turn);
+            }
+            Exchange::Valid { number, peers, .. } => {
+                self.on_valid(from, partition, (number, &peers), turn);
+            }
             Exchange::Acked { hash, stamp, epochs, .. } if same_ring => {
                 let owners = turn.ring.owners(partition).iter().copied();
                 let acks = owners.zip(epochs).filter_map(|(owner, epoch)| Some((owner, epoch?)));
@@ -368,6 +378,7 @@ impl Sessions {
         }
         // Memory may have closed sessions, and owners may have become members.
         self.open_owners(partition, turn);
+        self.see_to_lacking(partition, turn);
         let sessions: Vec<(NodeId, u8, bool)> = turn.with(partition, |kept, _| {
             let each = kept.sessions().iter();
             each.map(|(bit, session)| (session.peer, bit, session.is_in_step())).collect()

@@ -241,33 +241,15 @@ impl Sessions {
     /// What a message may have made possible.
     fn follow_up(&mut self, from: NodeId, bit: u8, partition: Partition, turn: &mut Turn<'_>) {
         if turn.role(partition) != Role::Boot {
-            let renewals = turn.with(partition, |kept, _| {
+            turn.with(partition, |kept, _| {
                 let valid = kept.sessions().get(bit).is_none_or(|session| session.valid);
                 if !valid && kept.may_become_valid(bit) {
-                    kept.become_valid(bit)
-                } else {
-                    Vec::new()
+                    kept.become_valid(bit);
                 }
             });
-            self.renew(partition, renewals, turn);
         }
         if self.has_to_say(from, bit, partition, turn) {
             self.due.insert((from, partition));
-        }
-    }
-
-    /// Gives sessions a new number, so that their peers become valid here again.
-    pub(super) fn renew(&mut self, partition: Partition, bits: Vec<u8>, turn: &mut Turn<'_>) {
-        for bit in bits {
-            self.stats.renewed += 1;
-            let number = self.number();
-            let peer = turn.with(partition, |kept, _| {
-                kept.renew_session(bit, number);
-                kept.sessions().get(bit).map(|session| session.peer)
-            });
-            if let Some(peer) = peer {
-                self.due.insert((peer, partition));
-            }
         }
     }
 
@@ -346,7 +328,7 @@ impl Sessions {
                 let Some(session) = kept.sessions().get(bit) else { return };
                 if all && session.asked != session.answered {
                     let ask = session.asked;
-                    let floors = (!session.trusted).then(|| {
+                    let floors = (!session.is_trusted()).then(|| {
                         let synced = kept.sessions().synced();
                         Box::new(Floors { floors: *kept.floors(), synced })
                     });

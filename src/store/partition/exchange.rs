@@ -269,7 +269,7 @@ impl Partition {
         }
         // Covered by a floor, if at all. A flush is known to both, or will be before any answer.
         let flushed = version.value <= context.flushes.of(key.namespace);
-        let trusted = self.sessions.get(bit).is_some_and(|session| session.trusted);
+        let trusted = self.sessions.get(bit).is_some_and(Session::is_trusted);
         if trusted || flushed || !live { Verdict::Ack } else { Verdict::Condemn }
     }
 
@@ -336,6 +336,7 @@ impl Partition {
     pub fn note_answered(&mut self, bit: u8) {
         if let Some(session) = self.sessions.get_mut(bit) {
             session.answered = session.asked;
+            session.told = true;
         }
     }
 
@@ -382,20 +383,40 @@ impl Partition {
         self.recent.iter().all(judged)
     }
 
-    /// Becomes valid at a peer, and returns the sessions that need a new number: peers that trust
-    /// this node, and are not known to have adopted what it adopted now.
-    pub fn become_valid(&mut self, bit: u8) -> Vec<u8> {
+    /// Becomes valid at a peer: adopts its floors. Other peers that are trusted here, or were told
+    /// this side's former floors, and are not known to have adopted those of the peer, lack them
+    /// from now on.
+    pub fn become_valid(&mut self, bit: u8) {
         let Some(session) = self.sessions.get_mut(bit) else {
-            return Vec::new();
+            return;
         };
         let Some(offered) = session.offered.take() else {
-            return Vec::new();
+            return;
         };
         session.valid = true;
+        let peer = session.peer;
         self.adopt_floors(&offered.floors);
-        let synced = |s: &Session| offered.synced.contains(&(s.peer, s.life));
-        let others = self.sessions.iter().filter(|(other, s)| *other != bit && !synced(s));
-        others.map(|(other, _)| other).collect()
+        for other in self.sessions.iter_mut() {
+            let synced = other.peer == peer || offered.synced.contains(&(other.peer, other.life));
+            if !synced && (other.trusted || other.told) && !other.lacks.contains(&peer) {
+                other.lacks.push(peer);
+            }
+        }
+    }
+
+    /// A peer whose floors this side has adopted says who else has.
+    pub fn note_synced(&mut self, peer: NodeId, synced: &[(NodeId, Life)]) {
+        for other in self.sessions.iter_mut() {
+            if synced.contains(&(other.peer, other.life)) {
+                other.lacks.retain(|lacking| *lacking != peer);
+            }
+        }
+    }
+
+    /// The bits of the peers that lack what this side has adopted from that one.
+    pub fn lacking(&self, peer: NodeId) -> Vec<u8> {
+        let lacking = self.sessions.iter().filter(|(_, session)| session.lacks.contains(&peer));
+        lacking.map(|(bit, _)| bit).collect()
     }
 
     /// Gives a session a new number.
