@@ -25,6 +25,7 @@ use super::membership::Identity;
 use crate::placement::{Life, NodeId, Partition};
 use crate::store::partition::FLOORS;
 use crate::store::partition::exchange::Verdict;
+use crate::store::sessions::Forgotten;
 use crate::store::{Answer, Entry, Flushes, Key, Namespace, Role, Stamp, Update, Version};
 
 /// The first thing said on a link, by the acceptor first.
@@ -190,19 +191,17 @@ pub enum Exchange {
         /// Which.
         partition: Partition,
     },
-    /// Who is valid at you, besides me? Asked by a node that has adopted your floors.
+    /// Who is valid at you? Asked by a node that knows what you have forgotten.
     WhoIsValid {
         /// Of which partition.
         partition: Partition,
-        /// Your number for this session.
-        echo: u64,
     },
-    /// These are valid at me: have adopted my floors.
+    /// These are valid at me: they cover what I have forgotten.
     Valid {
         /// Of which partition.
         partition: Partition,
-        /// My number for this session, as in the question.
-        number: u64,
+        /// Which process I am.
+        life: Life,
         /// Who.
         peers: Vec<(NodeId, Life)>,
     },
@@ -257,8 +256,10 @@ pub struct Full {
 pub struct Floors {
     /// Its floors.
     pub floors: [Stamp; FLOORS],
-    /// Who is valid there: these have adopted the floors already.
-    pub synced: Vec<(NodeId, Life)>,
+    /// Who is valid there, and covers what that node has forgotten by itself.
+    pub valid: Vec<(NodeId, Life)>,
+    /// What the floors are made of.
+    pub knowledge: Vec<Forgotten>,
 }
 
 /// About being late.

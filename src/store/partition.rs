@@ -23,7 +23,7 @@ use super::entry::{Namespace, Version};
 use super::flushes::Flushes;
 use super::operation::{Answer, Change, Current, Operation, Update};
 use super::record::{KeyRef, Parts, Record};
-use super::sessions::Sessions;
+use super::sessions::{Forgotten, Sessions};
 use super::shard::key_hash;
 
 pub mod exchange;
@@ -134,6 +134,10 @@ pub struct Partition {
     /// Keys the hash of the table and the choice of the floor; the same on all nodes of a cluster.
     seed: u64,
     floors: [Stamp; FLOORS],
+    /// How many entries this node has forgotten by itself. Never less, not even after all was dropped.
+    forgotten: u64,
+    /// What others have forgotten, as far as the floors stand for it.
+    known: Vec<Forgotten>,
     table: HashTable<Record>,
     /// Counts rehashes, which move entries between buckets.
     layout: u32,
@@ -161,6 +165,8 @@ impl Partition {
             sessions: Sessions::default(),
             seed,
             floors: [Stamp::ZERO; FLOORS],
+            forgotten: 0,
+            known: Vec::new(),
             table: HashTable::new(),
             layout: 0,
             ghosts: VecDeque::new(),
@@ -536,7 +542,8 @@ impl Partition {
         let layout = self.layout.wrapping_add(1);
         // Epochs must not come again: acknowledgements of before would be believed.
         let sessions = std::mem::take(&mut self.sessions);
-        *self = Partition { layout, sessions, ..Partition::new(self.seed) };
+        let forgotten = self.forgotten;
+        *self = Partition { layout, sessions, forgotten, ..Partition::new(self.seed) };
     }
 
     /// Number of buckets of the table: the range of [`Partition::evict_at`].
@@ -613,6 +620,7 @@ impl Partition {
     fn raise(&mut self, hash: u64, stamp: Stamp) {
         let floor = &mut self.floors[bucket(hash)];
         *floor = (*floor).max(stamp);
+        self.forgotten += 1;
     }
 
     /// Removes an entry and raises the floor to it.

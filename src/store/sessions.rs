@@ -26,8 +26,20 @@ pub enum Scan {
 pub struct Offered {
     /// Its floors.
     pub floors: [Stamp; FLOORS],
-    /// The nodes that are valid at the peer: those have adopted them already.
-    pub synced: Vec<(NodeId, Life)>,
+    /// The nodes that are valid at the peer: those cover what it has forgotten itself.
+    pub valid: Vec<(NodeId, Life)>,
+    /// What these floors are made of.
+    pub knowledge: Vec<Forgotten>,
+}
+
+/// Part of what makes a floor: a process has forgotten so many entries of a partition by itself.
+/// Whoever knows of it covers them all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub struct Forgotten {
+    /// Who.
+    pub by: (NodeId, Life),
+    /// How many.
+    pub count: u64,
 }
 
 /// One session, as this side sees it.
@@ -64,8 +76,9 @@ pub struct Session {
     pub trusted: bool,
     /// It was told what it takes to become valid under the current number.
     pub told: bool,
-    /// Peers whose floors this side has adopted since, and this one is not known to have adopted.
-    pub lacks: Vec<NodeId>,
+    /// Processes of which this side has learnt since what they have forgotten, and this peer is not
+    /// known to cover it.
+    pub lacks: Vec<(NodeId, Life)>,
     /// What the peer offered for becoming valid.
     pub offered: Option<Box<Offered>>,
     /// How far this node's own entries were offered.
@@ -125,7 +138,13 @@ impl Sessions {
         self.iter().map(|(_, session)| session).find(|session| session.peer == peer)
     }
 
-    /// The peers that are valid here: they have adopted this side's floor.
+    /// The peers that are valid here: they cover what this side has forgotten by itself.
+    pub fn valid(&self) -> Vec<(NodeId, Life)> {
+        let valid = self.iter().filter(|(_, session)| session.trusted);
+        valid.map(|(_, session)| (session.peer, session.life)).collect()
+    }
+
+    /// The peers that are known to cover all that this side's floors stand for.
     pub fn synced(&self) -> Vec<(NodeId, Life)> {
         let trusted = self.iter().filter(|(_, session)| session.is_trusted());
         trusted.map(|(_, session)| (session.peer, session.life)).collect()

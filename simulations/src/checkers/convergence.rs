@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use chickadee::node::event::{Command, Reply, StatusValue};
 use chickadee::placement::NodeId;
-use chickadee::store::{Role, Version};
+use chickadee::store::{Mono, Role, Version};
 
 use super::copies::Copies;
 use super::membership;
@@ -47,7 +47,30 @@ pub fn disagreement(world: &mut World) -> Option<String> {
             let waits = role == Role::Old && !owner && ring.owners(partition).iter().any(away);
             if strict && role != wanted && !waits {
                 let is = format!("{role:?}, not {wanted:?}");
-                return Some(format!("node {host} is {is} for partition {}", partition.0));
+                let owners: Vec<usize> =
+                    ring.owners(partition).iter().map(|owner| world.index(*owner)).collect();
+                let mut sessions = Vec::new();
+                process.store.with(partition, &process.clock, Mono(0), |kept, _| {
+                    for (_, session) in kept.sessions().iter() {
+                        let peer = world.index(session.peer);
+                        sessions.push(format!(
+                            "{peer}: {:?} valid {} trusted {} done {} lacks {:?} {:?} asked {}/{}",
+                            session.role,
+                            session.valid,
+                            session.trusted,
+                            session.done,
+                            session.lacks.iter().map(|(p, _)| world.index(*p)).collect::<Vec<_>>(),
+                            session.scan,
+                            session.answered,
+                            session.asked,
+                        ));
+                    }
+                });
+                return Some(format!(
+                    "node {host} is {is} for partition {} of {owners:?}; its sessions: {}",
+                    partition.0,
+                    sessions.join("; ")
+                ));
             }
         }
         evicted |= process.store.counters().evicted.load(Ordering::Relaxed) > 0;

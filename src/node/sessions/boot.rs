@@ -107,11 +107,12 @@ impl Sessions {
             }
         }
         self.boots.remove(&partition);
+        let own = (turn.own, self.life);
         turn.with(partition, |kept, _| {
             for bit in &judged {
                 let valid = kept.sessions().get(*bit).is_none_or(|session| session.valid);
                 if !valid {
-                    kept.become_valid(*bit);
+                    kept.become_valid(*bit, own);
                 }
             }
         });

@@ -65,6 +65,7 @@ pub struct SessionStats {
 /// The exchanges of one node.
 #[derive(Debug, Default)]
 pub struct Sessions {
+    life: Life,
     talks: BTreeMap<(NodeId, Partition), Talk>,
     /// Talks that have something to say now, if there is room.
     due: BTreeSet<(NodeId, Partition)>,
@@ -88,7 +89,7 @@ pub struct Sessions {
 impl Sessions {
     /// Numbers of a later life are larger than those of a former one.
     pub fn new(life: Life) -> Sessions {
-        Sessions { numbers: life.0 << 20, ..Sessions::default() }
+        Sessions { life, numbers: life.0 << 20, ..Sessions::default() }
     }
 
     /// Whether this node has all of what it owns.
@@ -267,7 +268,17 @@ impl Sessions {
     ) -> Option<u8> {
         let number = self.number();
         let until = turn.now.mono.plus_ms(UNSETTLED_MS);
-        let bit = turn.with(partition, |kept, _| kept.open_session(peer, life, number))?;
+        let open =
+            |turn: &Turn<'_>| turn.with(partition, |kept, _| kept.open_session(peer, life, number));
+        let bit = match open(turn) {
+            Some(bit) => bit,
+            // An owner comes before those who only wait to hand over what they have.
+            None if turn.ring.owners(partition).contains(&peer) => {
+                self.close_another(partition, turn)?;
+                open(turn)?
+            }
+            None => return None,
+        };
         turn.store.unsettle(partition, until);
         self.stats.opened += 1;
         self.talks.insert((peer, partition), Talk::default());
@@ -280,6 +291,17 @@ impl Sessions {
         turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
         self.talks.remove(&(peer, partition));
         self.due.remove(&(peer, partition));
+    }
+
+    /// Closes the session with a peer that is no owner, to make room.
+    fn close_another(&mut self, partition: Partition, turn: &mut Turn<'_>) -> Option<()> {
+        let owners = turn.ring.owners(partition);
+        let other = turn.with(partition, |kept, _| {
+            let mut sessions = kept.sessions().iter().map(|(_, session)| session.peer);
+            sessions.find(|peer| !owners.contains(peer))
+        })?;
+        self.close(other, partition, turn);
+        Some(())
     }
 
     fn number(&mut self) -> u64 {
@@ -303,7 +325,7 @@ impl Sessions {
             }
             Exchange::Nothing { partition, .. }
             | Exchange::Who { partition }
-            | Exchange::WhoIsValid { partition, .. }
+            | Exchange::WhoIsValid { partition }
             | Exchange::Valid { partition, .. }
             | Exchange::Acked { partition, .. } => *partition,
         };
@@ -325,11 +347,9 @@ impl Sessions {
             }
             Exchange::Nothing { echo, .. } => self.on_nothing(from, partition, echo, turn),
             Exchange::Who { .. } => self.on_who(from, partition, turn),
-            Exchange::WhoIsValid { echo, .. } => {
-                self.on_who_is_valid(from, partition, echo, turn);
-            }
-            Exchange::Valid { number, peers, .. } => {
-                self.on_valid(from, partition, (number, &peers), turn);
+            Exchange::WhoIsValid { .. } => self.on_who_is_valid(from, partition, turn),
+            Exchange::Valid { life, peers, .. } => {
+                self.on_valid((from, life), partition, &peers, turn);
             }
             Exchange::Acked { hash, stamp, epochs, .. } if same_ring => {
                 let owners = turn.ring.owners(partition).iter().copied();

@@ -1,14 +1,15 @@
 //! Passing on what was learnt by becoming valid at a peer (rule R7).
 //!
-//! Whoever adopts a peer's floors covers what that peer has forgotten; whom it trusts itself may not,
-//! and would serve what is dead once the peer has left. Such a peer lacks something, and is not
-//! trusted meanwhile. Most have heard of it from the same source by the next interval, so the source
-//! is asked for those who are valid there, and only whoever is not gets a new session number, which
-//! makes it become valid here anew.
+//! A floor stands for what several processes have forgotten, each by itself. Whoever is valid at one
+//! of them covers what that one has forgotten; whoever adopts a floor that has adopted others' learns
+//! of them, too, and his own peers may not know: they would serve what is dead once those who knew are
+//! gone. Such a peer lacks something, and is not trusted meanwhile. At the next interval the process
+//! that forgot is asked who is valid there; who is not, or if that process is gone, gets a new session
+//! number, so that it becomes valid here anew.
 //!
-//! Renewing at once, without asking, did not end where many holders opened their sessions at a time:
-//! with three owners and four former ones, each renewal was overtaken by the next one (swarm seed 42:
-//! 2.7 million messages, until most of the holders had dropped the partition).
+//! It ends, because only what a process forgets by itself is news, and once. Renewing at once, without
+//! asking and whatever was learnt, did not: where seven or more holders opened sessions at a time each
+//! renewal was overtaken by the next one (swarm seeds 42 and 238).
 
 use super::Sessions;
 use crate::node::message::Exchange;
@@ -18,70 +19,43 @@ use crate::placement::{Life, NodeId, Partition};
 impl Sessions {
     /// Looks after the peers that lack something, once in an interval.
     pub(super) fn see_to_lacking(&mut self, partition: Partition, turn: &mut Turn<'_>) {
-        let mut sources: Vec<(NodeId, Option<u64>)> = turn.with(partition, |kept, _| {
-            let sessions = kept.sessions();
-            let lacks = sessions.iter().flat_map(|(_, session)| session.lacks.iter().copied());
-            lacks.map(|source| (source, sessions.with(source).map(|s| s.theirs))).collect()
+        let mut sources: Vec<(NodeId, Life)> = turn.with(partition, |kept, _| {
+            let sessions = kept.sessions().iter();
+            sessions.flat_map(|(_, session)| session.lacks.iter().copied()).collect()
         });
         sources.sort_unstable();
         sources.dedup();
-        for (source, number) in sources {
-            match number.filter(|_| turn.reachable.contains(&source)) {
-                Some(echo) => {
-                    let question = Exchange::WhoIsValid { partition, echo };
-                    turn.outbox.exchange(source, partition, &question);
-                }
-                // Nobody can say any more.
-                None => self.renew_lacking(source, partition, turn),
+        for (peer, life) in sources {
+            if turn.reachable.contains(&peer) && turn.life(peer) == life {
+                turn.outbox.exchange(peer, partition, &Exchange::WhoIsValid { partition });
+            } else {
+                self.renew_lacking((peer, life), partition, turn);
             }
         }
     }
 
     /// A peer asks who is valid here.
-    pub(super) fn on_who_is_valid(
-        &self,
-        from: NodeId,
-        partition: Partition,
-        echo: u64,
-        turn: &mut Turn<'_>,
-    ) {
-        let peers = turn.with(partition, |kept, _| {
-            let current = kept.sessions().with(from).is_some_and(|s| s.mine == echo);
-            current.then(|| kept.sessions().synced())
-        });
-        // Under another number it becomes valid here anew, and asks again.
-        if let Some(peers) = peers {
-            turn.outbox.exchange(
-                from,
-                partition,
-                &Exchange::Valid { partition, number: echo, peers },
-            );
-        }
+    pub(super) fn on_who_is_valid(&self, from: NodeId, partition: Partition, turn: &mut Turn<'_>) {
+        let peers = turn.with(partition, |kept, _| kept.sessions().valid());
+        let life = self.life;
+        turn.outbox.exchange(from, partition, &Exchange::Valid { partition, life, peers });
     }
 
-    /// A source says who is valid there.
+    /// A process says who is valid there.
     pub(super) fn on_valid(
         &mut self,
-        from: NodeId,
+        by: (NodeId, Life),
         partition: Partition,
-        (number, peers): (u64, &[(NodeId, Life)]),
+        peers: &[(NodeId, Life)],
         turn: &mut Turn<'_>,
     ) {
-        let current = turn.with(partition, |kept, _| {
-            let current = kept.sessions().with(from).is_some_and(|s| s.valid && s.theirs == number);
-            if current {
-                kept.note_synced(from, peers);
-            }
-            current
-        });
-        if current {
-            self.renew_lacking(from, partition, turn);
-        }
+        turn.with(partition, |kept, _| kept.note_valid(by, peers));
+        self.renew_lacking(by, partition, turn);
     }
 
-    /// Gives a new number to the peers that lack what that source knew.
-    fn renew_lacking(&mut self, source: NodeId, partition: Partition, turn: &mut Turn<'_>) {
-        for bit in turn.with(partition, |kept, _| kept.lacking(source)) {
+    /// Gives a new number to the peers that lack what that process has forgotten.
+    fn renew_lacking(&mut self, by: (NodeId, Life), partition: Partition, turn: &mut Turn<'_>) {
+        for bit in turn.with(partition, |kept, _| kept.lacking(by)) {
             self.stats.renewed += 1;
             let number = self.number();
             let peer = turn.with(partition, |kept, _| {

@@ -94,6 +94,18 @@ impl Sessions {
             }
             return None;
         }
+        let owners = turn.ring.owners(partition);
+        if role == Role::Old && standing.role == Role::Old && !owners.contains(&from) {
+            // Both wait to hand over what they have, and neither is the one to hand it to.
+            if session.is_some() {
+                self.close(from, partition, turn);
+            }
+            if push {
+                let echo = standing.number;
+                turn.outbox.exchange(from, partition, &Exchange::Nothing { partition, echo });
+            }
+            return None;
+        }
         let bit = match session {
             Some((bit, known)) if known == life => bit,
             Some(_) => {
@@ -174,9 +186,11 @@ impl Sessions {
                 && !verdicts.iter().any(missing)
                 && let Some(full) = full
             {
-                let offered = full
-                    .floors
-                    .map(|floors| Offered { floors: floors.floors, synced: floors.synced });
+                let offered = full.floors.map(|f| Offered {
+                    floors: f.floors,
+                    valid: f.valid,
+                    knowledge: f.knowledge,
+                });
                 kept.note_full(bit, full.ask, offered);
             }
             verdicts
@@ -241,10 +255,11 @@ impl Sessions {
     /// What a message may have made possible.
     fn follow_up(&mut self, from: NodeId, bit: u8, partition: Partition, turn: &mut Turn<'_>) {
         if turn.role(partition) != Role::Boot {
+            let own = (turn.own, self.life);
             turn.with(partition, |kept, _| {
                 let valid = kept.sessions().get(bit).is_none_or(|session| session.valid);
                 if !valid && kept.may_become_valid(bit) {
-                    kept.become_valid(bit);
+                    kept.become_valid(bit, own);
                 }
             });
         }
@@ -318,7 +333,7 @@ impl Sessions {
         self.stats.wanted += entries.len() as u64;
         let (mut headers, mut full) = (Vec::new(), None);
         if entries.is_empty() && standing.echo != 0 {
-            let before = recent(turn);
+            let (before, own) = (recent(turn), (turn.own, self.life));
             turn.with(partition, |kept, context| {
                 let Some(session) = kept.sessions().get(bit) else { return };
                 let before = if session.is_in_step() { before } else { now };
@@ -329,8 +344,8 @@ impl Sessions {
                 if all && session.asked != session.answered {
                     let ask = session.asked;
                     let floors = (!session.is_trusted()).then(|| {
-                        let synced = kept.sessions().synced();
-                        Box::new(Floors { floors: *kept.floors(), synced })
+                        let (floors, valid) = (*kept.floors(), kept.sessions().valid());
+                        Box::new(Floors { floors, valid, knowledge: kept.knowledge(own) })
                     });
                     full = Some(Full { ask, floors });
                     kept.note_answered(bit);

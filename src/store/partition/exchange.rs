@@ -15,11 +15,14 @@ use crate::placement::{Life, NodeId};
 use crate::store::clock::{Mono, Stamp};
 use crate::store::entry::{Key, Version};
 use crate::store::record::{KeyRef, Parts};
-use crate::store::sessions::{Offered, Scan, Session};
+use crate::store::sessions::{Forgotten, Offered, Scan, Session};
 
 /// Most entries installed since they were last offered that are listed; beyond, all is looked
 /// through again.
 pub(super) const RECENT_MAX: usize = 4096;
+
+/// Most processes of which it is remembered how much they have forgotten: those started last.
+const KNOWN_MAX: usize = 64;
 
 /// An entry installed while somebody may lack it.
 #[derive(Clone, Copy, Debug)]
@@ -383,10 +386,19 @@ impl Partition {
         self.recent.iter().all(judged)
     }
 
-    /// Becomes valid at a peer: adopts its floors. Other peers that are trusted here, or were told
-    /// this side's former floors, and are not known to have adopted those of the peer, lack them
-    /// from now on.
-    pub fn become_valid(&mut self, bit: u8) {
+    /// What this partition's floors are made of; `own` is the process at hand.
+    pub fn knowledge(&self, own: (NodeId, Life)) -> Vec<Forgotten> {
+        let mut all = self.known.clone();
+        if self.forgotten > 0 {
+            all.push(Forgotten { by: own, count: self.forgotten });
+        }
+        all
+    }
+
+    /// Becomes valid at a peer: adopts its floors, and with them what others have forgotten. Other
+    /// peers that are trusted here, or were told this side's former floors, lack what of that was
+    /// news, unless they are known to be valid at the peer.
+    pub fn become_valid(&mut self, bit: u8, own: (NodeId, Life)) {
         let Some(session) = self.sessions.get_mut(bit) else {
             return;
         };
@@ -394,28 +406,58 @@ impl Partition {
             return;
         };
         session.valid = true;
-        let peer = session.peer;
+        let peer = (session.peer, session.life);
         self.adopt_floors(&offered.floors);
+        let news = self.learn(&offered.knowledge, own);
         for other in self.sessions.iter_mut() {
-            let synced = other.peer == peer || offered.synced.contains(&(other.peer, other.life));
-            if !synced && (other.trusted || other.told) && !other.lacks.contains(&peer) {
-                other.lacks.push(peer);
+            let process = (other.peer, other.life);
+            if process == peer || !(other.trusted || other.told) {
+                continue;
+            }
+            for by in &news {
+                let covered = *by == process || *by == peer && offered.valid.contains(&process);
+                if !covered && !other.lacks.contains(by) {
+                    other.lacks.push(*by);
+                }
             }
         }
     }
 
-    /// A peer whose floors this side has adopted says who else has.
-    pub fn note_synced(&mut self, peer: NodeId, synced: &[(NodeId, Life)]) {
+    /// Takes note of what others have forgotten. Returns of whom there was news.
+    fn learn(&mut self, knowledge: &[Forgotten], own: (NodeId, Life)) -> Vec<(NodeId, Life)> {
+        let mut news = Vec::new();
+        for forgotten in knowledge.iter().filter(|forgotten| forgotten.by != own) {
+            match self.known.iter_mut().find(|known| known.by == forgotten.by) {
+                Some(known) if known.count >= forgotten.count => {}
+                Some(known) => {
+                    known.count = forgotten.count;
+                    news.push(forgotten.by);
+                }
+                None => {
+                    self.known.push(*forgotten);
+                    news.push(forgotten.by);
+                }
+            }
+        }
+        // All holders keep the same ones, so that none is news again and again.
+        self.known.sort_unstable_by_key(|known| (std::cmp::Reverse(known.by.1), known.by.0));
+        self.known.truncate(KNOWN_MAX);
+        news.retain(|by| self.known.iter().any(|known| known.by == *by));
+        news
+    }
+
+    /// A process says which peers cover what it has forgotten.
+    pub fn note_valid(&mut self, by: (NodeId, Life), valid: &[(NodeId, Life)]) {
         for other in self.sessions.iter_mut() {
-            if synced.contains(&(other.peer, other.life)) {
-                other.lacks.retain(|lacking| *lacking != peer);
+            if valid.contains(&(other.peer, other.life)) {
+                other.lacks.retain(|lacking| *lacking != by);
             }
         }
     }
 
-    /// The bits of the peers that lack what this side has adopted from that one.
-    pub fn lacking(&self, peer: NodeId) -> Vec<u8> {
-        let lacking = self.sessions.iter().filter(|(_, session)| session.lacks.contains(&peer));
+    /// The bits of the peers that are not known to cover what that process has forgotten.
+    pub fn lacking(&self, by: (NodeId, Life)) -> Vec<u8> {
+        let lacking = self.sessions.iter().filter(|(_, session)| session.lacks.contains(&by));
         lacking.map(|(bit, _)| bit).collect()
     }
 
