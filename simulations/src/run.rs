@@ -113,45 +113,62 @@ fn live(world: &mut World) -> Result<Agreement, Option<Violation>> {
     let complain = |world: &World, invariant, text| {
         Err(Some(Violation { invariant, at: world.now, key: None, node: None, text }))
     };
-    // A second for what was under way.
-    let mut look = healed.plus_ms(1_000);
-    let after_ms = loop {
-        world.run_until(look);
-        if world.violation.is_some() {
-            return Err(None);
-        }
-        let passed_ms = world.now.ms_since(healed);
-        let after = |why| format!("{} s after the last fault: {why}", passed_ms / 1_000);
-        if passed_ms >= options.members_ms
-            && let Some(why) = membership::error(world)
-        {
-            return complain(world, "membership", after(why));
-        }
-        let Some(why) = convergence::disagreement(world) else {
-            break passed_ms;
-        };
-        if passed_ms >= options.settle_ms {
-            return complain(world, "convergence", after(why));
-        }
-        look = look.plus_ms(LOOK_MS);
-    };
-    world.trace.world(world.now, "agreed", || format!("after {after_ms} ms"));
-    let (before, sent) = (convergence::activity(world), world.sent().bytes());
-    world.run_until(look.plus_ms(QUIET_MS));
-    let idle_bytes = world.sent().bytes() - sent;
     // With nodes at the edge that nobody can be sure of, agreement may come and go.
     let steady = membership::doubtful(world).is_empty();
-    if let Some(why) = convergence::disagreement(world).filter(|_| steady) {
-        return complain(world, "convergence", format!("they had agreed before: {why}"));
-    }
-    for (counter, now) in convergence::activity(world) {
-        let then = before.get(&counter).copied().unwrap_or_default();
-        if steady && now != then {
-            let (host, name) = counter;
-            let text = format!("{name} of node {host} went from {then} to {now}");
-            return complain(world, "quiet", text);
+    // A second for what was under way.
+    let mut look = healed.plus_ms(1_000);
+    let mut calm = healed;
+    let mut first = None;
+    let idle_bytes = loop {
+        loop {
+            world.run_until(look);
+            if world.violation.is_some() {
+                return Err(None);
+            }
+            let passed_ms = world.now.ms_since(calm);
+            let after = |why| format!("{} s after the last fault: {why}", passed_ms / 1_000);
+            if passed_ms >= options.members_ms
+                && let Some(why) = membership::error(world)
+            {
+                return complain(world, "membership", after(why));
+            }
+            let Some(why) = convergence::disagreement(world) else {
+                break;
+            };
+            if passed_ms >= options.settle_ms {
+                return complain(world, "convergence", after(why));
+            }
+            look = look.plus_ms(LOOK_MS);
         }
-    }
+        let after_ms = *first.get_or_insert(world.now.ms_since(healed));
+        world.trace.world(world.now, "agreed", || format!("after {after_ms} ms"));
+        let (before, sent) = (convergence::activity(world), world.sent().bytes());
+        let rings = convergence::rings(world);
+        look = world.now.plus_ms(QUIET_MS);
+        world.run_until(look);
+        let idle_bytes = world.sent().bytes() - sent;
+        if !steady {
+            break idle_bytes;
+        }
+        if convergence::rings(world) != rings {
+            // The place of a node that is gone was held until now, and what it owned moves.
+            calm = world.now;
+            continue;
+        }
+        if let Some(why) = convergence::disagreement(world) {
+            return complain(world, "convergence", format!("they had agreed before: {why}"));
+        }
+        for (counter, now) in convergence::activity(world) {
+            let then = before.get(&counter).copied().unwrap_or_default();
+            if now != then {
+                let (host, name) = counter;
+                let text = format!("{name} of node {host} went from {then} to {now}");
+                return complain(world, "quiet", text);
+            }
+        }
+        break idle_bytes;
+    };
+    let after_ms = first.unwrap_or_default();
     world.account_outsiders();
     let keys = world.history.keys.clone();
     for host in membership::live(world) {

@@ -528,6 +528,9 @@ impl Node {
         for peer in std::mem::take(&mut self.outbox.sent) {
             self.responsiveness.sent(peer, now.mono);
         }
+        for peer in std::mem::take(&mut self.outbox.expected) {
+            self.responsiveness.expected(peer, now.mono);
+        }
         for peer in std::mem::take(&mut self.outbox.given_up) {
             self.responsiveness.given_up(peer);
         }
@@ -623,7 +626,8 @@ impl Node {
             self.rebuild_ring(now);
         }
         self.sweeper.tick(&self.store, &self.clock, now);
-        if let Some(lead_ms) = self.timekeeping.steer(self.lateness.is_late(), &self.clock, now) {
+        let (late, lone) = (self.lateness.is_late(), self.membership.is_lone());
+        if let Some(lead_ms) = self.timekeeping.steer(late, lone, &self.clock, now) {
             self.outbox.notice(Notice::ClockOff { lead_ms });
         }
         let ready = self.is_ready();

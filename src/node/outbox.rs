@@ -26,6 +26,8 @@ pub struct Outbox {
     full: Vec<(NodeId, u8, BytesMut)>,
     /// Requests put into batches since the last look, by peer.
     pub sent: Vec<NodeId>,
+    /// Peers that were asked something else, to which some frame answers.
+    pub expected: Vec<NodeId>,
     /// Requests whose answer nobody waits for any more, by peer.
     pub given_up: Vec<NodeId>,
     /// Writes that did not reach an owner.

@@ -23,7 +23,7 @@ const PROBE_MS: u64 = 200;
 struct Pulse {
     /// Requests without an answer.
     outstanding: u32,
-    /// Somebody gave up a request, and no frame came since: its answer is still due.
+    /// Somebody gave up a request, or asked something else, and no frame came since: one is due.
     due: bool,
     /// When the peer last sent something, or was first asked after having nothing to answer.
     quiet_since: Mono,
@@ -73,6 +73,17 @@ impl Responsiveness {
                 pulse.quiet_since = now;
             }
             pulse.outstanding += 1;
+        }
+    }
+
+    /// Something else left that the peer answers at once.
+    pub fn expected(&mut self, peer: NodeId, now: Mono) {
+        self.next.take();
+        if let Some(pulse) = self.peers.get_mut(&peer) {
+            if !pulse.owes() {
+                pulse.quiet_since = now;
+            }
+            pulse.due = true;
         }
     }
 

@@ -80,9 +80,10 @@ impl Timekeeping {
         self.next
     }
 
-    /// Corrects physical time. Returns by how many milliseconds the wall clock leads, if that is not
-    /// believed and should be said.
-    pub fn steer(&mut self, late: bool, clock: &Clock, now: Now) -> Option<i64> {
+    /// Corrects physical time. `lone`: no other node is known, not even one that is out of sight and
+    /// may be back. Returns by how many milliseconds the wall clock leads, if that is not believed and
+    /// should be said.
+    pub fn steer(&mut self, late: bool, lone: bool, clock: &Clock, now: Now) -> Option<i64> {
         if now.mono < self.next {
             return None;
         }
@@ -110,7 +111,7 @@ impl Timekeeping {
         let peers = peers(self);
         let wall = clock.wall_lead_ms(now);
         let agree = peers.iter().filter(|peer| (wall - **peer).abs() <= bound).count();
-        let confirmed = peers.is_empty() || 2 * agree > peers.len();
+        let confirmed = lone || 2 * agree > peers.len();
         clock.steer(now, confirmed);
         let complain = wall.abs() > bound && !confirmed && now.mono >= self.next_complaint;
         complain.then(|| {
@@ -144,7 +145,7 @@ mod tests {
         let mut keeping = Timekeeping::default();
         heard(&mut keeping, 2, 160_000, &clock, at);
         heard(&mut keeping, 3, 160_010, &clock, at);
-        keeping.steer(false, &clock, at);
+        keeping.steer(false, false, &clock, at);
         assert_eq!(clock.physical_ms(at.mono), 160_000);
         assert_eq!(keeping.refused, 2, "believed only after the clock was corrected");
     }
@@ -155,11 +156,11 @@ mod tests {
         let clock = Clock::new(Writer(1), at);
         let mut keeping = Timekeeping::default();
         heard(&mut keeping, 2, 160_000, &clock, at);
-        keeping.steer(false, &clock, at);
+        keeping.steer(false, false, &clock, at);
         assert_eq!(clock.physical_ms(at.mono), 100_000, "behind: stays");
         let mut keeping = Timekeeping::default();
         heard(&mut keeping, 2, 40_000, &clock, at);
-        keeping.steer(false, &clock, at);
+        keeping.steer(false, false, &clock, at);
         assert_eq!(clock.physical_ms(at.mono), 40_000, "ahead: follows");
     }
 
@@ -174,14 +175,14 @@ mod tests {
         for n in [2, 3] {
             heard(&mut keeping, n, 100_100, &clock, late);
         }
-        keeping.steer(false, &clock, late);
+        keeping.steer(false, false, &clock, late);
         assert_eq!(clock.physical_ms(late.mono), 102_000);
         // And after a stop of this node, whatever comes says nothing until it is level again.
         let stopped = now(60_000, 160_000);
         for n in [2, 3] {
             keeping.observe(peer(n), Hlc::at_ms(102_000), true, &clock, stopped);
         }
-        keeping.steer(true, &clock, stopped);
+        keeping.steer(true, false, &clock, stopped);
         assert_eq!(clock.physical_ms(stopped.mono), 160_000);
     }
 
@@ -191,7 +192,13 @@ mod tests {
         let mut keeping = Timekeeping::default();
         let jumped = now(1_000, 201_000);
         heard(&mut keeping, 2, 101_000, &clock, jumped);
-        assert_eq!(keeping.steer(false, &clock, jumped), Some(100_000));
+        assert_eq!(keeping.steer(false, false, &clock, jumped), Some(100_000));
         assert_eq!(clock.physical_ms(jumped.mono), 101_000);
+        // Nor where nobody can be heard: they may be back, and would refuse what is written meanwhile.
+        keeping.forget(peer(2));
+        keeping.steer(false, false, &clock, now(2_000, 202_000));
+        assert_eq!(clock.physical_ms(Mono(0).plus_ms(2_000)), 102_000);
+        keeping.steer(false, true, &clock, now(3_000, 203_000));
+        assert_eq!(clock.physical_ms(Mono(0).plus_ms(3_000)), 203_000);
     }
 }

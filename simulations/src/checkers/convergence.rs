@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use chickadee::node::event::{Command, Reply, StatusValue};
-use chickadee::placement::NodeId;
+use chickadee::placement::{NodeId, Partition};
+use chickadee::store::sessions::Session;
 use chickadee::store::{Mono, Role, Version};
 
 use super::copies::Copies;
@@ -49,27 +50,22 @@ pub fn disagreement(world: &mut World) -> Option<String> {
                 let is = format!("{role:?}, not {wanted:?}");
                 let owners: Vec<usize> =
                     ring.owners(partition).iter().map(|owner| world.index(*owner)).collect();
-                let mut sessions = Vec::new();
-                process.store.with(partition, &process.clock, Mono(0), |kept, _| {
-                    for (_, session) in kept.sessions().iter() {
-                        let peer = world.index(session.peer);
-                        sessions.push(format!(
-                            "{peer}: {:?} valid {} trusted {} done {} lacks {:?} {:?} asked {}/{}",
-                            session.role,
-                            session.valid,
-                            session.trusted,
-                            session.done,
-                            session.lacks.iter().map(|(p, _)| world.index(*p)).collect::<Vec<_>>(),
-                            session.scan,
-                            session.answered,
-                            session.asked,
-                        ));
-                    }
-                });
+                let sessions = sessions(world, *host, partition, |_| true);
                 return Some(format!(
                     "node {host} is {is} for partition {} of {owners:?}; its sessions: {}",
                     partition.0,
                     sessions.join("; ")
+                ));
+            }
+            let waits = |session: &Session| {
+                !session.is_in_step() && live.contains(&world.index(session.peer))
+            };
+            let waiting = sessions(world, *host, partition, waits);
+            if strict && !waiting.is_empty() {
+                let waiting = waiting.join("; ");
+                let partition = partition.0;
+                return Some(format!(
+                    "node {host} is not in step for partition {partition}: {waiting}"
                 ));
             }
         }
@@ -110,6 +106,37 @@ pub fn disagreement(world: &mut World) -> Option<String> {
         // A place may be held for an owner that is gone.
         owners.map(|owner| world.index(*owner)).filter(|owner| live.contains(owner)).collect()
     })
+}
+
+/// The sessions of a host's partition that `which` names, for a human.
+fn sessions(
+    world: &World,
+    host: usize,
+    partition: Partition,
+    which: impl Fn(&Session) -> bool,
+) -> Vec<String> {
+    let Some(process) = world.process(host) else {
+        return Vec::new();
+    };
+    process.store.with(partition, &process.clock, Mono(0), |kept, _| {
+        let sessions = kept.sessions().iter().map(|(_, session)| session).filter(|s| which(s));
+        let shown = sessions.map(|session| {
+            let Session { role, valid, trusted, done, scan, answered, asked, .. } = session;
+            let peer = world.index(session.peer);
+            let lacks: Vec<usize> = session.lacks.iter().map(|(p, _)| world.index(*p)).collect();
+            format!(
+                "with {peer} ({role:?}): valid {valid}, trusted {trusted}, done {done}, lacks \
+                 {lacks:?}, {scan:?}, answered {answered} of {asked}"
+            )
+        });
+        shown.collect()
+    })
+}
+
+/// The rings of all nodes.
+pub fn rings(world: &World) -> Vec<u64> {
+    let live = membership::live(world);
+    live.iter().filter_map(|host| Some(world.process(*host)?.node.ring().id())).collect()
 }
 
 /// Counters that stand still in a quiet cluster, by node.
