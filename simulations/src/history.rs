@@ -122,7 +122,7 @@ pub struct History {
     pub open: Vec<usize>,
     /// What died with its last holder.
     pub losses: Vec<Loss>,
-    /// Keys that a node had to evict, and when that was seen last.
+    /// Keys that a node had to evict, or to drop after a cut, and when that was seen last.
     pub evictions: BTreeMap<String, Time>,
     /// Under which versions each value was seen, by key and value.
     pub versions: BTreeMap<String, BTreeMap<String, Seen>>,

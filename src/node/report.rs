@@ -13,7 +13,7 @@ pub struct Queues {
     pub operations: usize,
     /// Timers set for them, those that no longer count included.
     pub timers: usize,
-    /// Keys of writes that not all owners have acknowledged.
+    /// Keys that were written through it lately.
     pub own_writes: usize,
     /// Talks with something to say, or waiting for a reply.
     pub exchanges: usize,
@@ -32,6 +32,12 @@ impl Node {
             exchanges: self.sessions.busy(),
             handoffs: self.sessions.handing_off(),
         }
+    }
+
+    /// Values dropped because a peer may have outlived them.
+    #[cfg(feature = "simulation")]
+    pub fn condemned(&self) -> u64 {
+        self.sessions.stats.condemned
     }
 
     pub(super) fn members_view(&self) -> Vec<MemberView> {

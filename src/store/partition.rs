@@ -630,7 +630,8 @@ impl Partition {
         }
     }
 
-    /// Drops the content and keeps the mark.
+    /// Drops the content and keeps the mark, which is offered to whoever may lack it: a peer that wants
+    /// the value would otherwise never hear that what it holds is dead.
     fn demote(&mut self, key: KeyRef<'_>, hash: u64) {
         let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else {
             return;
@@ -648,6 +649,9 @@ impl Partition {
         self.mark_bytes += after;
         self.marks += 1;
         self.count_out(key.namespace, version);
+        if !self.sessions.are_all(bits) {
+            self.note_recent(hash, Mono(0));
+        }
     }
 
     fn remove(&mut self, key: KeyRef<'_>, hash: u64) -> Option<Version> {

@@ -118,6 +118,11 @@ impl Sessions {
         self.mask
     }
 
+    /// Whether these are the bits of all open sessions.
+    pub fn are_all(&self, bits: u8) -> bool {
+        bits & self.mask == self.mask
+    }
+
     /// The bit of the session with a peer.
     pub fn bit(&self, peer: NodeId) -> Option<u8> {
         self.iter().find(|(_, session)| session.peer == peer).map(|(bit, _)| bit)

@@ -184,7 +184,7 @@ pub struct Process {
     pub members: BTreeSet<usize>,
     /// Operations handed to the node, with their records.
     pub waiting: BTreeMap<OpId, usize>,
-    /// Entries evicted when it was last looked at.
+    /// Entries evicted, or dropped after a cut, when it was last looked at.
     pub evicted: u64,
     /// The wake-up that is in the queue.
     wake: Option<(Time, u64)>,

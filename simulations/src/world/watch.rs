@@ -107,7 +107,7 @@ impl World {
         self.complain(complaints.into_iter().next());
     }
 
-    /// Takes note of what nodes had to evict since the last look.
+    /// Takes note of what nodes had to evict, or drop after a cut, since the last look.
     pub(super) fn watch_evictions(&mut self) {
         for host in 0..self.hosts.len() {
             let Some(process) = self.hosts[host].process.as_mut() else {
@@ -115,7 +115,12 @@ impl World {
             };
             let counters = process.store.counters();
             let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-            let evicted = load(&counters.evicted) + load(&counters.marks_evicted);
+            let mut evicted = load(&counters.evicted) + load(&counters.marks_evicted);
+            if !self.history.cuts.is_empty() {
+                // What those on one side wrote may be older than what the other side has forgotten
+                // meanwhile; in doubt it goes.
+                evicted += process.node.condemned();
+            }
             if std::mem::replace(&mut process.evicted, evicted) == evicted {
                 continue;
             }

@@ -236,7 +236,8 @@ impl Sessions {
                 continue;
             }
             match turn.role(partition) {
-                Role::Ready if turn.ring.owners(partition).len() > 1 => {
+                // Also the only owner: others took it over while they did not see this node.
+                Role::Ready if !turn.members.is_empty() => {
                     turn.store.set_role(partition, Role::Boot, false);
                     self.boot(partition, turn);
                 }
