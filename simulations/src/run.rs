@@ -10,6 +10,8 @@ use crate::world::World;
 
 /// Time between two looks whether the nodes agree, in milliseconds.
 const LOOK_MS: u64 = 250;
+/// Nodes agree when nothing was moved for so long, in milliseconds: two intervals of anti-entropy.
+const STILL_MS: u64 = 2_000;
 /// How long it has to be quiet after that, in milliseconds.
 const QUIET_MS: u64 = 5_000;
 /// How long the readers at the end have, in milliseconds.
@@ -120,6 +122,7 @@ fn live(world: &mut World) -> Result<Agreement, Option<Violation>> {
     let mut calm = healed;
     let mut first = None;
     let idle_bytes = loop {
+        let (mut before, mut still) = (convergence::activity(world), world.now);
         loop {
             world.run_until(look);
             if world.violation.is_some() {
@@ -132,7 +135,16 @@ fn live(world: &mut World) -> Result<Agreement, Option<Violation>> {
             {
                 return complain(world, "membership", after(why));
             }
-            let Some(why) = convergence::disagreement(world) else {
+            let why = convergence::disagreement(world);
+            let activity = convergence::activity(world);
+            if why.is_some() || activity != before {
+                (before, still) = (activity, world.now);
+            }
+            // What lasts only for a while need not be everywhere to agree, but is on its way.
+            let Some(why) = why.or_else(|| {
+                let short = world.now.ms_since(still) < STILL_MS;
+                short.then(|| "values are still being moved".to_owned())
+            }) else {
                 break;
             };
             if passed_ms >= options.settle_ms {
@@ -140,9 +152,9 @@ fn live(world: &mut World) -> Result<Agreement, Option<Violation>> {
             }
             look = look.plus_ms(LOOK_MS);
         }
-        let after_ms = *first.get_or_insert(world.now.ms_since(healed));
+        let after_ms = *first.get_or_insert(still.ms_since(healed));
         world.trace.world(world.now, "agreed", || format!("after {after_ms} ms"));
-        let (before, sent) = (convergence::activity(world), world.sent().bytes());
+        let sent = world.sent().bytes();
         let rings = convergence::rings(world);
         look = world.now.plus_ms(QUIET_MS);
         world.run_until(look);

@@ -100,6 +100,8 @@ pub(super) struct Write {
     pub(super) answered: bool,
     /// Whether it may be stamped again above an owner's floor: once, and never if conditional.
     pub(super) restampable: bool,
+    /// Owners whose next answer is about an earlier stamp: lanes keep their order.
+    pub(super) overtaken: Vec<NodeId>,
     /// Who covers it, and in which epoch of its sessions it said so.
     pub(super) epochs: Vec<(NodeId, u32)>,
     /// Whether an owner has another ring: there may be owners that this node does not know.
@@ -384,6 +386,13 @@ impl Coordinator {
             return None;
         }
         let mut op = self.pending.remove(&number)?;
+        if let Phase::Write(write) = &mut op.phase
+            && let Some(at) = write.overtaken.iter().position(|peer| *peer == from)
+        {
+            write.overtaken.swap_remove(at);
+            self.pending.insert(number, op);
+            return None;
+        }
         // How long a decision takes says nothing about the way there: it waits for others, too.
         let decision = matches!(op.phase, Phase::Forward(_));
         let waiting = op.waiting.iter().position(|(peer, _)| *peer == from);
@@ -472,6 +481,7 @@ impl Coordinator {
                     return true;
                 };
                 op.waiting.retain(|(waiting, _)| *waiting != peer);
+                write.overtaken.retain(|overtaken| *overtaken != peer);
                 write.unasked.push(peer);
                 this.advance_write(number, op, turn)
             });

@@ -214,6 +214,11 @@ impl Membership {
         self.known.is_empty()
     }
 
+    /// Whether somebody is down who has not been forgotten yet.
+    pub fn holds_anybody(&self) -> bool {
+        self.known.values().any(|k| k.state == MemberState::Down)
+    }
+
     /// Which process of a member is present.
     pub fn life(&self, id: NodeId) -> Option<Life> {
         self.known.get(&id).map(|k| k.identity.life)

@@ -117,6 +117,7 @@ pub struct Node {
     flush_hash: u64,
     next_flush_question: Mono,
     next_roster: Mono,
+    out_of_sight: bool,
     ready: bool,
     stopping: bool,
 }
@@ -158,6 +159,7 @@ impl Node {
             flush_hash: 0,
             next_flush_question: now.mono,
             next_roster: now.mono,
+            out_of_sight: false,
             ready: false,
             stopping: false,
         };
@@ -643,6 +645,8 @@ impl Node {
         let responsive = |peer: &&NodeId| self.responsiveness.is_responsive(**peer);
         self.reachable =
             self.members.intersection(&self.links).filter(responsive).copied().collect();
+        self.out_of_sight =
+            self.reachable.len() < self.members.len() || self.membership.holds_anybody();
     }
 
     fn rehash_flushes(&mut self) {
@@ -676,6 +680,7 @@ impl Node {
             members: &self.members,
             lives: &self.lives,
             unshared,
+            out_of_sight: self.out_of_sight,
             reachable: &self.reachable,
             outbox: &mut self.outbox,
         };

@@ -126,7 +126,12 @@ impl Coordinator {
         }
         let all = usize::from(read.not_yet) >= turn.ring.owners(op.partition).len();
         if empty && all && own_write(&op.key, op.partition, read, turn).is_none() {
-            // Every owner was asked, and none has what this node wrote: whoever had it is gone, and
+            if turn.out_of_sight {
+                // Whoever has it may be back; until then nothing is better than what was before.
+                self.end_read(op, turn);
+                return false;
+            }
+            // Everybody was asked, and none has what this node wrote: whoever had it is gone, and
             // what was there before counts again.
             self.own_writes.lost(&op.key);
             (read.min, read.own, read.not_yet) = (Version::ZERO, Version::ZERO, 0);
@@ -176,7 +181,7 @@ impl Coordinator {
                     found(read.unready.take().expect("looked at just now"))
                 }
                 None => {
-                    if read.not_yet > 0 && read.misses == 0 {
+                    if read.not_yet > 0 && read.misses == 0 && !turn.out_of_sight {
                         // Everybody who had it is gone.
                         self.own_writes.lost(&op.key);
                     }

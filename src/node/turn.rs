@@ -25,6 +25,8 @@ pub struct Turn<'a> {
     /// Whether nobody else can hold what this node owns: there is one replica, or no other node is
     /// known, not even one that is down and may come back.
     pub unshared: bool,
+    /// Somebody who was a member lately cannot be reached: whatever nobody else holds may be there.
+    pub out_of_sight: bool,
     /// Members with a link that answer; without this node.
     pub reachable: &'a BTreeSet<NodeId>,
     /// What to do.

@@ -73,6 +73,7 @@ impl Coordinator {
             unasked: owners.iter().copied().filter(|owner| *owner != turn.own).collect(),
             answered: false,
             restampable,
+            overtaken: Vec::new(),
             epochs: Vec::new(),
             other_ring: false,
         });
@@ -204,10 +205,16 @@ impl Coordinator {
                         kept.merge(key_ref(&op.key), Parts::of(&entry), context)
                     });
                 }
+                let mut overtaken = std::mem::take(&mut write.overtaken);
                 for (peer, _) in op.waiting.drain(..) {
+                    overtaken.push(peer);
                     turn.outbox.given_up.push(peer);
                 }
-                return self.replicate(number, op, entry, answer, level, owner, false, turn);
+                let live = self.replicate(number, op, entry, answer, level, owner, false, turn);
+                if let Phase::Write(write) = &mut op.phase {
+                    write.overtaken = overtaken;
+                }
+                return live;
             }
             // Covered by a floor or refused: it has nothing older either. Not an ack.
             _ => {}

@@ -151,6 +151,11 @@ impl Sessions {
             if next != Role::None {
                 self.open_owners(partition, turn);
             }
+            if next == Role::Boot && role != Role::Boot {
+                // A new owner that is ready may have heard the former ones out before they took the
+                // last writes of this node.
+                self.open_with(old.owners(partition), partition, turn);
+            }
         }
         // After sessions were opened with those who are back.
         self.solitude.all = all;
@@ -250,12 +255,16 @@ impl Sessions {
 
     /// Opens sessions with the owners of a partition that are members.
     fn open_owners(&mut self, partition: Partition, turn: &mut Turn<'_>) {
-        let owners: Vec<NodeId> =
-            turn.other_owners(partition).filter(|owner| turn.members.contains(owner)).collect();
-        for owner in owners {
-            let open = turn.with(partition, |kept, _| kept.sessions().bit(owner).is_some());
+        let ring = turn.ring;
+        self.open_with(ring.owners(partition), partition, turn);
+    }
+
+    /// Opens sessions with those of these that are members.
+    fn open_with(&mut self, peers: &[NodeId], partition: Partition, turn: &mut Turn<'_>) {
+        for peer in peers.iter().filter(|peer| turn.members.contains(peer)) {
+            let open = turn.with(partition, |kept, _| kept.sessions().bit(*peer).is_some());
             if !open {
-                self.open(owner, partition, turn.life(owner), turn);
+                self.open(*peer, partition, turn.life(*peer), turn);
             }
         }
     }
