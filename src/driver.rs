@@ -23,9 +23,7 @@ use tracing::{debug, error, info, warn};
 use crate::config::{Config, PEER_QUEUE_BYTES_MAX};
 use crate::error::{EndError, StartError};
 use crate::handle::{Handle, ReplyTo, Submission, Time};
-use crate::net::{
-    self, DialError, Endpoint, Event, EventReceiver, LinkId, Runtime, UdpSocket,
-};
+use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId, Runtime, UdpSocket};
 use crate::node::event::{Input, Notice, OpId, Output, Reply};
 use crate::node::membership::Identity as Member;
 use crate::node::refused::Refused;

@@ -12,9 +12,10 @@ use chickadee::store::{Role, Version};
 use super::copies::Copies;
 use super::membership;
 use crate::world::World;
+use crate::world::level::{Inside, Level};
 
 /// Why the nodes do not agree, if they do not.
-pub fn disagreement(world: &mut World) -> Option<String> {
+pub fn disagreement(world: &mut World<impl Level>) -> Option<String> {
     if let Some(error) = membership::error(world) {
         return Some(error);
     }
@@ -28,7 +29,7 @@ pub fn disagreement(world: &mut World) -> Option<String> {
     let mut evicted = false;
     for host in &live {
         let process = world.process(*host)?;
-        rings.insert(process.node.ring().id(), *host);
+        rings.insert(process.inside.ring().id(), *host);
         if strict && rings.len() > 1 {
             return Some(format!("rings differ: {rings:?}"));
         }
@@ -37,7 +38,7 @@ pub fn disagreement(world: &mut World) -> Option<String> {
             return Some(format!("node {host} knows of other flushes than the rest"));
         }
         for partition in process.store.options().partitions.iter() {
-            let owner = process.node.ring().is_owner(world.hosts[*host].id, partition);
+            let owner = process.inside.ring().is_owner(world.hosts[*host].id, partition);
             let role = world.role(*host, partition);
             let wanted = if owner { Role::Ready } else { Role::None };
             if strict && role != wanted {
@@ -78,14 +79,14 @@ pub fn disagreement(world: &mut World) -> Option<String> {
     let process = world.process(*live.first()?)?;
     copies.missing(|key| {
         let partition = process.store.partition_of(key.as_bytes());
-        let owners = process.node.ring().owners(partition).iter();
+        let owners = process.inside.ring().owners(partition).iter();
         // A place may be held for an owner that is gone.
         owners.map(|owner| world.index(*owner)).filter(|owner| live.contains(owner)).collect()
     })
 }
 
 /// Counters that stand still in a quiet cluster, by node.
-pub fn activity(world: &mut World) -> BTreeMap<(usize, &'static str), u64> {
+pub fn activity(world: &mut World<impl Level>) -> BTreeMap<(usize, &'static str), u64> {
     let mut counters = BTreeMap::new();
     for host in membership::live(world) {
         let Some(Reply::Status(status)) = world.ask(host, Command::Status) else {
