@@ -27,6 +27,7 @@ pub mod hosts;
 pub mod limits;
 pub mod network;
 pub mod plan;
+pub mod quic;
 pub mod report;
 pub mod run;
 pub mod samples;

@@ -74,7 +74,7 @@ impl<L: Level> World<L> {
 }
 
 /// A frame for a reader.
-pub(super) fn describe(bytes: &Bytes) -> String {
+pub(crate) fn describe(bytes: &Bytes) -> String {
     use chickadee::node::codec::Kind;
     use chickadee::node::message::{Exchange, Lateness, Response};
     fn all<T: serde::de::DeserializeOwned + std::fmt::Debug>(body: &Bytes) -> String {
