@@ -1,6 +1,6 @@
 //! A run: form the cluster, let faults and load happen, heal, demand liveness, judge.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::checkers::{self, Violation, convergence, membership};
 use crate::plan::Plan;
@@ -40,6 +40,8 @@ pub struct Outcome {
     pub traffic: Traffic,
     /// Bytes sent by all nodes in the five quiet seconds after they had agreed.
     pub idle_bytes: Option<u64>,
+    /// The values that nodes of the core held at the end, by key.
+    pub contents: BTreeMap<String, String>,
 }
 
 /// Runs a plan.
@@ -48,7 +50,7 @@ pub fn run(plan: &Plan, trace: Trace) -> Outcome {
 }
 
 /// Runs a plan on a level.
-pub fn run_on<L: Level>(plan: &Plan, trace: Trace) -> Outcome {
+pub(crate) fn run_on<L: Level>(plan: &Plan, trace: Trace) -> Outcome {
     finish(plan, &mut World::<L>::new(plan.clone(), trace))
 }
 
@@ -99,7 +101,20 @@ fn finish<L: Level>(plan: &Plan, world: &mut World<L>) -> Outcome {
         agreed_ms: agreement.map(|agreement| agreement.after_ms),
         traffic: world.sent(),
         idle_bytes: agreement.map(|agreement| agreement.idle_bytes),
+        contents: contents(world),
     }
+}
+
+fn contents<L: Level>(world: &World<L>) -> BTreeMap<String, String> {
+    let mut contents = BTreeMap::new();
+    for host in membership::live(world) {
+        world.each_held(host, |key, parts| {
+            if let Some(value) = parts.value {
+                contents.insert(key.to_owned(), String::from_utf8_lossy(value).into_owned());
+            }
+        });
+    }
+    contents
 }
 
 /// How the nodes agreed.
