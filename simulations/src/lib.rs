@@ -7,12 +7,12 @@
 //!
 //! There are two levels, for the same plans and under the same checkers. The level of the state
 //! machine is for the protocol, by the thousand seeds and nodes. The level of [`quic`] runs the real
-//! driver, transport, QUIC and TLS over a simulated UDP socket, at some fifty times the cost.
+//! driver, transport, QUIC and TLS over a simulated UDP socket, at several times the cost.
 //!
 //! * [`scenarios`]: plans by name; [`workload`]: what clients do in them; [`limits`]: what a plan may
 //!   say; [`episodes`]: faults with their ends; [`shrink`]: smaller plans.
-//! * [`world`]: machines, processes, clients, faults; [`quic`]: the second level; [`hosts`]: sets of machines; [`network`]:
-//!   delays, losses, cuts, rates, links.
+//! * [`world`]: machines, processes, clients, faults; [`quic`]: the second level; [`hosts`]: sets of
+//!   machines; [`network`]: delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
 //! * [`run`]: the phases of a run; [`trace`]: its record; [`traffic`]: bytes on the wire.
 //! * [`samples`]: how the nodes were, by time; [`report`]: that as a page with pictures.

@@ -1,6 +1,7 @@
 //! The simulator's command line. One file for each verb; here is what they are told.
 //!
-//! * [`source`]: where a plan comes from; [`level`]: what runs it; [`saved`]: where a failing one goes.
+//! * [`source`]: where a plan comes from; [`level`]: what runs it; [`saved`]: where a failing one
+//!   goes.
 //! * [`many`]: `run`; [`progress`]: how far it is; [`once`]: `replay`; [`shrink`], [`report`],
 //!   [`determinism`]: as they are called.
 //! * [`watched`]: a run, and what is said should it panic; [`verdict`]: what is said of a failure.

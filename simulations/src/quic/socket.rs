@@ -117,3 +117,40 @@ impl UdpPoller for AlwaysWritable {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::quic::deeds::{Deeds, Who};
+
+    #[test]
+    fn nothing_leaves_or_arrives_once_it_is_unbound() {
+        let deeds = Arc::new(Deeds::default());
+        let doer = Doer::new(Who { host: 0, life: 1 }, deeds.clone());
+        let addr = SocketAddr::from(([10, 0, 0, 1], 7379));
+        let socket = Socket::bind(addr, doer);
+        let contents = &[7; 2_500];
+        let send = Transmit {
+            destination: addr,
+            ecn: None,
+            contents,
+            segment_size: Some(1_200),
+            src_ip: None,
+        };
+        socket.try_send(&send).unwrap();
+        let lengths = deeds.take().into_iter().map(|(_, deed)| match deed {
+            Deed::Sent { bytes, .. } => bytes.len(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(lengths.collect::<Vec<_>>(), [1_200, 1_200, 100], "one by one");
+        socket.arrive(addr, Bytes::from_static(b"in time"));
+        socket.unbind();
+        socket.arrive(addr, Bytes::from_static(b"too late"));
+        socket.try_send(&send).unwrap();
+        assert!(deeds.take().is_empty());
+        let (mut buffer, mut meta) = ([0; 1_500], [RecvMeta::default()]);
+        let mut cx = Context::from_waker(Waker::noop());
+        let read = socket.poll_recv(&mut cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta);
+        assert!(read.is_pending());
+    }
+}

@@ -26,12 +26,15 @@ pub struct Core {
     pub(super) epochs: u64,
 }
 
+/// The link, direction and bytes that an input occupies until it is handled.
+pub type Held = Option<(usize, usize, usize)>;
+
 /// A process: the state machine, and what its driver would know.
 pub struct Machine {
     /// The state machine.
     pub node: Node,
-    /// What has piled up, each with the link, direction and bytes it occupies until it is handled.
-    pub inbox: VecDeque<(Input, Option<(usize, usize, usize)>)>,
+    /// What has piled up.
+    pub inbox: VecDeque<(Input, Held)>,
     /// Open ends, by peer.
     pub links: BTreeMap<usize, usize>,
     /// The wake-up that is in the queue.

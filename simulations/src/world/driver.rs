@@ -10,7 +10,7 @@ use chickadee::node::{HEARTBEAT_MS, Node, Options};
 use chickadee::placement::{Generation, Life, PartitionCount, Zone};
 use chickadee::store::{Clock, Store, StoreOptions, Writer};
 
-use super::core::{Core, Machine, Step};
+use super::core::{Core, Held, Machine, Step};
 use super::{Process, World};
 use crate::streams::{Purpose, bytes, stream};
 use crate::time::Time;
@@ -75,7 +75,7 @@ impl World<Core> {
     }
 
     /// Brings something to a process: at once, or behind what has piled up there.
-    pub fn deliver(&mut self, host: usize, input: Input, held: Option<(usize, usize, usize)>) {
+    pub fn deliver(&mut self, host: usize, input: Input, held: Held) {
         let Some(process) = &mut self.hosts[host].process else {
             return self.release(held);
         };

@@ -7,7 +7,7 @@ use chickadee::node::event::Input;
 use chickadee::placement::NodeId;
 
 use super::World;
-use super::core::{Core, Step};
+use super::core::{Core, Held, Step};
 use super::hearing::describe;
 use crate::network::{IN_FLIGHT_BYTES_MAX, InFlight, Link};
 
@@ -282,7 +282,7 @@ impl World<Core> {
     }
 
     /// What a frame occupied is free again.
-    pub(super) fn release(&mut self, held: Option<(usize, usize, usize)>) {
+    pub(super) fn release(&mut self, held: Held) {
         if let Some((link, direction, bytes)) = held {
             self.network.links[link].bytes[direction] -= bytes;
         }
