@@ -2,7 +2,11 @@
 //!
 //! It runs on a thread and a current-thread runtime of its own, so that a host whose runtime is
 //! blocked does not get itself suspected. It decides nothing.
+//!
+//! Clocks, randomness, socket and runtime are given to it ([`Env`]), so that a simulator runs this
+//! very loop; and whoever wants to know what happens in it is told ([`Observer`]).
 
+mod env;
 mod said;
 
 use std::collections::BTreeMap;
@@ -19,7 +23,7 @@ use tracing::{debug, error, info, warn};
 use crate::config::{Config, PEER_QUEUE_BYTES_MAX, UNDER_WAY_MAX};
 use crate::error::{EndError, StartError};
 use crate::handle::{Handle, ReplyTo, Submission, Time};
-use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId};
+use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId, Runtime, UdpSocket};
 use crate::node::event::{Input, Notice, OpId, Output, Reply};
 use crate::node::membership::Identity as Member;
 use crate::node::refused::Refused;
@@ -28,6 +32,7 @@ use crate::placement::{Generation, Life, NodeId, Zone};
 use crate::store::{Clock, Store, StoreOptions, Writer};
 use crate::tls::{Identity, NodeKey};
 
+pub use env::{Env, Observer};
 use said::{Said, Topic};
 
 /// Most events and commands handled between two drains of the outputs.
@@ -45,7 +50,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// How far a node is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Stage {
+pub enum Stage {
     /// Looking for others.
     Joining,
     /// A member, or alone: the doors may open.
@@ -56,9 +61,11 @@ pub(crate) enum Stage {
 
 /// A node at work.
 #[derive(Debug)]
-pub(crate) struct Running {
-    pub(crate) handle: Handle,
-    pub(crate) id: NodeId,
+pub struct Running {
+    /// How callers reach it.
+    pub handle: Handle,
+    /// Who it is.
+    pub id: NodeId,
     pub(crate) name: String,
     pub(crate) addr: SocketAddr,
     pub(crate) listen_addr: SocketAddr,
@@ -99,9 +106,36 @@ impl Running {
         Ok(running)
     }
 
-    /// Stops for a restart: finishes what is under way, tells the others, ends. Waits for it.
-    pub(crate) async fn stop(&mut self) {
+    /// A node on a socket and a runtime of the caller's, who also polls its loop: for a simulated
+    /// network. Must be called inside a tokio runtime. A loop that is dropped ends the node on the
+    /// spot, without a word to anybody.
+    ///
+    /// # Errors
+    /// The socket's.
+    pub fn over<O: Observer>(
+        config: Config,
+        mut env: Env,
+        socket: Arc<dyn UdpSocket>,
+        runtime: Arc<dyn Runtime>,
+        observer: O,
+    ) -> Result<(Running, impl Future<Output = ()> + Send + 'static), StartError> {
+        let listen = config.listen;
+        let naming = Naming::new(&config, listen);
+        let identity = naming.identity.clone().with_rng_seed(env.rng.random());
+        let net = Endpoint::with_socket(socket, runtime, &identity, net_options())
+            .map_err(|source| StartError::Listen { addr: listen, source })?;
+        let (running, driver) = Driver::new(config, naming, env, net, observer);
+        Ok((running, driver.run()))
+    }
+
+    /// Stops for a restart: finishes what is under way, tells the others, ends.
+    pub fn begin_stop(&self) {
         let _ = self.stop.try_send(());
+    }
+
+    /// The same, and waits for it.
+    pub(crate) async fn stop(&mut self) {
+        self.begin_stop();
         let mut stage = self.stage.clone();
         let _ = stage.wait_for(|stage| *stage == Stage::Stopped).await;
     }
@@ -110,8 +144,35 @@ impl Running {
 /// What the seeds' names resolve to, and which do not.
 type Resolved = (Vec<SocketAddr>, Vec<String>);
 
+/// Where a node is, and who that makes it.
+struct Naming {
+    addr: SocketAddr,
+    name: String,
+    identity: Identity,
+}
+
+impl Naming {
+    /// The name may be the address, which `listen` tells in full.
+    fn new(config: &Config, listen: SocketAddr) -> Naming {
+        let addr = match config.advertise {
+            Some(advertise) if advertise.port() == 0 => {
+                SocketAddr::new(advertise.ip(), listen.port())
+            }
+            Some(advertise) => advertise,
+            None => listen,
+        };
+        let name = config.name.clone().unwrap_or_else(|| addr.to_string());
+        let identity = Identity::new(&config.key, &NodeKey::derive(&config.key, &name));
+        Naming { addr, name, identity }
+    }
+}
+
+fn net_options() -> net::Options {
+    net::Options { lane_bytes_max: PEER_QUEUE_BYTES_MAX, ..net::Options::default() }
+}
+
 /// What the loop holds.
-struct Driver {
+struct Driver<O = ()> {
     node: Node,
     endpoint: Endpoint,
     events: EventReceiver,
@@ -132,6 +193,7 @@ struct Driver {
     said: Said,
     own_hello: Generation,
     was_ready: bool,
+    observer: O,
 }
 
 /// Callers waiting for answers, by operation.
@@ -164,9 +226,6 @@ impl std::hash::Hasher for Identical {
 
 impl Driver {
     fn bind(config: Config) -> Result<(Running, Driver), StartError> {
-        let mut rng: rand::rngs::ChaCha12Rng = rand::make_rng();
-        let time = Time::start();
-        let now = time.now();
         // The name may be the address, which may not be known before binding: bind to learn the
         // port first.
         let listen = match config.listen.port() {
@@ -175,20 +234,24 @@ impl Driver {
                 .map_err(|source| StartError::Listen { addr: config.listen, source })?,
             _ => config.listen,
         };
-        let addr = match config.advertise {
-            Some(advertise) if advertise.port() == 0 => {
-                SocketAddr::new(advertise.ip(), listen.port())
-            }
-            Some(advertise) => advertise,
-            None => listen,
-        };
-        let name = config.name.clone().unwrap_or_else(|| addr.to_string());
-        let key = NodeKey::derive(&config.key, &name);
-        let identity = Identity::new(&config.key, &key);
-        let options =
-            net::Options { lane_bytes_max: PEER_QUEUE_BYTES_MAX, ..net::Options::default() };
-        let (endpoint, events) = Endpoint::bind(listen, &identity, options)
+        let naming = Naming::new(&config, listen);
+        let net = Endpoint::bind(listen, &naming.identity, net_options())
             .map_err(|source| StartError::Listen { addr: listen, source })?;
+        Ok(Driver::new(config, naming, Env::real(), net, ()))
+    }
+}
+
+impl<O: Observer> Driver<O> {
+    fn new(
+        config: Config,
+        naming: Naming,
+        env: Env,
+        (endpoint, events): (Endpoint, EventReceiver),
+        observer: O,
+    ) -> (Running, Driver<O>) {
+        let Env { time, mut rng } = env;
+        let Naming { addr, name, identity } = naming;
+        let now = time.now();
         let id = NodeId(identity.id());
         let clock = Arc::new(Clock::new(Writer(rng.random()), now));
         let store = Arc::new(Store::new(StoreOptions {
@@ -198,7 +261,7 @@ impl Driver {
             value_bytes_max: config.value_limit(),
             seed: config.key.hash_seed(),
         }));
-        let (handle, submissions) = Handle::new(store.clone(), clock.clone(), time);
+        let (handle, submissions) = Handle::new(store.clone(), clock.clone(), time.clone());
         let member = Member {
             id,
             addr,
@@ -251,9 +314,10 @@ impl Driver {
             said: Said::default(),
             own_hello,
             was_ready: false,
+            observer,
         };
         driver.resolve();
-        Ok((running, driver))
+        (running, driver)
     }
 
     async fn run(mut self) {
@@ -292,7 +356,7 @@ impl Driver {
                     }
                 }
                 _ = self.submissions.recv_many(&mut submissions, BATCH_MAX), if !congested => {}
-                () = tokio::time::sleep_until(deadline.into()) => self.turn(Input::Tick),
+                () = tokio::time::sleep_until(deadline) => self.turn(Input::Tick),
             }
             // Whatever woke the loop: commands must not wait behind a flood of events.
             while !congested
@@ -314,6 +378,11 @@ impl Driver {
             {
                 break;
             }
+        }
+        if stopping.is_some() {
+            // Whatever is still unanswered: the others are told.
+            self.turn(Input::Stop);
+            self.perform();
         }
         // No local answer any more: the others go on without this node from here.
         self.handle.shared().last_turn.store(0, Ordering::Release);
@@ -422,6 +491,7 @@ impl Driver {
             match output {
                 Output::Frame { to, lane, bytes } => self.send(to, lane, bytes),
                 Output::Datagram { to, bytes } => {
+                    self.observer.sends(&bytes);
                     if let Err(error) = self.endpoint.datagram(to, bytes) {
                         debug!(%to, "datagram not sent: {error}");
                     }
@@ -440,6 +510,7 @@ impl Driver {
             self.own_hello = generation;
             self.endpoint.set_hello(self.node.hello());
         }
+        self.observer.turn(&self.node);
         let shared = self.handle.shared();
         let ready = self.node.ready();
         if shared.ready.swap(ready, Ordering::AcqRel) != ready {
@@ -448,6 +519,7 @@ impl Driver {
     }
 
     fn send(&mut self, to: NodeId, lane: u8, bytes: Bytes) {
+        self.observer.sends(&bytes);
         // A frame that cannot be queued is lost; whoever waits for its effect has a deadline.
         if let Err(error) = self.endpoint.send(to, lane, bytes) {
             debug!(%to, "frame not sent: {error}");
@@ -455,6 +527,7 @@ impl Driver {
     }
 
     fn on_notice(&mut self, notice: Notice) {
+        self.observer.notice(&notice);
         let name = |view: &crate::node::event::MemberView| match view.name.as_str() {
             "" => view.id.to_string(),
             name => name.to_owned(),

@@ -8,27 +8,53 @@
 //! the clock once and compares it with the driver's last turn; a gap of more than 100 ms means that
 //! memory may have been overtaken, and everything goes to the node, which knows what to do.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::config::SUBMISSIONS_MAX;
 use crate::node::event::{Command, Failure, Reply};
 use crate::node::lateness::GAP_NS_MAX;
 use crate::store::{Answer, Clock, KeyRef, Mono, NotHere, Now, Operation, Store};
 
-/// The real clocks.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Time {
+/// The clocks of a node. The monotonic one is tokio's: that of the system, read in place, unless
+/// whoever built this asked for a clock that can be paused.
+#[derive(Clone, Debug)]
+pub struct Time {
     started: Instant,
+    wall: Arc<dyn WallClock>,
+}
+
+/// What tells the time of day. A simulator brings its own, which may be wrong, and jump.
+pub trait WallClock: fmt::Debug + Send + Sync {
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> u64;
+}
+
+/// The system's.
+#[derive(Debug)]
+struct SystemClock;
+
+impl WallClock for SystemClock {
+    fn now_ms(&self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
+    }
 }
 
 impl Time {
+    /// The real clocks, from now on.
     pub(crate) fn start() -> Time {
-        Time { started: Instant::now() }
+        Time::since(Instant::now(), Arc::new(SystemClock))
+    }
+
+    /// A monotonic clock that showed zero then, and that wall clock.
+    pub fn since(started: Instant, wall: Arc<dyn WallClock>) -> Time {
+        Time { started, wall }
     }
 
     pub(crate) fn mono(&self) -> Mono {
@@ -36,25 +62,24 @@ impl Time {
     }
 
     pub(crate) fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Now { mono: self.mono(), wall_ms: wall.as_millis() as u64 }
+        Now { mono: self.mono(), wall_ms: self.wall.now_ms() }
     }
 
     pub(crate) fn instant(&self, mono: Mono) -> Instant {
-        self.started + std::time::Duration::from_nanos(mono.0)
+        self.started + Duration::from_nanos(mono.0)
     }
 }
 
 /// Where the answers of one connection's commands arrive.
 #[derive(Debug, Default)]
-pub(crate) struct Mailbox {
+pub struct Mailbox {
     replies: Mutex<Vec<(u64, Reply)>>,
     arrived: Notify,
 }
 
 impl Mailbox {
     /// Waits until something arrived, and takes it all. Cancel safe.
-    pub(crate) async fn take(&self, into: &mut Vec<(u64, Reply)>) {
+    pub async fn take(&self, into: &mut Vec<(u64, Reply)>) {
         loop {
             {
                 let mut replies = self.replies.lock();
@@ -78,7 +103,7 @@ impl Mailbox {
 
 /// To whom an answer goes.
 #[derive(Debug)]
-pub(crate) enum ReplyTo {
+pub enum ReplyTo {
     /// A connection's mailbox, under its own number for the command.
     Mailbox(Arc<Mailbox>, u64),
     /// One caller.
@@ -97,9 +122,11 @@ impl ReplyTo {
 
 /// A command on its way to the node.
 #[derive(Debug)]
-pub(crate) struct Submission {
-    pub(crate) command: Command,
-    pub(crate) reply_to: ReplyTo,
+pub struct Submission {
+    /// What.
+    pub command: Command,
+    /// Who waits for the answer.
+    pub reply_to: ReplyTo,
 }
 
 /// What handles and the driver share.
@@ -150,8 +177,8 @@ impl Handle {
         let shared = Arc::new(Shared {
             store,
             clock,
-            time,
             last_turn: AtomicU64::new(time.mono().0),
+            time,
             ready: AtomicBool::new(false),
             changed: Notify::new(),
             replaced: AtomicBool::new(false),
@@ -198,7 +225,10 @@ impl Handle {
     }
 
     /// Hands commands to the node. Waits while too many are under way already.
-    pub(crate) async fn submit(&self, batch: &mut Vec<Submission>) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// Why the node takes none any more.
+    pub async fn submit(&self, batch: &mut Vec<Submission>) -> Result<(), Failure> {
         // Permits are taken for as many as can be had at all.
         while !batch.is_empty() {
             let count = batch.len().min(SUBMISSIONS_MAX / 4);
@@ -212,12 +242,21 @@ impl Handle {
     }
 
     /// Asks the node one thing.
-    pub(crate) async fn ask(&self, command: Command) -> Result<Reply, Failure> {
+    ///
+    /// # Errors
+    /// Why the node does not answer any more.
+    pub async fn ask(&self, command: Command) -> Result<Reply, Failure> {
         let (caller, answer) = oneshot::channel();
         let submission = Submission { command, reply_to: ReplyTo::Caller(caller) };
         let sent = self.shared.submissions.send(submission).await;
         sent.map_err(|_| self.shared.end())?;
         answer.await.map_err(|_| self.shared.end())
+    }
+
+    /// What it keeps, and the clock that stamps it, for whoever checks both.
+    #[cfg(feature = "simulation")]
+    pub fn inside(&self) -> (&Arc<Store>, &Arc<Clock>) {
+        (&self.shared.store, &self.shared.clock)
     }
 
     /// Whether this node has all of what it owns.

@@ -118,6 +118,47 @@ fn what_decides_is_deterministic() {
 }
 
 #[test]
+fn a_simulation_has_no_other_time_and_chance_than_its_own() {
+    let all = sources(&["simulations/src"]);
+    let outside = ["simulations/src/cli/", "simulations/src/main.rs"];
+    let inside = || all.iter().filter(|s| !outside.iter().any(|path| s.path.starts_with(path)));
+    let quic = |source: &Source| source.path.starts_with("simulations/src/quic/");
+    for (word, everywhere, reason) in [
+        (
+            "tokio",
+            false,
+            "the level of the state machine is a queue of events, and waits for nothing",
+        ),
+        (
+            "async",
+            false,
+            "the level of the state machine is a queue of events, and waits for nothing",
+        ),
+        ("SystemTime", true, "wall clocks are the plan's"),
+        ("std::thread", true, "a run must not depend on how threads are scheduled"),
+        ("make_rng", true, "randomness comes from the seed"),
+        ("rand::rng", true, "randomness comes from the seed"),
+        ("HashMap", true, "no order may depend on a hash seed"),
+        ("quinn", true, "the transport names it, and shows what a simulated socket needs of it"),
+    ] {
+        let uses = inside().filter(|source| everywhere || !quic(source)).flat_map(|source| {
+            let lines = source.shipped().filter(move |(_, line)| names(line, word));
+            lines.map(|(line, _)| format!("{}:{line}", source.path))
+        });
+        let below = if everywhere { "" } else { ", but for quic/" };
+        let rule = format!("simulations, but for its command line{below}, does not name `{word}`");
+        fail(&rule, reason, &uses.collect::<Vec<_>>());
+    }
+    // That of tokio stands still unless the simulation moves it.
+    let uses = inside().filter(|source| !quic(source)).flat_map(|source| {
+        let lines = source.shipped().filter(|(_, line)| names(line, "Instant::now"));
+        lines.map(|(line, _)| format!("{}:{line}", source.path))
+    });
+    let rule = "simulations reads no clock";
+    fail(rule, "time is that of the queue of events", &uses.collect::<Vec<_>>());
+}
+
+#[test]
 fn each_named_crate_lives_in_one_place() {
     let all = sources(&["src"]);
     for (name, homes, reason) in [

@@ -5,18 +5,20 @@
 //! [`world`], and [`checkers`] judge what came of it. The same plan gives the same run, bit for
 //! bit, on any machine.
 //!
+//! There are two levels, for the same plans and under the same checkers. The level of the state
+//! machine is for the protocol, by the thousand seeds and nodes. The level of [`quic`] runs the real
+//! driver, transport, QUIC and TLS over a simulated UDP socket, at several times the cost.
+//!
 //! * [`scenarios`]: plans by name; [`workload`]: what clients do in them; [`limits`]: what a plan may
 //!   say; [`episodes`]: faults with their ends; [`shrink`]: smaller plans.
-//! * [`world`]: machines, processes, clients, faults; [`hosts`]: sets of machines; [`network`]:
-//!   delays, losses, cuts, rates, links.
+//! * [`world`]: machines, processes, clients, faults; [`quic`]: the second level; [`hosts`]: sets of
+//!   machines; [`network`]: delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
 //! * [`run`]: the phases of a run; [`trace`]: its record; [`traffic`]: bytes on the wire.
 //! * [`samples`]: how the nodes were, by time; [`report`]: that as a page with pictures.
 //! * [`streams`], [`time`]: where chance and time come from. From nowhere else: nothing here reads a
-//!   clock, waits, or draws from the operating system.
-//!
-//! What it does not do: run the driver, QUIC or TLS. Those need real time; this level is for the
-//! protocol, by the thousand.
+//!   clock, waits, or draws from the operating system; only below [`quic`] do tokio, in paused time,
+//!   and TLS.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub)]
 
@@ -27,6 +29,7 @@ pub mod hosts;
 pub mod limits;
 pub mod network;
 pub mod plan;
+pub mod quic;
 pub mod report;
 pub mod run;
 pub mod samples;

@@ -1,5 +1,7 @@
 //! A run: form the cluster, let faults and load happen, heal, demand liveness, judge.
 
+use std::collections::BTreeMap;
+
 use crate::checkers::{self, Violation, convergence, membership};
 use crate::plan::Plan;
 use crate::samples::Sample;
@@ -7,6 +9,8 @@ use crate::time::Time;
 use crate::trace::Trace;
 use crate::traffic::Traffic;
 use crate::world::World;
+use crate::world::core::Core;
+use crate::world::level::Level;
 
 /// Time between two looks whether the nodes agree, in milliseconds.
 const LOOK_MS: u64 = 250;
@@ -38,11 +42,18 @@ pub struct Outcome {
     pub traffic: Traffic,
     /// Bytes sent by all nodes in the five quiet seconds after they had agreed.
     pub idle_bytes: Option<u64>,
+    /// The values that nodes of the core held at the end, by key.
+    pub contents: BTreeMap<String, String>,
 }
 
 /// Runs a plan.
 pub fn run(plan: &Plan, trace: Trace) -> Outcome {
-    finish(plan, &mut World::new(plan.clone(), trace))
+    run_on::<Core>(plan, trace)
+}
+
+/// Runs a plan on a level.
+pub(crate) fn run_on<L: Level>(plan: &Plan, trace: Trace) -> Outcome {
+    finish(plan, &mut World::<L>::new(plan.clone(), trace))
 }
 
 /// A run, and what was measured in it.
@@ -58,13 +69,13 @@ pub struct Recording {
 
 /// Runs a plan, and measures meanwhile. Measuring only looks: the run is the same.
 pub fn record(plan: &Plan, trace: Trace) -> Recording {
-    let mut world = World::new(plan.clone(), trace);
+    let mut world = World::<Core>::new(plan.clone(), trace);
     world.samples = Some(Vec::new());
     let outcome = finish(plan, &mut world);
     Recording { outcome, samples: world.samples.unwrap_or_default(), traffic: world.traffic }
 }
 
-fn finish(plan: &Plan, world: &mut World) -> Outcome {
+fn finish<L: Level>(plan: &Plan, world: &mut World<L>) -> Outcome {
     let agreement = live(world);
     let mut violation = world.violation.take();
     if violation.is_none() {
@@ -92,7 +103,20 @@ fn finish(plan: &Plan, world: &mut World) -> Outcome {
         agreed_ms: agreement.map(|agreement| agreement.after_ms),
         traffic: world.sent(),
         idle_bytes: agreement.map(|agreement| agreement.idle_bytes),
+        contents: contents(world),
     }
+}
+
+fn contents<L: Level>(world: &World<L>) -> BTreeMap<String, String> {
+    let mut contents = BTreeMap::new();
+    for host in membership::live(world) {
+        world.each_held(host, |key, parts| {
+            if let Some(value) = parts.value {
+                contents.insert(key.to_owned(), String::from_utf8_lossy(value).into_owned());
+            }
+        });
+    }
+    contents
 }
 
 /// How the nodes agreed.
@@ -103,7 +127,7 @@ struct Agreement {
 }
 
 /// Lets the plan happen. Returns how the nodes agreed afterwards, or about what they did not.
-fn live(world: &mut World) -> Result<Agreement, Option<Violation>> {
+fn live<L: Level>(world: &mut World<L>) -> Result<Agreement, Option<Violation>> {
     let options = world.plan.options.clone();
     let healed = Time::ms(options.healed_ms);
     world.run_until(healed);
@@ -112,7 +136,7 @@ fn live(world: &mut World) -> Result<Agreement, Option<Violation>> {
     }
     world.serving = false;
     world.heal();
-    let complain = |world: &World, invariant, text| {
+    let complain = |world: &World<L>, invariant, text| {
         Err(Some(Violation { invariant, at: world.now, key: None, node: None, text }))
     };
     // With nodes at the edge that nobody can be sure of, agreement may come and go.

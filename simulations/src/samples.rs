@@ -6,6 +6,7 @@ use chickadee::store::Version;
 
 use crate::time::Time;
 use crate::world::World;
+use crate::world::level::Level;
 
 /// How the nodes were at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,7 +25,7 @@ pub struct Sample {
 
 impl Sample {
     /// Looks at all nodes.
-    pub fn of(world: &World) -> Sample {
+    pub fn of(world: &World<impl Level>) -> Sample {
         let hosts = 0..world.hosts.len();
         let runs =
             |host: usize| world.process(host).is_some_and(|p| !p.stopping && p.stalled.is_none());

@@ -1,7 +1,8 @@
 //! What happened, as a hash, and in fixed columns for a reader.
 //!
 //! The hash covers the bytes of every frame and datagram delivered, every answer given to a client
-//! and every fault, each with its time: two runs with equal hashes were the same run.
+//! and every fault, each with its time: two runs with equal hashes were the same run. At the level of
+//! [`quic`](crate::quic), where packets are encrypted, their length stands for their bytes.
 
 use std::fmt::Display;
 use std::io::Write;

@@ -31,7 +31,6 @@ use crate::placement::peer::{Generation, NodeId};
 use crate::tls::Identity;
 
 pub(super) use quinn::congestion::{Controller, ControllerFactory, CubicConfig};
-pub(super) use quinn::default_runtime;
 pub(super) use quinn_proto::RttEstimator;
 
 pub(super) use quinn::{
@@ -39,10 +38,13 @@ pub(super) use quinn::{
 };
 
 /// What tasks and timers run on; a simulator brings its own.
-pub use quinn::Runtime;
+pub use quinn::{AsyncTimer, Runtime, default_runtime};
 
 /// What datagrams go through; a simulator brings its own.
-pub use quinn::AsyncUdpSocket as UdpSocket;
+pub use quinn::{
+    AsyncUdpSocket as UdpSocket, UdpPoller,
+    udp::{RecvMeta, Transmit},
+};
 
 /// The receive buffer that is asked of the operating system, in bytes: at 1 Gbit/s about 60 ms, the
 /// time that a busy or preempted node may not look. Less is given where the system's limit is less.

@@ -37,7 +37,9 @@ use bytes::Bytes;
 
 use crate::placement::peer::{Generation, NodeId};
 
-pub use endpoint::{Endpoint, Runtime, UdpSocket};
+pub use endpoint::{
+    AsyncTimer, Endpoint, RecvMeta, Runtime, Transmit, UdpPoller, UdpSocket, default_runtime,
+};
 pub use events::EventReceiver;
 
 /// The lanes of a peer: independent, each in order.

@@ -232,6 +232,12 @@ impl Coordinator {
         self.pending.len()
     }
 
+    /// Whether somebody waits for the answer to an operation under way.
+    pub fn is_awaited(&self) -> bool {
+        let answered = |op: &Pending| matches!(&op.phase, Phase::Write(write) if write.answered);
+        !self.pending.values().all(|op| answered(op))
+    }
+
     /// Timers set, those that no longer count included.
     #[cfg(feature = "simulation")]
     pub(super) fn timers(&self) -> usize {

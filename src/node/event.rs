@@ -71,7 +71,8 @@ pub enum Input {
     Seeds(Vec<SocketAddr>),
     /// Time has passed: [`super::Node::next_deadline`] is here.
     Tick,
-    /// Stop for a restart: tell the others, so that nobody waits for this node.
+    /// Stop for a restart: answer what is under way and nothing new, then tell the others, so that
+    /// nobody waits for this node. Said again: tell them now.
     Stop,
 }
 

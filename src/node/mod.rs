@@ -119,7 +119,8 @@ pub struct Node {
     next_roster: Mono,
     out_of_sight: bool,
     ready: bool,
-    stopping: bool,
+    /// It has said goodbye, or was replaced: it takes part in nothing any more.
+    gone: bool,
 }
 
 impl Node {
@@ -161,7 +162,7 @@ impl Node {
             next_roster: now.mono,
             out_of_sight: false,
             ready: false,
-            stopping: false,
+            gone: false,
         };
         node.rehash_flushes();
         node
@@ -229,7 +230,7 @@ impl Node {
         self.notice_gap(now);
         match input {
             Input::Command { id, command } => self.on_command(id, command, now),
-            Input::Up { peer, .. } if self.stopping => {
+            Input::Up { peer, .. } if self.gone => {
                 let reason = "stopping";
                 self.outbox.push(Output::Close { peer, reason });
             }
@@ -262,7 +263,7 @@ impl Node {
             Input::Datagram { from, bytes } => {
                 self.stats.datagrams_in += 1;
                 match codec::open(bytes) {
-                    Ok((Kind::Swim, ..)) if self.stopping => {}
+                    Ok((Kind::Swim, ..)) if self.gone => {}
                     Ok((Kind::Swim, header, body)) => {
                         self.observe(from, header, now);
                         self.on_swim(from, &body, false, now);
@@ -277,7 +278,7 @@ impl Node {
                 }
             }
             // A node that stops is replaced as it should be.
-            Input::Superseded { .. } if self.stopping => {}
+            Input::Superseded { .. } if self.coordinator.stopping => {}
             Input::Superseded { generation, addr } => {
                 let header = self.header();
                 self.membership.superseded(generation, addr, now, &mut self.outbox, header);
@@ -289,7 +290,7 @@ impl Node {
         self.settle(now);
         if self.membership.is_replaced() {
             // Without a goodbye, which would be taken for the other process'.
-            self.stopping = true;
+            self.gone = true;
             self.coordinator.stopping = true;
         }
         self.tick(now);
@@ -306,7 +307,7 @@ impl Node {
     pub fn next_deadline(&self, now: Mono) -> Mono {
         let heartbeat = now.plus_ms(HEARTBEAT_MS);
         [
-            (!self.stopping).then(|| self.membership.next_deadline()),
+            (!self.gone).then(|| self.membership.next_deadline()),
             self.responsiveness.next_deadline(),
             self.lateness.next_deadline(now),
             self.coordinator.next_deadline(),
@@ -320,7 +321,7 @@ impl Node {
     // ---- inputs ---------------------------------------------------------------------------
 
     fn on_command(&mut self, id: event::OpId, command: Command, now: Now) {
-        if self.stopping {
+        if self.coordinator.stopping {
             let failure = match self.membership.is_replaced() {
                 true => event::Failure::Replaced,
                 false => event::Failure::Stopping,
@@ -372,7 +373,7 @@ impl Node {
         match kind {
             Kind::Hello => {}
             // It has said goodbye: any word about members now would bring it back to life.
-            Kind::Swim | Kind::State | Kind::Bye if self.stopping => {}
+            Kind::Swim | Kind::State | Kind::Bye if self.gone => {}
             Kind::Swim => self.on_swim(from, &body, true, now),
             Kind::State => match codec::take::<State>(&mut &body[..]) {
                 Ok(state) => {
@@ -476,9 +477,19 @@ impl Node {
         self.outbox.notice(Notice::Dropped { peer: from, reason: error.to_string() });
     }
 
+    /// From now on no command is taken. Whoever hears a goodbye closes the link, so it waits for the
+    /// answers that are under way, unless asked to stop once more.
     fn stop(&mut self, now: Now) {
-        self.stopping = true;
+        if self.coordinator.stopping {
+            self.say_goodbye(now);
+        }
         self.coordinator.stopping = true;
+    }
+
+    fn say_goodbye(&mut self, now: Now) {
+        if std::mem::replace(&mut self.gone, true) {
+            return;
+        }
         let header = self.header();
         self.membership.leave(now, &mut self.outbox, header);
         for peer in self.links.clone() {
@@ -586,7 +597,7 @@ impl Node {
     }
 
     fn rebuild_ring(&mut self, now: Now) {
-        if !self.membership.is_open() || self.stopping {
+        if !self.membership.is_open() || self.gone {
             return;
         }
         let roster = self.membership.roster(usize::from(self.options.replicas.get()), now);
@@ -605,7 +616,7 @@ impl Node {
     }
 
     fn tick(&mut self, now: Now) {
-        if !self.stopping && self.membership.next_deadline() <= now.mono {
+        if !self.gone && self.membership.next_deadline() <= now.mono {
             let (header, flushes) = (self.header(), self.store.flushes());
             self.membership.tick(&flushes, now, &mut self.outbox, header);
         }
@@ -626,6 +637,9 @@ impl Node {
             // Members that are held lose their place with time.
             self.next_roster = now.mono.plus_ms(ROSTER_MS);
             self.rebuild_ring(now);
+        }
+        if self.coordinator.stopping && !self.coordinator.is_awaited() {
+            self.say_goodbye(now);
         }
         self.sweeper.tick(&self.store, &self.clock, now);
         let (late, lone) = (self.lateness.is_late(), self.membership.is_lone());

@@ -19,6 +19,8 @@ pub struct Queues {
     pub exchanges: usize,
     /// Partitions held without owning them.
     pub handoffs: usize,
+    /// Not a queue: values dropped so far because a peer may have outlived them.
+    pub condemned: u64,
 }
 
 impl Node {
@@ -31,13 +33,8 @@ impl Node {
             own_writes: self.coordinator.own_writes.len(),
             exchanges: self.sessions.busy(),
             handoffs: self.sessions.handing_off(),
+            condemned: self.sessions.stats.condemned,
         }
-    }
-
-    /// Values dropped because a peer may have outlived them.
-    #[cfg(feature = "simulation")]
-    pub fn condemned(&self) -> u64 {
-        self.sessions.stats.condemned
     }
 
     pub(super) fn members_view(&self) -> Vec<MemberView> {

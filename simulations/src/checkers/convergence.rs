@@ -14,9 +14,10 @@ use chickadee::store::{Mono, Role, Version};
 use super::copies::Copies;
 use super::membership;
 use crate::world::World;
+use crate::world::level::{Inside, Level};
 
 /// Why the nodes do not agree, if they do not.
-pub fn disagreement(world: &mut World) -> Option<String> {
+pub fn disagreement(world: &mut World<impl Level>) -> Option<String> {
     if let Some(error) = membership::error(world) {
         return Some(error);
     }
@@ -30,7 +31,7 @@ pub fn disagreement(world: &mut World) -> Option<String> {
     let mut evicted = false;
     for host in &live {
         let process = world.process(*host)?;
-        rings.insert(process.node.ring().id(), *host);
+        rings.insert(process.inside.ring().id(), *host);
         if strict && rings.len() > 1 {
             return Some(format!("rings differ: {rings:?}"));
         }
@@ -39,7 +40,7 @@ pub fn disagreement(world: &mut World) -> Option<String> {
             return Some(format!("node {host} knows of other flushes than the rest"));
         }
         for partition in process.store.options().partitions.iter() {
-            let ring = process.node.ring();
+            let ring = process.inside.ring();
             let owner = ring.is_owner(world.hosts[*host].id, partition);
             let role = world.role(*host, partition);
             let wanted = if owner { Role::Ready } else { Role::None };
@@ -102,7 +103,7 @@ pub fn disagreement(world: &mut World) -> Option<String> {
     let process = world.process(*live.first()?)?;
     copies.missing(|key| {
         let partition = process.store.partition_of(key.as_bytes());
-        let owners = process.node.ring().owners(partition).iter();
+        let owners = process.inside.ring().owners(partition).iter();
         // A place may be held for an owner that is gone.
         owners.map(|owner| world.index(*owner)).filter(|owner| live.contains(owner)).collect()
     })
@@ -110,7 +111,7 @@ pub fn disagreement(world: &mut World) -> Option<String> {
 
 /// The sessions of a host's partition that `which` names, for a human.
 fn sessions(
-    world: &World,
+    world: &World<impl Level>,
     host: usize,
     partition: Partition,
     which: impl Fn(&Session) -> bool,
@@ -134,13 +135,13 @@ fn sessions(
 }
 
 /// The rings of all nodes.
-pub fn rings(world: &World) -> Vec<u64> {
+pub fn rings(world: &World<impl Level>) -> Vec<u64> {
     let live = membership::live(world);
-    live.iter().filter_map(|host| Some(world.process(*host)?.node.ring().id())).collect()
+    live.iter().filter_map(|host| Some(world.process(*host)?.inside.ring().id())).collect()
 }
 
 /// Counters that stand still in a quiet cluster, by node.
-pub fn activity(world: &mut World) -> BTreeMap<(usize, &'static str), u64> {
+pub fn activity(world: &mut World<impl Level>) -> BTreeMap<(usize, &'static str), u64> {
     let mut counters = BTreeMap::new();
     for host in membership::live(world) {
         let Some(Reply::Status(status)) = world.ask(host, Command::Status) else {

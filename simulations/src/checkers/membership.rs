@@ -9,16 +9,17 @@ use std::collections::BTreeSet;
 use chickadee::node::event::{Command, MemberState, Reply};
 
 use crate::world::World;
+use crate::world::level::Level;
 
 /// The nodes of the core that run.
-pub fn live(world: &World) -> Vec<usize> {
+pub fn live(world: &World<impl Level>) -> Vec<usize> {
     let hosts = 0..world.hosts.len();
     hosts.filter(|host| world.plan.in_core(*host) && world.runs(*host)).collect()
 }
 
 /// Nodes outside of the core that run and are not cut off from it altogether: nobody can say
 /// whether they are members.
-pub fn doubtful(world: &World) -> BTreeSet<usize> {
+pub fn doubtful(world: &World<impl Level>) -> BTreeSet<usize> {
     let live = live(world);
     let passes = |a, b| world.network.passes(a, b) || world.network.passes(b, a);
     (0..world.hosts.len())
@@ -28,7 +29,7 @@ pub fn doubtful(world: &World) -> BTreeSet<usize> {
 }
 
 /// Who sees what is not so, if somebody does.
-pub fn error(world: &mut World) -> Option<String> {
+pub fn error(world: &mut World<impl Level>) -> Option<String> {
     let live = live(world);
     let doubtful = doubtful(world);
     for host in &live {

@@ -1,9 +1,11 @@
-//! `check-determinism`: the same plan gives the same run, in another thread, too.
+//! `check-determinism`: the same plan gives the same run, in another thread, too, and while others
+//! run.
 
 use std::ops::Range;
 
 use simulations::trace::Trace;
 
+use super::level::Level;
 use super::source::{draw, scenario};
 use super::watched::watched;
 
@@ -17,25 +19,32 @@ pub(super) struct Arguments {
     /// Nodes, instead of as many as the seed draws.
     #[arg(long)]
     nodes: Option<usize>,
+    /// What runs the nodes: `core` is the state machine, `quic` the real driver, QUIC and TLS.
+    #[arg(long, value_enum, default_value_t)]
+    level: Level,
 }
 
-/// Runs every seed twice. Returns whether the traces were equal.
+/// Runs every seed twice, at the same time. Returns whether the traces were equal.
 pub(super) fn check(arguments: &Arguments) -> Result<bool, String> {
-    let Arguments { name, seeds, nodes } = arguments;
-    let scenario = scenario(name, *nodes)?;
-    let mut equal = true;
+    let Arguments { name, seeds, nodes, level } = arguments;
+    let scenario = scenario(name, *nodes, *level)?;
+    let (mut equal, mut all) = (true, 0);
     for seed in seeds.clone() {
         let named = draw(&scenario, seed, *nodes);
         let run = || watched(&named, Trace::default(), |_| {});
-        let here = run();
-        let there =
-            std::thread::scope(|scope| scope.spawn(run).join().expect("a run does not panic"));
+        let (here, there) = std::thread::scope(|scope| {
+            let there = scope.spawn(run);
+            (run(), there.join().expect("a run does not panic"))
+        });
+        all = (here.hash ^ u64::rotate_left(all, 23)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         if (here.hash, here.events) != (there.hash, there.events) {
             equal = false;
             println!("DIFFERS {name} seed={seed}: {:016x} {:016x}", here.hash, there.hash);
         }
     }
     let count = seeds.end - seeds.start;
-    println!("{name}: {count} seeds run twice, traces {}", if equal { "equal" } else { "DIFFER" });
+    let verdict = if equal { "equal" } else { "DIFFER" };
+    // For another process, another build or another machine to compare with.
+    println!("{name}: {count} seeds run twice, {all:016x}, traces {verdict}");
     Ok(equal)
 }

@@ -11,6 +11,7 @@ use simulations::run::Outcome;
 use simulations::trace::Trace;
 use simulations::traffic::Traffic;
 
+use super::level::Level;
 use super::progress::Progress;
 use super::saved::Folder;
 use super::source::{again_file, draw, scenario};
@@ -34,6 +35,9 @@ pub(super) struct Arguments {
     /// Nodes, instead of as many as the seed draws.
     #[arg(long)]
     nodes: Option<usize>,
+    /// What runs the nodes: `core` is the state machine, `quic` the real driver, QUIC and TLS.
+    #[arg(long, value_enum, default_value_t)]
+    level: Level,
     #[command(flatten)]
     out: Out,
 }
@@ -47,8 +51,8 @@ struct Ran {
 
 /// Runs many seeds. Returns whether all held.
 pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
-    let Arguments { name, seeds, jobs, time_budget, nodes, out } = arguments;
-    let scenario = scenario(name, *nodes)?;
+    let Arguments { name, seeds, jobs, time_budget, nodes, level, out } = arguments;
+    let scenario = scenario(name, *nodes, *level)?;
     let folder = Arc::new(Folder::open(&out.folder)?);
     // Only how long it took: nothing in a run knows of this clock.
     let begun = Instant::now();
@@ -69,8 +73,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
                         return;
                     }
                     let named = draw(&scenario, seed, *nodes);
-                    let keep = Arc::clone(&folder);
-                    let saves = move |plan: &Plan| save(&keep, plan);
+                    let (keep, level) = (Arc::clone(&folder), *level);
+                    let saves = move |plan: &Plan| save(&keep, plan, level);
                     let outcome = watched(&named, Trace::default(), saves.clone());
                     let mut ran = ran.lock().expect("nobody panics with it");
                     if let Some(violation) = &outcome.violation {
@@ -95,9 +99,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
     Ok(summary(scenario.name(), &(count + " seeds" + why), &ran, begun))
 }
 
-fn save(folder: &Folder, plan: &Plan) {
+fn save(folder: &Folder, plan: &Plan, level: Level) {
     match folder.save(plan, "") {
-        Ok(path) => println!("saved: {}", again_file(&path)),
+        Ok(path) => println!("saved: {}", again_file(&path, level)),
         Err(error) => eprintln!("simulations: the plan is not saved: {error}"),
     }
 }

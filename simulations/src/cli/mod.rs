@@ -1,11 +1,13 @@
 //! The simulator's command line. One file for each verb; here is what they are told.
 //!
-//! * [`source`]: where a plan comes from; [`saved`]: where a failing one goes.
+//! * [`source`]: where a plan comes from; [`level`]: what runs it; [`saved`]: where a failing one
+//!   goes.
 //! * [`many`]: `run`; [`progress`]: how far it is; [`once`]: `replay`; [`shrink`], [`report`],
 //!   [`determinism`]: as they are called.
 //! * [`watched`]: a run, and what is said should it panic; [`verdict`]: what is said of a failure.
 
 mod determinism;
+mod level;
 mod many;
 mod once;
 mod progress;
@@ -30,6 +32,7 @@ Exit codes: 0 all held, 1 an invariant is broken, 2 usage.
 Examples:
   cargo simulate run kill --seeds 1..200 --jobs 4
   cargo simulate run swarm --seeds 1..1000000 --time-budget 10m
+  cargo simulate run lossy --seeds 1..50 --level quic
   cargo simulate replay kill --seed 17 --frames | less
   cargo simulate replay --plan target/simulations/kill-17.json
   cargo simulate shrink kill --seed 17

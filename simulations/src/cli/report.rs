@@ -8,6 +8,7 @@ use simulations::report::Report;
 use simulations::run::{Recording, record};
 use simulations::trace::Trace;
 
+use super::level::Level;
 use super::source::{Named, again_file, draw, read, scenario};
 use super::verdict;
 use super::watched::{last, watching};
@@ -36,11 +37,12 @@ pub(super) fn report(arguments: &Arguments) -> Result<bool, String> {
     let Arguments { name, seeds, nodes, plan, out } = arguments;
     let wrong = |error| format!("--out {}: the page cannot be written: {error}", out.display());
     let plans: Box<dyn Iterator<Item = Named>> = match (plan, name, seeds) {
-        (Some(path), ..) => {
-            Box::new([Named { plan: read(path)?, again: again_file(path) }].into_iter())
-        }
+        (Some(path), ..) => Box::new(
+            [Named { plan: read(path)?, level: Level::Core, again: again_file(path, Level::Core) }]
+                .into_iter(),
+        ),
         (None, Some(name), Some(seeds)) => {
-            let scenario = scenario(name, *nodes)?;
+            let scenario = scenario(name, *nodes, Level::Core)?;
             Box::new(seeds.clone().map(move |seed| draw(&scenario, seed, *nodes)))
         }
         _ => return Err("a scenario and --seeds A..B are needed, or --plan FILE".to_owned()),
@@ -66,7 +68,7 @@ pub(super) fn report(arguments: &Arguments) -> Result<bool, String> {
         }
         outcomes.push(outcome);
     }
-    let Some((_, Named { plan, again }, recording)) = shown else {
+    let Some((_, Named { plan, again, .. }, recording)) = shown else {
         return Err("there is no seed in that range".to_owned());
     };
     let (scenario, commit) = (plan.scenario.as_str(), verdict::commit());

@@ -37,7 +37,7 @@ pub(super) fn shrink(arguments: &Arguments) -> Result<bool, String> {
     println!("{}", verdict::failure(&named.plan, &violation));
     println!("{:<12} {}", "at first", size(&named.plan));
     let mut breaks = |plan: &Plan| {
-        let named = Named { plan: plan.clone(), again: named.again.clone() };
+        let named = Named { plan: plan.clone(), again: named.again.clone(), level: named.level };
         let violation = watched(&named, Trace::default(), |_| {}).violation?;
         Some(violation.invariant.to_owned())
     };
@@ -54,7 +54,8 @@ pub(super) fn shrink(arguments: &Arguments) -> Result<bool, String> {
     let runs = arguments.runs - left;
     let ended = if left == 0 { "no runs are left" } else { "nothing more can be cut" };
     println!("{runs} runs in {:.1} s; {ended}", begun.elapsed().as_secs_f64());
-    let named = Named { again: again_file(&folder.save(&plan, "-shrunk")?), plan };
+    let path = folder.save(&plan, "-shrunk")?;
+    let named = Named { again: again_file(&path, named.level), plan, level: named.level };
     if let Some(violation) = watched(&named, Trace::default(), |_| {}).violation {
         println!("{}", verdict::failure(&named.plan, &violation));
     }

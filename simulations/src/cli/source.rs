@@ -7,6 +7,8 @@ use simulations::plan::Plan;
 use simulations::scenarios::file::ScenarioFile;
 use simulations::scenarios::{self, NODES_MAX, Scenario};
 
+use super::level::Level;
+
 /// A scenario and a seed, or a file.
 #[derive(clap::Args)]
 pub(super) struct Source {
@@ -22,12 +24,17 @@ pub(super) struct Source {
     /// A saved plan, instead of scenario and seed.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// What runs the nodes: `core` is the state machine, `quic` the real driver, QUIC and TLS.
+    #[arg(long, value_enum, default_value_t)]
+    level: Level,
 }
 
 /// A plan, and what to say to get it again.
 pub(super) struct Named {
     /// The plan.
     pub plan: Plan,
+    /// What it is run on.
+    pub level: Level,
     /// The arguments of `replay` for it.
     pub again: String,
 }
@@ -36,18 +43,22 @@ impl Source {
     /// Draws or reads the plan.
     pub(super) fn plan(&self) -> Result<Named, String> {
         if let Some(path) = &self.plan {
-            return Ok(Named { plan: read(path)?, again: again_file(path) });
+            let plan = read(path)?;
+            let wrong = |why| format!("{}: {why}", path.display());
+            self.level.takes(plan.options.nodes).map_err(wrong)?;
+            return Ok(Named { plan, level: self.level, again: again_file(path, self.level) });
         }
         let (Some(name), Some(seed)) = (&self.name, self.seed) else {
             return Err("a scenario and --seed N are needed, or --plan FILE".to_owned());
         };
-        Ok(draw(&scenario(name, self.nodes)?, seed, self.nodes))
+        Ok(draw(&scenario(name, self.nodes, self.level)?, seed, self.nodes))
     }
 }
 
 /// A scenario, and what it was called on the command line.
 pub(super) struct Drawer {
     called: String,
+    level: Level,
     kind: Kind,
 }
 
@@ -56,13 +67,15 @@ enum Kind {
     File(ScenarioFile),
 }
 
-/// The scenario of that name or in that file, if it can be run with so many nodes.
-pub(super) fn scenario(name: &str, nodes: Option<usize>) -> Result<Drawer, String> {
+/// The scenario of that name or in that file, if it can be run with so many nodes on that level.
+pub(super) fn scenario(name: &str, nodes: Option<usize>, level: Level) -> Result<Drawer, String> {
     if nodes.is_some_and(|n| !(1..=NODES_MAX - 10).contains(&n)) {
         return Err(format!("--nodes must be from 1 to {}", NODES_MAX - 10));
     }
     if let Some(known) = scenarios::find(name) {
-        return Ok(Drawer { called: name.to_owned(), kind: Kind::Known(known) });
+        let most = nodes.unwrap_or(known.nodes.1);
+        level.takes(most).map_err(|why| format!("{name}: {why}"))?;
+        return Ok(Drawer { called: name.to_owned(), level, kind: Kind::Known(known) });
     }
     if Path::new(name).extension().is_none_or(|extension| extension != "toml") {
         let names: Vec<_> = scenarios::ALL.iter().map(|s| s.name).collect();
@@ -74,7 +87,8 @@ pub(super) fn scenario(name: &str, nodes: Option<usize>) -> Result<Drawer, Strin
     if let Some(count) = nodes {
         file.check(nodes).map_err(|why| format!("{name} with --nodes {count}: {why}"))?;
     }
-    Ok(Drawer { called: quoted(Path::new(name)), kind: Kind::File(file) })
+    level.takes(nodes.unwrap_or(file.nodes_max())).map_err(|why| format!("{name}: {why}"))?;
+    Ok(Drawer { called: quoted(Path::new(name)), level, kind: Kind::File(file) })
 }
 
 impl Drawer {
@@ -90,17 +104,18 @@ impl Drawer {
 /// Draws a plan from a seed.
 pub(super) fn draw(scenario: &Drawer, seed: u64, nodes: Option<usize>) -> Named {
     let with = nodes.map_or(String::new(), |n| format!(" --nodes {n}"));
-    let again = format!("{} --seed {seed}{with}", scenario.called);
+    let Drawer { called, level, .. } = scenario;
+    let again = format!("{called} --seed {seed}{with}{}", level.argument());
     let plan = match &scenario.kind {
         Kind::Known(known) => known.plan(seed, nodes),
         Kind::File(file) => file.plan(seed, nodes),
     };
-    Named { plan, again }
+    Named { plan, level: *level, again }
 }
 
 /// The arguments of `replay` for a saved plan.
-pub(super) fn again_file(path: &Path) -> String {
-    format!("--plan {}", quoted(path))
+pub(super) fn again_file(path: &Path, level: Level) -> String {
+    format!("--plan {}{}", quoted(path), level.argument())
 }
 
 /// A path as a shell takes it.

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 
 use simulations::plan::Plan;
-use simulations::run::{Outcome, run};
+use simulations::run::Outcome;
 use simulations::trace::Trace;
 
+use super::level::Level;
 use super::source::Named;
 use super::verdict;
 
@@ -19,8 +20,20 @@ thread_local! {
 
 /// Runs a plan. Should it panic, `saves` is called with it, [`name_panics`] says which plan it was,
 /// and the process ends.
-pub(super) fn watched(named: &Named, trace: Trace, saves: impl FnOnce(&Plan) + 'static) -> Outcome {
-    watching(named, saves, || run(&named.plan, trace))
+pub(super) fn watched(
+    named: &Named,
+    trace: Trace,
+    saves: impl FnOnce(&Plan) + Send + 'static,
+) -> Outcome {
+    let Named { plan, level, .. } = named;
+    match level {
+        Level::Core => watching(named, saves, || level.run(plan, trace)),
+        // On a thread of its own, as that level wants it.
+        Level::Quic => std::thread::scope(|scope| {
+            let runs = || watching(named, saves, || level.run(plan, trace));
+            scope.spawn(runs).join().expect("a panic ends the process")
+        }),
+    }
 }
 
 /// As [`watched`], for another way to run the plan.

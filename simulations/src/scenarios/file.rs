@@ -167,6 +167,11 @@ impl ScenarioFile {
         Ok(file)
     }
 
+    /// Most nodes that a plan begins with, unless told otherwise.
+    pub fn nodes_max(&self) -> usize {
+        self.nodes.get_ref().1
+    }
+
     /// Whether it can be run with so many nodes; if not, why.
     pub fn check(&self, nodes: Option<usize>) -> Result<(), String> {
         self.with_options(0, nodes, &self.faults).map_err(|(_, why)| why)?.check()

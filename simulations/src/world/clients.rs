@@ -6,21 +6,22 @@
 //! connection still stands.
 
 use bytes::Bytes;
-use chickadee::node::event::{Command, Input, Level, OpId, Reply};
+use chickadee::node::event::{self, Command, OpId, Reply};
 use chickadee::store::{
-    Answer, Held, Key, KeyRef, NotHere, Only, OnlyDeadline, Operation, Role, Stamp, Ttl, Update,
-    Version,
+    Answer, Held, Key, KeyRef, Only, OnlyDeadline, Operation, Role, Stamp, Ttl, Update, Version,
 };
 
-use super::{Event, Inbound, World};
+use super::level::{Inside, Level};
+use super::{Event, World};
 use crate::history::{Outcome, Record};
 use crate::hosts::HostSet;
 use crate::plan::{Act, Plan};
 use crate::time::Time;
 use crate::workload::{FLUSHED, namespace};
 
-/// A driver that had no turn for longer may have missed something: no local answers.
-const GAP_NS_MAX: u64 = chickadee::node::lateness::GAP_NS_MAX;
+/// Whoever was cut off is dialed again within so long, in milliseconds: a dial that fails, and the
+/// pause before the next.
+const RECONNECT_MS: u64 = 3_000;
 
 /// A client.
 #[derive(Debug, Default)]
@@ -57,7 +58,7 @@ pub fn clients(plan: &Plan) -> Vec<Client> {
     clients
 }
 
-impl World {
+impl<L: Level> World<L> {
     pub(super) fn schedule_client(&mut self, client: usize) {
         let Client { operations, next, .. } = &self.clients[client];
         if let Some(index) = operations.get(*next) {
@@ -152,7 +153,7 @@ impl World {
         let host = self.history.records[record].host;
         match &mut self.hosts[host].process {
             Some(process) if process.stalled.is_some() => {
-                process.inbox.push_back(Inbound::Operation { record });
+                process.late.push(record);
             }
             _ => self.submit(record),
         }
@@ -182,17 +183,7 @@ impl World {
             return self.submit_flush(index);
         };
         let before = self.held(host, &key).map(|(version, _)| version);
-        let process = self.hosts[host].process.as_ref().expect("just seen");
-        let (store, clock) = (process.store.clone(), process.clock.clone());
-        let key_ref = key_ref(&key);
-        let local = if now.mono.since(process.last_turn) > GAP_NS_MAX {
-            Err(NotHere::Late)
-        } else {
-            let borrowed = as_slices(&operation);
-            store.apply(key_ref, &borrowed, &clock, now.mono, |answer| {
-                answer.map(Bytes::copy_from_slice)
-            })
-        };
+        let local = L::local(self, host, key_ref(&key), &as_slices(&operation));
         match local {
             Ok(answer) => {
                 let version = self.held(host, &key).map(|(version, _)| version);
@@ -215,13 +206,13 @@ impl World {
                 let command = Command::Key {
                     key: Key { namespace: namespace(&key), bytes: Bytes::from(key.clone()) },
                     operation,
-                    level: if act == Act::Get { Level::One } else { Level::Quorum },
+                    level: if act == Act::Get { event::Level::One } else { event::Level::Quorum },
                     min: Version::ZERO,
                 };
                 if act == Act::Get {
                     self.history.records[index].holders = self.holders(&key);
                 }
-                self.deliver(host, Input::Command { id, command }, None);
+                L::command(self, host, id, command);
                 self.learn_held(host, &key);
             }
         }
@@ -236,7 +227,7 @@ impl World {
         process.waiting.insert(id, index);
         let namespace = namespace(FLUSHED);
         let command = Command::Flush { namespace: Some(namespace) };
-        self.deliver(host, Input::Command { id, command }, None);
+        L::command(self, host, id, command);
         let flushed = self.process(host).map(|process| process.store.flushes().of(namespace));
         self.history.records[index].flushed = flushed;
     }
@@ -258,7 +249,7 @@ impl World {
     }
 
     /// The node answered.
-    pub(super) fn answered(&mut self, host: usize, id: OpId, reply: Reply) {
+    pub fn answered(&mut self, host: usize, id: OpId, reply: Reply) {
         let Some(process) = &mut self.hosts[host].process else {
             return;
         };
@@ -347,6 +338,17 @@ impl World {
         }
     }
 
+    /// Whether packets pass both ways.
+    pub fn joined(&self, a: usize, b: usize) -> bool {
+        self.network.passes(a, b) && self.network.passes(b, a)
+    }
+
+    /// Whether two hosts can count on each other: whoever was cut off is dialed in its turn.
+    pub(super) fn in_touch(&self, a: usize, b: usize) -> bool {
+        let passed = |from, to| self.network.has_passed(from, to, RECONNECT_MS, self.now);
+        passed(a, b) && passed(b, a)
+    }
+
     /// Takes note of whom an operation under way can count on now.
     pub(super) fn assess(&mut self, index: usize) {
         let record = &self.history.records[index];
@@ -357,7 +359,7 @@ impl World {
         let counts_reach = matches!(record.act, Act::Get | Act::Flush);
         let partition = process.store.partition_of(record.key.as_bytes());
         let within = |other: &usize| *other == host || self.in_touch(host, *other);
-        let ring = process.node.ring();
+        let ring = process.inside.ring();
         let owners = ring.owners(partition);
         let ready = owners
             .iter()
@@ -433,6 +435,11 @@ impl World {
         let record = self.begin(client, host, key.to_owned(), Act::Get, String::new());
         self.enter(record);
         record
+    }
+
+    /// Asks a node that runs something that it answers at once.
+    pub fn ask(&mut self, host: usize, command: Command) -> Option<Reply> {
+        L::ask(self, host, command)
     }
 
     /// How long ago something was.

@@ -4,14 +4,14 @@
 use std::num::NonZeroU8;
 use std::sync::Arc;
 
-use chickadee::node::event::{Command, Input, Notice, OpId, Output, Reply};
+use chickadee::node::event::{Command, Input, OpId, Output, Reply};
 use chickadee::node::membership::Identity;
 use chickadee::node::{HEARTBEAT_MS, Node, Options};
 use chickadee::placement::{Generation, Life, PartitionCount, Zone};
 use chickadee::store::{Clock, Store, StoreOptions, Writer};
 
-use super::{Event, Inbound, Process, World};
-use crate::checkers::Violation;
+use super::core::{Core, Held, Machine, Step};
+use super::{Process, World};
 use crate::streams::{Purpose, bytes, stream};
 use crate::time::Time;
 use rand::RngExt;
@@ -26,15 +26,10 @@ const IDLE_MS: u64 = 80;
 /// Longest value in a simulation, in bytes.
 const VALUE_BYTES_MAX: usize = 64 << 10;
 
-impl World {
-    /// Starts a process on a host: a new life.
-    pub fn start(&mut self, index: usize, seeded: bool) {
-        if self.hosts[index].process.is_some() {
-            return;
-        }
+impl World<Core> {
+    pub(super) fn begin_life(&mut self, index: usize, seeded: bool) {
         let now = self.hosts[index].clocks.read(self.now);
         let host = &mut self.hosts[index];
-        host.life += 1;
         let number = (index as u64) << 32 | u64::from(host.life);
         let mut rng = stream(self.plan.seed, Purpose::Node, number);
         let options = &self.plan.options;
@@ -65,26 +60,14 @@ impl World {
             seed: bytes(self.plan.seed, Purpose::Node, number | 1 << 63),
         };
         let node = Node::new(options, Arc::clone(&store), Arc::clone(&clock), now);
-        host.process = Some(Process {
+        let inside = Machine {
             node,
-            store,
-            clock,
-            stalled: None,
-            stopping: false,
-            open: false,
-            last_turn: now.mono,
             inbox: Default::default(),
             links: Default::default(),
-            members: Default::default(),
-            waiting: Default::default(),
-            evicted: 0,
             wake: None,
             deadline: Time(0),
-        });
-        let life = host.life;
-        self.trace.line(self.now, index, "start", || {
-            format!("life {life}{}", if seeded { ", with seeds" } else { "" })
-        });
+        };
+        host.process = Some(Process::new(inside, store, clock, now.mono));
         self.handle(index, Input::Tick);
         if seeded {
             self.resolve(index);
@@ -92,12 +75,12 @@ impl World {
     }
 
     /// Brings something to a process: at once, or behind what has piled up there.
-    pub fn deliver(&mut self, host: usize, input: Input, held: Option<(usize, usize, usize)>) {
+    pub fn deliver(&mut self, host: usize, input: Input, held: Held) {
         let Some(process) = &mut self.hosts[host].process else {
             return self.release(held);
         };
-        if process.stalled.is_some() || !process.inbox.is_empty() {
-            process.inbox.push_back(Inbound::Input { input, held });
+        if process.stalled.is_some() || !process.inside.inbox.is_empty() {
+            process.inside.inbox.push_back((input, held));
         } else {
             self.release(held);
             self.handle(host, input);
@@ -108,18 +91,18 @@ impl World {
     pub fn handle(&mut self, host: usize, input: Input) {
         let Lent { now, process } = lend(self, host);
         process.last_turn = now.mono;
-        process.node.handle(input, now);
+        process.inside.node.handle(input, now);
         self.outputs(host);
         self.schedule_wake(host);
     }
 
     /// Asks a node something that it answers in the same turn.
-    pub fn ask(&mut self, host: usize, command: Command) -> Option<Reply> {
+    pub(super) fn asks(&mut self, host: usize, command: Command) -> Option<Reply> {
         self.next_operation += 1;
         let id = OpId(ASKED | self.next_operation);
         let Lent { now, process } = lend(self, host);
         process.last_turn = now.mono;
-        process.node.handle(Input::Command { id, command }, now);
+        process.inside.node.handle(Input::Command { id, command }, now);
         let reply = self.outputs(host);
         self.schedule_wake(host);
         reply
@@ -128,7 +111,7 @@ impl World {
     fn outputs(&mut self, host: usize) -> Option<Reply> {
         let mut asked = None;
         while let Some(output) =
-            self.hosts[host].process.as_mut().and_then(|p| p.node.poll_output())
+            self.hosts[host].process.as_mut().and_then(|p| p.inside.node.poll_output())
         {
             match output {
                 Output::Frame { to, lane, bytes } => self.send_frame(host, to, lane, bytes),
@@ -144,64 +127,32 @@ impl World {
         asked
     }
 
-    fn noticed(&mut self, host: usize, notice: &Notice) {
-        if let (Notice::Open, Some(process)) = (notice, &mut self.hosts[host].process) {
-            process.open = true;
-        }
-        if let (Notice::Replaced { .. }, None) = (notice, &self.violation) {
-            // No plan starts two processes of one name at a time.
-            self.violation = Some(Violation {
-                invariant: "not replaced",
-                at: self.now,
-                key: None,
-                node: Some(host),
-                text: format!("takes its own life for another process: {notice:?}"),
-            });
-        }
-        let index = |view: &chickadee::node::event::MemberView| {
-            usize::from(u16::from_le_bytes([view.id.0[14], view.id.0[15]]))
-        };
-        if let Some(process) = &mut self.hosts[host].process {
-            match notice {
-                Notice::MemberUp(view) => process.members.insert(index(view)),
-                Notice::MemberDown(view) => process.members.remove(&index(view)),
-                _ => false,
-            };
-        }
-        self.trace.line(self.now, host, "notice", || match notice {
-            Notice::MemberUp(view) => format!("n{} is a member", index(view)),
-            Notice::MemberSuspect(view) => format!("n{} is suspected", index(view)),
-            Notice::MemberDown(view) => format!("n{} is down", index(view)),
-            other => format!("{other:?}"),
-        });
-    }
-
     /// Tells a node the addresses of its seeds: the first hosts.
     fn resolve(&mut self, host: usize) {
         let seeds = (0..self.plan.options.nodes.min(3)).map(|seed| self.hosts[seed].addr).collect();
         let life = self.hosts[host].life;
         let input = Input::Seeds(seeds);
-        self.at(self.now.plus_ms(1), Event::Input { host, life, input });
+        self.then(self.now.plus_ms(1), Step::Input { host, life, input });
     }
 
     fn schedule_wake(&mut self, host: usize) {
         let Lent { now, process } = lend(self, host);
-        let mut deadline = process.node.next_deadline(now.mono);
+        let mut deadline = process.inside.node.next_deadline(now.mono);
         if deadline == now.mono.plus_ms(HEARTBEAT_MS) {
             // Nothing is due: a turn for its own sake, and as late as a driver may be.
             deadline = process.last_turn.plus_ms(IDLE_MS);
         }
         let at = self.hosts[host].clocks.when(deadline, self.now);
         let process = self.hosts[host].process.as_mut().expect("just lent");
-        process.deadline = at;
-        if process.wake.is_some_and(|(wake, _)| wake <= at) {
+        process.inside.deadline = at;
+        if process.inside.wake.is_some_and(|(wake, _)| wake <= at) {
             // It looks at the deadline when it comes.
             return;
         }
-        self.epochs += 1;
-        let epoch = self.epochs;
-        process.wake = Some((at, epoch));
-        self.at(at, Event::Wake { host, epoch });
+        self.level.epochs += 1;
+        let epoch = self.level.epochs;
+        process.inside.wake = Some((at, epoch));
+        self.then(at, Step::Wake { host, epoch });
     }
 
     /// A wake-up came: in time, stale, or too early because the node changed its mind.
@@ -210,11 +161,13 @@ impl World {
         let Some(process) = &mut self.hosts[host].process else {
             return;
         };
-        if process.wake.is_none_or(|(_, wanted)| wanted != epoch) || process.stalled.is_some() {
+        if process.inside.wake.is_none_or(|(_, wanted)| wanted != epoch)
+            || process.stalled.is_some()
+        {
             return;
         }
-        process.wake = None;
-        if process.deadline <= now {
+        process.inside.wake = None;
+        if process.inside.deadline <= now {
             self.handle(host, Input::Tick);
         } else {
             self.schedule_wake(host);
@@ -229,61 +182,39 @@ impl World {
         let Some(process) = &mut self.hosts[host].process else {
             return;
         };
-        match process.inbox.pop_front() {
-            Some(Inbound::Input { input, held }) => {
+        match process.inside.inbox.pop_front() {
+            Some((input, held)) => {
                 self.release(held);
                 self.handle(host, input);
             }
-            Some(Inbound::Operation { record }) => self.submit(record),
             None => return,
         }
         let pause = self.schedule.random_range(1_000..20_000);
         let at = self.now.plus_ns(pause);
-        self.at(at, Event::Drain { host, life });
+        self.then(at, Step::Drain { host, life });
     }
 
-    /// Lets a process go on.
-    pub fn resume(&mut self, host: usize) {
-        let now = self.now;
-        let Some(process) = &mut self.hosts[host].process else {
-            return;
-        };
-        let Some(from) = process.stalled.take() else {
-            return;
-        };
-        let life = self.hosts[host].life;
-        self.history.stalls.push(crate::history::Stall { host, life, from, to: now });
-        let process = self.hosts[host].process.as_mut().expect("just seen");
-        process.wake = None;
-        // Clients are served by other threads than the driver's: either may run first.
-        let (operations, inputs): (Vec<_>, Vec<_>) = std::mem::take(&mut process.inbox)
-            .into_iter()
-            .partition(|inbound| matches!(inbound, Inbound::Operation { .. }));
-        process.inbox = inputs.into();
-        for inbound in operations {
-            if let Inbound::Operation { record } = inbound {
-                let at = now.plus_ns(self.schedule.random_range(0..3_000_000));
-                self.at(at, Event::Late { record });
-            }
-        }
+    /// A process goes on after a stop: its driver finds what has piled up.
+    pub(super) fn go_on(&mut self, host: usize) {
+        let (now, life) = (self.now, self.hosts[host].life);
         let start = now.plus_ns(self.schedule.random_range(0..2_000_000));
-        self.at(start, Event::Drain { host, life });
-        self.epochs += 1;
-        let epoch = self.epochs;
+        self.then(start, Step::Drain { host, life });
+        self.level.epochs += 1;
+        let epoch = self.level.epochs;
         let at = now.plus_ns(self.schedule.random_range(0..2_000_000));
         let process = self.hosts[host].process.as_mut().expect("just seen");
-        process.wake = Some((at, epoch));
-        process.deadline = at;
-        self.at(at, Event::Wake { host, epoch });
+        process.inside.wake = Some((at, epoch));
+        process.inside.deadline = at;
+        self.then(at, Step::Wake { host, epoch });
     }
 }
 
 struct Lent<'a> {
     now: chickadee::store::Now,
-    process: &'a mut Process,
+    process: &'a mut Process<Machine>,
 }
 
-fn lend(world: &mut World, host: usize) -> Lent<'_> {
+fn lend(world: &mut World<Core>, host: usize) -> Lent<'_> {
     let now = world.hosts[host].clocks.read(world.now);
     let process = world.hosts[host].process.as_mut().expect("only running processes are called");
     Lent { now, process }

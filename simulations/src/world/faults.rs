@@ -1,14 +1,14 @@
 //! What goes wrong, and how it is mended.
 
-use chickadee::node::event::Input;
 use rand::RngExt;
 
+use super::level::Level;
 use super::{Event, World};
-use crate::history::Loss;
+use crate::history::{Loss, Stall};
 use crate::plan::Fault;
 use crate::time::Time;
 
-impl World {
+impl<L: Level> World<L> {
     /// Lets a fault happen.
     pub fn apply(&mut self, fault: &Fault) {
         let told = format!("{fault:?}");
@@ -34,7 +34,7 @@ impl World {
             Fault::Cut { from, to } => self.network.cut(*from, *to),
             Fault::Mend { from, to } => {
                 self.network.mend(*from, *to, self.now);
-                self.send_waiting();
+                L::mended(self);
             }
             Fault::Partition { nodes } => {
                 for inside in nodes {
@@ -46,7 +46,7 @@ impl World {
             }
             Fault::Unite => {
                 self.network.mend_all(self.now);
-                self.send_waiting();
+                L::mended(self);
             }
             Fault::Weather { loss_ppm, duplicate_ppm, jitter_us_max } => {
                 self.network.set_weather(*loss_ppm, *duplicate_ppm, *jitter_us_max)
@@ -55,7 +55,10 @@ impl World {
             Fault::Throttle { from, to, bytes_per_second } => {
                 self.network.throttle(*from, *to, *bytes_per_second)
             }
-            Fault::Clock { node, by_ms } => self.hosts[*node].clocks.wall_ahead_ms += by_ms,
+            Fault::Clock { node, by_ms } => {
+                self.hosts[*node].clocks.wall_ahead_ms += by_ms;
+                L::set_clock(self, *node);
+            }
         }
     }
 
@@ -72,7 +75,7 @@ impl World {
             }
         }
         self.history.cut(self.network.is_cut(), self.now);
-        self.send_waiting();
+        L::mended(self);
         self.network.set_weather(0, 0, 1_000);
         for host in core {
             self.network.set_slow(host, 0);
@@ -84,6 +87,19 @@ impl World {
                 self.start(host, true);
             }
         }
+    }
+
+    /// Starts a process on a host: a new life.
+    pub fn start(&mut self, host: usize, seeded: bool) {
+        if self.hosts[host].process.is_some() {
+            return;
+        }
+        self.hosts[host].life += 1;
+        let life = self.hosts[host].life;
+        self.trace.line(self.now, host, "start", || {
+            format!("life {life}{}", if seeded { ", with seeds" } else { "" })
+        });
+        L::start(self, host, seeded);
     }
 
     fn assess_all(&mut self) {
@@ -100,18 +116,7 @@ impl World {
         self.watch_replicas();
         self.account_losses(host);
         self.abandon(host, true);
-        let life = self.hosts[host].life;
-        for index in self.network.links_of(host).to_vec() {
-            let link = &mut self.network.links[index];
-            for side in 0..2 {
-                let end = &mut link.ends[side];
-                if (end.host, end.life) == (host, life) && link.died[side].is_none() {
-                    end.open = false;
-                    link.died[side] = Some(self.now);
-                }
-            }
-        }
-        self.hosts[host].process = None;
+        L::kill(self, host);
     }
 
     /// Takes note of what only nodes outside of the core hold: nobody may ever ask them.
@@ -151,14 +156,10 @@ impl World {
         if !self.runs(host) {
             return;
         }
-        self.deliver(host, Input::Stop, None);
+        L::stop(self, host);
         // From now on it tells nobody what it holds.
         self.account_losses(host);
-        let process = self.hosts[host].process.as_mut().expect("it runs");
-        process.stopping = true;
-        let life = self.hosts[host].life;
-        let at = self.now.plus_ms(self.schedule.random_range(50..1_500));
-        self.at(at, Event::Exit { host, life });
+        self.hosts[host].process.as_mut().expect("it runs").stopping = true;
     }
 
     /// The process does not go on.
@@ -168,7 +169,27 @@ impl World {
             && process.stalled.is_none()
         {
             process.stalled = Some(now);
+            L::stall(self, host);
             self.abandon(host, false);
         }
+    }
+
+    /// Lets a process go on.
+    pub fn resume(&mut self, host: usize) {
+        let now = self.now;
+        let life = self.hosts[host].life;
+        let Some(process) = &mut self.hosts[host].process else {
+            return;
+        };
+        let Some(from) = process.stalled.take() else {
+            return;
+        };
+        self.history.stalls.push(Stall { host, life, from, to: now });
+        // Clients are served by other threads than the driver's: either may run first.
+        for record in std::mem::take(&mut process.late) {
+            let at = now.plus_ns(self.schedule.random_range(0..3_000_000));
+            self.at(at, Event::Late { record });
+        }
+        L::resume(self, host);
     }
 }

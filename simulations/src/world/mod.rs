@@ -4,26 +4,32 @@
 //! chance that the seed does not give. Nothing here waits, reads a clock, or draws from the
 //! operating system.
 //!
-//! * [`driver`]: what a node's driver does, in simulation.
-//! * [`wire`]: dials, links, frames, datagrams.
+//! What is the same whatever runs the processes:
 //! * [`clients`]: local operations, and the clients that ask for them.
 //! * [`faults`]: what goes wrong.
-//! * [`watch`]: what is looked at meanwhile.
+//! * [`watch`]: what is looked at meanwhile; [`hearing`]: what processes say.
+//! * [`level`]: what a level has to bring.
+//!
+//! The level of the state machine:
+//! * [`core`]: the level itself.
+//! * [`driver`]: what a node's driver does, in simulation.
+//! * [`wire`]: dials, links, frames, datagrams.
 
 pub mod clients;
+pub mod core;
 pub mod driver;
 pub mod faults;
+pub mod hearing;
+pub mod level;
 pub mod watch;
 pub mod wire;
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use chickadee::node::Node;
-use chickadee::node::event::{Input, OpId};
+use chickadee::node::event::OpId;
 use chickadee::placement::NodeId;
 use chickadee::store::{Clock, Mono, Store};
 use rand::RngExt;
@@ -41,60 +47,11 @@ use crate::time::{Clocks, Time};
 use crate::trace::Trace;
 use crate::traffic::Traffic;
 use clients::Client;
+use level::Level;
 
-/// What is to happen.
+/// What is to happen. `S` is what happens at one level only.
 #[derive(Debug)]
-pub enum Event {
-    /// A node wanted to be called.
-    Wake {
-        /// Which host.
-        host: usize,
-        /// Which wake-up: an older one means nothing.
-        epoch: u64,
-    },
-    /// A process that was stopped takes the next thing that has piled up.
-    Drain {
-        /// Which host.
-        host: usize,
-        /// Which life.
-        life: u32,
-    },
-    /// The first frame of a lane arrives.
-    Arrive {
-        /// On which link.
-        link: usize,
-        /// In which direction.
-        direction: usize,
-        /// On which lane.
-        lane: usize,
-    },
-    /// A datagram arrives.
-    Datagram {
-        /// On which link.
-        link: usize,
-        /// In which direction.
-        direction: usize,
-        /// What.
-        bytes: Bytes,
-    },
-    /// One end learns that the link is gone.
-    Reset {
-        /// Which link.
-        link: usize,
-        /// Which end.
-        side: usize,
-    },
-    /// A dial goes on.
-    Dial(wire::Dial),
-    /// An input that needs no network.
-    Input {
-        /// For which host.
-        host: usize,
-        /// For which life.
-        life: u32,
-        /// What.
-        input: Input,
-    },
+pub enum Event<S> {
     /// A client's next operation is due.
     Client(usize),
     /// A client's operation reaches a process that goes on after a stop.
@@ -113,57 +70,42 @@ pub enum Event {
     },
     /// Look at everything.
     Watch,
+    /// Something that only this level knows.
+    Step(S),
 }
 
 /// An event in the queue.
 #[derive(Debug)]
-struct Scheduled {
+struct Scheduled<S> {
     at: Time,
     number: u64,
-    event: Event,
+    event: Event<S>,
 }
 
-impl PartialEq for Scheduled {
+impl<S> PartialEq for Scheduled<S> {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Scheduled {}
+impl<S> Eq for Scheduled<S> {}
 
-impl PartialOrd for Scheduled {
+impl<S> PartialOrd for Scheduled<S> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Scheduled {
+impl<S> Ord for Scheduled<S> {
     fn cmp(&self, other: &Self) -> Ordering {
         (self.at, self.number).cmp(&(other.at, other.number))
     }
 }
 
-/// Something for a process.
-#[derive(Debug)]
-pub enum Inbound {
-    /// For its node.
-    Input {
-        /// What.
-        input: Input,
-        /// The link, direction and bytes it occupies until it is handled.
-        held: Option<(usize, usize, usize)>,
-    },
-    /// From a client.
-    Operation {
-        /// Its record.
-        record: usize,
-    },
-}
-
 /// A running, or stopped, process.
-pub struct Process {
-    /// The state machine.
-    pub node: Node,
+pub struct Process<I> {
+    /// What runs it.
+    pub inside: I,
     /// Its entries.
     pub store: Arc<Store>,
     /// Its hybrid clock.
@@ -176,24 +118,37 @@ pub struct Process {
     pub open: bool,
     /// When the driver last had a turn, by its own clock.
     pub last_turn: Mono,
-    /// What has piled up.
-    pub inbox: VecDeque<Inbound>,
-    /// Open ends, by peer.
-    pub links: BTreeMap<usize, usize>,
+    /// Operations of clients, by their records, that wait for it to go on.
+    pub late: Vec<usize>,
     /// Members that its node has told of, and not that they are down, by host.
     pub members: BTreeSet<usize>,
     /// Operations handed to the node, with their records.
     pub waiting: BTreeMap<OpId, usize>,
     /// Entries evicted, or dropped after a cut, when it was last looked at.
     pub evicted: u64,
-    /// The wake-up that is in the queue.
-    wake: Option<(Time, u64)>,
-    /// When the node wants to be called.
-    deadline: Time,
+}
+
+impl<I> Process<I> {
+    /// A process at the beginning of its life.
+    pub fn new(inside: I, store: Arc<Store>, clock: Arc<Clock>, now: Mono) -> Process<I> {
+        Process {
+            inside,
+            store,
+            clock,
+            stalled: None,
+            stopping: false,
+            open: false,
+            last_turn: now,
+            late: Vec::new(),
+            members: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            evicted: 0,
+        }
+    }
 }
 
 /// A machine, and the process on it.
-pub struct Host {
+pub struct Host<I> {
     /// Who its node is, in every life.
     pub id: NodeId,
     /// Where.
@@ -203,19 +158,21 @@ pub struct Host {
     /// Lives so far.
     pub life: u32,
     /// The process, if there is one.
-    pub process: Option<Process>,
+    pub process: Option<Process<I>>,
     /// It left for good.
     pub left: bool,
 }
 
 /// The world.
-pub struct World {
+pub struct World<L: Level> {
+    /// What runs the processes.
+    pub level: L,
     /// What is run.
     pub plan: Plan,
     /// Virtual time.
     pub now: Time,
     /// The machines.
-    pub hosts: Vec<Host>,
+    pub hosts: Vec<Host<L::Inside>>,
     /// Between them.
     pub network: Network,
     /// The clients.
@@ -238,23 +195,26 @@ pub struct World {
     pub serving: bool,
     /// Events handled.
     pub events: u64,
-    schedule: ChaCha12Rng,
+    /// For the order in which a process that was stopped finds what has piled up.
+    pub schedule: ChaCha12Rng,
     /// The rings that were judged last, by host.
     rings: Vec<(usize, u64)>,
-    queue: BinaryHeap<Reverse<Scheduled>>,
+    queue: BinaryHeap<Reverse<Scheduled<L::Step>>>,
     number: u64,
     next_operation: u64,
-    epochs: u64,
 }
 
-impl World {
+impl<L: Level> World<L> {
     /// A world at the beginning of a plan.
-    pub fn new(plan: Plan, trace: Trace) -> World {
+    pub fn new(plan: Plan, trace: Trace) -> World<L> {
         let seed = plan.seed;
         let mut schedule = stream(seed, Purpose::Schedule, 0);
-        let hosts = (0..plan.nodes()).map(|index| host(index, &plan, &mut schedule)).collect();
+        let hosts = (0..plan.nodes()).map(|index| host(index, &plan, &mut schedule));
+        let mut hosts: Vec<_> = hosts.collect();
+        let level = L::found(&plan, &mut hosts);
         let network = Network::new(&plan.options, plan.nodes(), stream(seed, Purpose::Network, 0));
         let mut world = World {
+            level,
             now: Time(0),
             hosts,
             network,
@@ -273,7 +233,6 @@ impl World {
             queue: BinaryHeap::new(),
             number: 0,
             next_operation: 0,
-            epochs: 0,
             plan,
         };
         for index in 0..world.plan.faults.len() {
@@ -288,42 +247,37 @@ impl World {
     }
 
     /// Puts an event into the queue.
-    pub fn at(&mut self, at: Time, event: Event) {
+    pub fn at(&mut self, at: Time, event: Event<L::Step>) {
         self.number += 1;
         let number = self.number;
         self.queue.push(Reverse(Scheduled { at, number, event }));
     }
 
+    /// Puts something of the level into the queue.
+    pub fn then(&mut self, at: Time, step: L::Step) {
+        self.at(at, Event::Step(step));
+    }
+
     /// Lets everything happen up to that time, or to the first broken invariant.
     pub fn run_until(&mut self, end: Time) {
         while self.violation.is_none() {
-            match self.queue.peek() {
-                Some(Reverse(next)) if next.at <= end => {}
-                _ => break,
+            let next = self.queue.peek().map(|Reverse(next)| next.at).filter(|at| *at <= end);
+            if !L::reach(self, next.unwrap_or(end)) {
+                // Something came of it, and may come first.
+                continue;
+            }
+            if next.is_none() {
+                break;
             }
             let Reverse(next) = self.queue.pop().expect("just seen");
-            self.now = next.at;
             self.events += 1;
             self.happen(next.event);
         }
-        if self.violation.is_none() {
-            self.now = end;
-        }
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, event: Event<L::Step>) {
         match event {
-            Event::Wake { host, epoch } => self.wake(host, epoch),
-            Event::Drain { host, life } => self.drain_inbox(host, life),
-            Event::Arrive { link, direction, lane } => self.arrive(link, direction, lane),
-            Event::Datagram { link, direction, bytes } => self.datagram(link, direction, bytes),
-            Event::Reset { link, side } => self.reset(link, side),
-            Event::Dial(dial) => self.dial_on(dial),
-            Event::Input { host, life, input } => {
-                if self.hosts[host].life == life {
-                    self.deliver(host, input, None);
-                }
-            }
+            Event::Step(step) => L::happen(self, step),
             Event::Client(client) => self.client_due(client),
             Event::Late { record } => self.submit(record),
             Event::Fault(index) => {
@@ -341,7 +295,7 @@ impl World {
 
     /// The index of a host by its node's id.
     pub fn index(&self, id: NodeId) -> usize {
-        usize::from(u16::from_le_bytes([id.0[14], id.0[15]]))
+        self.level.index(id)
     }
 
     /// What all hosts sent.
@@ -352,7 +306,7 @@ impl World {
     }
 
     /// The process of a host.
-    pub fn process(&self, host: usize) -> Option<&Process> {
+    pub fn process(&self, host: usize) -> Option<&Process<L::Inside>> {
         self.hosts[host].process.as_ref()
     }
 
@@ -363,7 +317,7 @@ impl World {
 }
 
 /// The index of the host at an address.
-fn host_at(addr: SocketAddr) -> Option<usize> {
+pub(crate) fn host_at(addr: SocketAddr) -> Option<usize> {
     match addr {
         SocketAddr::V4(addr) => {
             let [_, _, high, low] = addr.ip().octets();
@@ -373,7 +327,7 @@ fn host_at(addr: SocketAddr) -> Option<usize> {
     }
 }
 
-fn host(index: usize, plan: &Plan, rng: &mut ChaCha12Rng) -> Host {
+fn host<I>(index: usize, plan: &Plan, rng: &mut ChaCha12Rng) -> Host<I> {
     let options = &plan.options;
     // Random, so that the ring is another one with every seed; the index at the end, to find the
     // host again.

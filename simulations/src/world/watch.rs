@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chickadee::node::report::Queues;
 use chickadee::store::{Parts, partition::Cursor};
 
+use super::level::{Inside, Level};
 use super::{Event, Process, World};
 use crate::checkers::bounds::{self, Bounds};
 use crate::checkers::{Violation, rings};
@@ -24,7 +25,7 @@ const OPERATION_MS_MAX: u64 = 2_500;
 /// Timers that an operation may have set, and that have not fired.
 const TIMERS_MAX: usize = 2;
 
-impl World {
+impl<L: Level> World<L> {
     pub(super) fn watch(&mut self) {
         self.at(self.now.plus_ms(EVERY_MS), Event::Watch);
         for index in self.history.open.clone() {
@@ -44,7 +45,7 @@ impl World {
     fn watch_rings(&mut self) {
         let rings = || {
             let hosts = self.hosts.iter().enumerate();
-            hosts.filter_map(|(host, h)| Some((host, &**h.process.as_ref()?.node.ring())))
+            hosts.filter_map(|(host, h)| Some((host, h.process.as_ref()?.inside.ring())))
         };
         let ids: Vec<_> = rings().map(|(host, ring)| (host, ring.id())).collect();
         if ids == self.rings {
@@ -119,7 +120,7 @@ impl World {
             if !self.history.cuts.is_empty() {
                 // What those on one side wrote may be older than what the other side has forgotten
                 // meanwhile; in doubt it goes.
-                evicted += process.node.condemned();
+                evicted += process.inside.queues().condemned;
             }
             if std::mem::replace(&mut process.evicted, evicted) == evicted {
                 continue;
@@ -150,6 +151,7 @@ impl World {
                 own_writes: options.keys * LETTERS.len(),
                 exchanges: 2 * partitions * self.hosts.len(),
                 handoffs: partitions,
+                condemned: u64::MAX,
             },
         };
         let mut complaints = Vec::new();
@@ -157,13 +159,13 @@ impl World {
             let Some(process) = &process.process else {
                 continue;
             };
-            if process.stalled.is_some() || !process.inbox.is_empty() {
+            if process.stalled.is_some() || process.inside.is_behind() {
                 continue;
             }
             let is = Bounds {
                 footprint: process.store.footprint(),
                 waiting: process.waiting.len(),
-                queues: process.node.queues(),
+                queues: process.inside.queues(),
             };
             complaints.extend(bounds::judge(self.now, host, is, most));
         }
@@ -171,7 +173,11 @@ impl World {
     }
 
     /// Calls `visit` with every entry of a process.
-    pub(super) fn each_entry(&self, process: &Process, mut visit: impl FnMut(&str, Parts<'_>)) {
+    pub(super) fn each_entry(
+        &self,
+        process: &Process<L::Inside>,
+        mut visit: impl FnMut(&str, Parts<'_>),
+    ) {
         for partition in process.store.options().partitions.iter() {
             process.store.with(partition, &process.clock, process.last_turn, |kept, _| {
                 let mut cursor = Some(Cursor::default());
@@ -187,7 +193,7 @@ impl World {
     }
 }
 
-impl World {
+impl<L: Level> World<L> {
     /// Calls `visit` with everything that a host holds.
     pub fn each_held(&self, host: usize, visit: impl FnMut(&str, Parts<'_>)) {
         if let Some(process) = self.process(host) {

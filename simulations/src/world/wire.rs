@@ -3,26 +3,18 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use chickadee::node::codec;
 use chickadee::node::event::Input;
-use chickadee::node::message::Request;
 use chickadee::placement::NodeId;
-use chickadee::store::{Content, Parts};
 
-use super::{Event, World};
+use super::World;
+use super::core::{Core, Held, Step};
+use super::hearing::describe;
 use crate::network::{IN_FLIGHT_BYTES_MAX, InFlight, Link};
 
 /// A dial without an answer fails after so long, in milliseconds.
 const DIAL_MS_MAX: u64 = 2_000;
-/// Whoever was cut off is dialed again within so long, in milliseconds: a dial that fails, and the
-/// pause before the next.
-const RECONNECT_MS: u64 = DIAL_MS_MAX + 1_000;
-
 /// Datagrams wait so long behind other bytes at most, in nanoseconds.
 const BACKLOG_NS_MAX: u64 = 500_000_000;
-
-/// The kind byte of a batch of requests.
-const REQUESTS: u8 = 4;
 
 /// A dial under way.
 #[derive(Clone, Debug)]
@@ -46,7 +38,7 @@ enum Stage {
     Fail(String),
 }
 
-impl World {
+impl World<Core> {
     // ---- dials ------------------------------------------------------------------------------
 
     pub(super) fn dial(&mut self, host: usize, addr: SocketAddr, expected: Option<NodeId>) {
@@ -58,22 +50,11 @@ impl World {
         if answers {
             // One and a half round trips of QUIC and TLS before the acceptor can speak.
             let ns: u64 = (0..3).map(|_| self.network.reliable_ns(host, to.0).0).sum();
-            self.at(self.now.plus_ns(ns), Event::Dial(dial));
+            self.then(self.now.plus_ns(ns), Step::Dial(dial));
         } else {
             dial.stage = Stage::Fail("no answer".to_owned());
-            self.at(self.now.plus_ms(DIAL_MS_MAX), Event::Dial(dial));
+            self.then(self.now.plus_ms(DIAL_MS_MAX), Step::Dial(dial));
         }
-    }
-
-    /// Whether packets pass both ways.
-    pub fn joined(&self, a: usize, b: usize) -> bool {
-        self.network.passes(a, b) && self.network.passes(b, a)
-    }
-
-    /// Whether two hosts can count on each other: whoever was cut off is dialed in its turn.
-    pub(super) fn in_touch(&self, a: usize, b: usize) -> bool {
-        let passed = |from, to| self.network.has_passed(from, to, RECONNECT_MS, self.now);
-        passed(a, b) && passed(b, a)
     }
 
     fn lives(&self, (host, life): (usize, u32)) -> bool {
@@ -91,23 +72,23 @@ impl World {
         }
         if !self.lives(to) || !self.runs(to.0) || !self.runs(from.0) || !self.joined(from.0, to.0) {
             dial.stage = Stage::Fail("the handshake stopped".to_owned());
-            return self.at(self.now.plus_ms(DIAL_MS_MAX), Event::Dial(dial));
+            return self.then(self.now.plus_ms(DIAL_MS_MAX), Step::Dial(dial));
         }
         match std::mem::replace(&mut dial.stage, Stage::Accept) {
             Stage::Accept => {
-                let hello = self.process(to.0).expect("lives").node.hello();
+                let hello = self.process(to.0).expect("lives").inside.node.hello();
                 let ns = self.network.reliable_ns(to.0, from.0).0;
                 dial.stage = Stage::Judge(hello);
-                self.at(self.now.plus_ns(ns), Event::Dial(dial));
+                self.then(self.now.plus_ns(ns), Step::Dial(dial));
             }
             Stage::Judge(hello) => {
                 let peer = self.hosts[to.0].id;
                 let wrong = dial.expected.is_some_and(|expected| expected != peer);
                 let process = self.hosts[from.0].process.as_mut().expect("lives");
-                let judged = process.node.judge_hello(peer, hello);
+                let judged = process.inside.node.judge_hello(peer, hello);
                 if wrong || judged.is_err() {
                     dial.stage = Stage::Fail(format!("refused: {judged:?}"));
-                    return self.at(self.now, Event::Dial(dial));
+                    return self.then(self.now, Step::Dial(dial));
                 }
                 let process = self.hosts[from.0].process.as_ref().expect("lives");
                 let twice = self.network.links_of(from.0).iter().any(|link| {
@@ -118,11 +99,11 @@ impl World {
                     same && (a.open && b.open)
                         || [(a.host, a.life), (b.host, b.life)] == [to, from] && a.open
                 });
-                if twice || process.links.contains_key(&to.0) {
+                if twice || process.inside.links.contains_key(&to.0) {
                     // Both dialed at once: one link is enough.
                     return;
                 }
-                let hello = process.node.hello();
+                let hello = process.inside.node.hello();
                 let link = self.network.open(Link::new(from, to));
                 let ns = self.network.reliable_ns(from.0, to.0).0;
                 let confirmed = self.now.plus_ns(ns);
@@ -130,20 +111,20 @@ impl World {
                     // Nothing overtakes the Hello.
                     lane.last_arrival = confirmed.plus_ns(1);
                 }
-                self.at(
+                self.then(
                     confirmed,
-                    Event::Dial(Dial { stage: Stage::Confirm { link, hello }, ..dial }),
+                    Step::Dial(Dial { stage: Stage::Confirm { link, hello }, ..dial }),
                 );
                 self.up(link, 0);
             }
             Stage::Confirm { link, hello } => {
                 let peer = self.hosts[from.0].id;
                 let process = self.hosts[to.0].process.as_mut().expect("lives");
-                if process.node.judge_hello(peer, hello).is_err() {
+                if process.inside.node.judge_hello(peer, hello).is_err() {
                     let ns = self.network.delay_ns(to.0, from.0);
-                    return self.at(self.now.plus_ns(ns), Event::Reset { link, side: 0 });
+                    return self.then(self.now.plus_ns(ns), Step::Reset { link, side: 0 });
                 }
-                if let Some(old) = process.links.insert(from.0, link)
+                if let Some(old) = process.inside.links.insert(from.0, link)
                     && old != link
                 {
                     let side = self.network.links[old].side(to.0);
@@ -160,11 +141,26 @@ impl World {
         let ends = self.network.links[link].ends;
         let (own, other) = (ends[side].host, ends[1 - side].host);
         if let Some(process) = &mut self.hosts[own].process {
-            process.links.insert(other, link);
+            process.inside.links.insert(other, link);
         }
         self.trace.line(self.now, own, "up", || format!("link {link} to n{other}"));
         let input = Input::Up { peer: self.hosts[other].id, addr: self.hosts[other].addr };
         self.deliver(own, input, None);
+    }
+
+    /// The process of a host dies: its ends of links with it.
+    pub(super) fn cut_links(&mut self, host: usize) {
+        let life = self.hosts[host].life;
+        for index in self.network.links_of(host).to_vec() {
+            let link = &mut self.network.links[index];
+            for side in 0..2 {
+                let end = &mut link.ends[side];
+                if (end.host, end.life) == (host, life) && link.died[side].is_none() {
+                    end.open = false;
+                    link.died[side] = Some(self.now);
+                }
+            }
+        }
     }
 
     // ---- the end of links -------------------------------------------------------------------
@@ -172,16 +168,16 @@ impl World {
     pub(super) fn close(&mut self, host: usize, peer: NodeId, reason: &'static str) {
         let other = self.index(peer);
         let process = self.hosts[host].process.as_ref().expect("it just said so");
-        let Some(link) = process.links.get(&other).copied() else {
+        let Some(link) = process.inside.links.get(&other).copied() else {
             return;
         };
         self.trace.line(self.now, host, "close", || format!("n{other}: {reason}"));
         let side = self.network.links[link].side(host);
-        self.at(self.now, Event::Reset { link, side });
+        self.then(self.now, Step::Reset { link, side });
         if self.network.passes(host, other) && !self.network.lost() {
             let ns = self.network.delay_ns(host, other);
             let side = 1 - side;
-            self.at(self.now.plus_ns(ns), Event::Reset { link, side });
+            self.then(self.now.plus_ns(ns), Step::Reset { link, side });
         }
     }
 
@@ -199,10 +195,10 @@ impl World {
         let Some(process) = &mut self.hosts[host].process else {
             return;
         };
-        if process.links.get(&other) != Some(&link) {
+        if process.inside.links.get(&other) != Some(&link) {
             return;
         }
-        process.links.remove(&other);
+        process.inside.links.remove(&other);
         self.trace.line(self.now, host, "down", || format!("link {link} to n{other}"));
         let peer = self.hosts[other].id;
         self.deliver(host, Input::Down { peer }, None);
@@ -215,7 +211,7 @@ impl World {
         if self.runs(to.host) && self.network.passes(to.host, from.host) {
             let ns = self.network.delay_ns(to.host, from.host);
             let side = direction;
-            self.at(self.now.plus_ns(ns), Event::Reset { link, side });
+            self.then(self.now.plus_ns(ns), Step::Reset { link, side });
         }
     }
 
@@ -232,7 +228,7 @@ impl World {
         self.traffic[host].sent(&bytes);
         let other = self.index(to);
         let process = self.hosts[host].process.as_ref().expect("it just said so");
-        let Some(index) = process.links.get(&other).copied() else {
+        let Some(index) = process.inside.links.get(&other).copied() else {
             return;
         };
         let (delay, sent) = self.network.reliable_ns(host, other);
@@ -247,7 +243,7 @@ impl World {
         let at = self.now.plus_ns(queued + delay).max(entry.last_arrival);
         entry.last_arrival = at;
         entry.queue.push_back(InFlight { bytes, last_sent: self.now.plus_ns(queued + sent) });
-        self.at(at, Event::Arrive { link: index, direction, lane: usize::from(lane) });
+        self.then(at, Step::Arrive { link: index, direction, lane: usize::from(lane) });
     }
 
     pub(super) fn arrive(&mut self, index: usize, direction: usize, lane: usize) {
@@ -286,7 +282,7 @@ impl World {
     }
 
     /// What a frame occupied is free again.
-    pub(super) fn release(&mut self, held: Option<(usize, usize, usize)>) {
+    pub(super) fn release(&mut self, held: Held) {
         if let Some((link, direction, bytes)) = held {
             self.network.links[link].bytes[direction] -= bytes;
         }
@@ -310,7 +306,7 @@ impl World {
                     }
                     entry.last_arrival = entry.last_arrival.max(later);
                     for _ in 0..waiting {
-                        self.at(later, Event::Arrive { link: index, direction, lane });
+                        self.then(later, Step::Arrive { link: index, direction, lane });
                     }
                 }
             }
@@ -322,7 +318,7 @@ impl World {
     pub(super) fn send_datagram(&mut self, host: usize, to: NodeId, bytes: Bytes) {
         let other = self.index(to);
         let process = self.hosts[host].process.as_ref().expect("it just said so");
-        let Some(link) = process.links.get(&other).copied() else {
+        let Some(link) = process.inside.links.get(&other).copied() else {
             return;
         };
         let direction = self.network.links[link].side(host);
@@ -340,7 +336,7 @@ impl World {
         for _ in 0..copies {
             let ns = self.network.delay_ns(host, other);
             let bytes = bytes.clone();
-            self.at(self.now.plus_ns(queued + ns), Event::Datagram { link, direction, bytes });
+            self.then(self.now.plus_ns(queued + ns), Step::Datagram { link, direction, bytes });
         }
     }
 
@@ -361,7 +357,7 @@ impl World {
             }
             return self.unknown(link, direction);
         }
-        if self.process(to).is_some_and(|p| p.inbox.len() > 4_096) {
+        if self.process(to).is_some_and(|p| p.inside.inbox.len() > 4_096) {
             // The socket's buffer is full.
             return;
         }
@@ -369,67 +365,4 @@ impl World {
         let from = self.hosts[from].id;
         self.deliver(to, Input::Datagram { from, bytes }, None);
     }
-
-    /// Learns from a frame under which version a value goes around.
-    fn learn(&mut self, host: usize, frame: &Bytes) {
-        if frame.first() != Some(&REQUESTS) {
-            return;
-        }
-        let Ok((_, _, body)) = codec::open(frame.clone()) else {
-            return;
-        };
-        for (_, request) in codec::items::<(u64, Request)>(&body).flatten() {
-            if let Request::Write { key, entry } = request
-                && let Content::Value(value) = entry.content()
-            {
-                let parts = Parts {
-                    version: entry.version(),
-                    value: Some(value),
-                    deadline_ms: entry.deadline_ms(),
-                };
-                let complaint = self.contents.see(self.now, host, &key.bytes, parts);
-                self.complain(complaint);
-                let key = String::from_utf8_lossy(&key.bytes);
-                let value = String::from_utf8_lossy(value);
-                self.history.saw(&key, &value, entry.version());
-                self.history.ends(&key, &value, entry.deadline_ms());
-            }
-        }
-    }
-}
-
-/// A frame for a reader.
-fn describe(bytes: &Bytes) -> String {
-    use chickadee::node::codec::Kind;
-    use chickadee::node::message::{Exchange, Lateness, Response};
-    fn all<T: serde::de::DeserializeOwned + std::fmt::Debug>(body: &Bytes) -> String {
-        let items = codec::items::<T>(body).flatten();
-        items.map(|item| format!("{item:?}")).collect::<Vec<_>>().join("; ")
-    }
-    let Ok((kind, _, body)) = codec::open(bytes.clone()) else {
-        return format!("{} bytes, malformed", bytes.len());
-    };
-    let items = match kind {
-        Kind::Requests => all::<(u64, Request)>(&body),
-        Kind::Responses => all::<(u64, Response)>(&body),
-        Kind::Exchange => all::<Exchange>(&body),
-        Kind::Lateness => all::<Lateness>(&body),
-        _ => String::new(),
-    };
-    format!("{kind:?} {} bytes {}", bytes.len(), shorter(&items))
-}
-
-/// The same text with every stamp as the last digits of its time, for human eyes.
-fn shorter(text: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("Stamp { hlc: Hlc(") {
-        out.push_str(before);
-        let time = after.split(')').next().unwrap_or_default();
-        let time: u64 = time.parse().unwrap_or_default();
-        out.push_str(&format!("@{}.{}", (time >> 16) % 1_000_000, time & 0xffff));
-        rest = after.split_once(" }").map_or("", |(_, rest)| rest);
-    }
-    out.push_str(rest);
-    out.replace("Namespace(0), bytes: ", "")
 }
