@@ -555,6 +555,10 @@ impl Node {
         if changes.is_empty() && !first {
             return;
         }
+        if first {
+            // Before anything is stamped here: the wall clock may have been off all along.
+            self.timekeeping.hasten(now.mono);
+        }
         self.members = self.membership.present();
         let membership = &self.membership;
         let life = |peer: &NodeId| Some((*peer, membership.life(*peer)?));
@@ -677,7 +681,7 @@ impl Node {
     /// Lends a role its surroundings for the length of a call.
     fn roles(&mut self, now: Now, call: impl FnOnce(&mut Lent<'_>, &mut Turn<'_>)) {
         let ring = Arc::clone(&self.ring);
-        let unshared = self.options.replicas.get() == 1 || self.membership.is_lone();
+        let unshared = self.membership.is_lone();
         let mut lent = Lent {
             responsiveness: &mut self.responsiveness,
             lateness: &mut self.lateness,

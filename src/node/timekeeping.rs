@@ -75,6 +75,13 @@ impl Timekeeping {
         self.next = now.plus_ms(AFTER_GAP_MS);
     }
 
+    /// The next correction is due now, unless this node was stopped lately.
+    pub fn hasten(&mut self, now: Mono) {
+        if self.next <= now.plus_ms(STEER_MS) {
+            self.next = now;
+        }
+    }
+
     /// When [`Timekeeping::steer`] wants to be called.
     pub fn next_deadline(&self) -> Mono {
         self.next

@@ -22,8 +22,8 @@ pub struct Turn<'a> {
     pub members: &'a BTreeSet<NodeId>,
     /// Which process of each is present.
     pub lives: &'a BTreeMap<NodeId, Life>,
-    /// Whether nobody else can hold what this node owns: there is one replica, or no other node is
-    /// known, not even one that is down and may come back.
+    /// Whether nobody else can hold what this node owns: no other node is known, not even one that is
+    /// down and may come back. With one copy of everything, another may have been its owner.
     pub unshared: bool,
     /// Somebody who was a member lately cannot be reached: whatever nobody else holds may be there.
     pub out_of_sight: bool,
