@@ -7,6 +7,7 @@
 //!
 //! * [`scenarios`]: plans by name; [`workload`]: what clients do in them; [`limits`]: what a plan may
 //!   say; [`episodes`]: faults with their ends; [`shrink`]: smaller plans.
+//! * [`mutants`]: which scenario notices that a rule is not kept.
 //! * [`world`]: machines, processes, clients, faults; [`hosts`]: sets of machines; [`network`]:
 //!   delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
@@ -25,6 +26,7 @@ pub mod episodes;
 pub mod history;
 pub mod hosts;
 pub mod limits;
+pub mod mutants;
 pub mod network;
 pub mod plan;
 pub mod report;

@@ -3,6 +3,7 @@
 //! A seed becomes options, options become a plan, and only the plan is run. A saved plan outlives
 //! changes of how plans are drawn, and a smaller plan is made by cutting lists.
 
+use chickadee::store::Rules;
 use chickadee::store::clock::AHEAD_MS_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +17,9 @@ pub struct Plan {
     pub scenario: String,
     /// The seed it was drawn from; the streams of the run itself come from it, too.
     pub seed: u64,
+    /// Rules that nodes do not keep: see [`Rules::ALL`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
     /// What the cluster and its network are like.
     pub options: Options,
     /// Faults, by time.
@@ -257,6 +261,12 @@ impl Act {
 }
 
 impl Plan {
+    /// The rules that nodes keep.
+    pub fn rules(&self) -> Rules {
+        let without = |rules: Rules, name: &String| rules.without(name).unwrap_or(rules);
+        self.without.iter().fold(Rules::default(), without)
+    }
+
     /// Whether liveness is demanded for that node at the end.
     pub fn in_core(&self, node: usize) -> bool {
         self.options.core.is_empty() || self.options.core.contains(&node)

@@ -130,6 +130,7 @@ impl Coordinator {
             let unsettled = kept.doubts(key, context.now);
             passed_over || absent || unsettled || !kept.covers(key, min, context)
         });
+        let ask = ask && turn.rules().decider_asks();
         let covered =
             turn.with(op.partition, |kept, context| kept.covers(key_ref(&op.key), min, context));
         let min = if covered { Version::ZERO } else { min };
@@ -194,7 +195,8 @@ impl Coordinator {
         let Phase::Gather(gather) = &op.phase else {
             return false;
         };
-        let majority = 2 * gather.answers > turn.ring.owners(op.partition).len();
+        let half = turn.ring.owners(op.partition).len() / 2;
+        let majority = gather.answers > half || !turn.rules().decider_majority();
         let newest = gather.newest.as_ref().map_or(Version::ZERO, |(_, entry)| entry.version());
         let enough = majority && newest >= gather.min && turn.now.mono >= gather.patient_until;
         if !enough && !op.waiting.is_empty() {
@@ -219,7 +221,8 @@ impl Coordinator {
         let (bar, floors) = (gather.bar, std::mem::take(&mut gather.floors));
         let newest = gather.newest.take().filter(|(peer, entry)| {
             let stamp = entry.version().value;
-            stamp >= bar && !outlived(*peer, stamp, &floors, turn)
+            let dead = stamp < bar || outlived(*peer, stamp, &floors, turn);
+            !(dead && turn.rules().bars())
         });
         let newest = newest.map(|(_, entry)| entry);
         let (update, level) = (gather.update.clone(), gather.level);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::outbox::Outbox;
 use crate::placement::{Life, NodeId, Partition, Ring};
-use crate::store::{Clock, Context, KeyRef, Now, Partition as Kept, Role, Store};
+use crate::store::{Clock, Context, KeyRef, Now, Partition as Kept, Role, Rules, Store};
 
 /// The surroundings of a role, for the length of a call.
 pub struct Turn<'a> {
@@ -32,6 +32,11 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// The rules that are kept.
+    pub fn rules(&self) -> &Rules {
+        self.store.rules()
+    }
+
     /// Runs one step on a partition, under its lock.
     pub fn with<R>(&self, id: Partition, step: impl FnOnce(&mut Kept, &Context<'_>) -> R) -> R {
         self.store.with(id, self.clock, self.now.mono, step)

@@ -13,7 +13,7 @@ use simulations::traffic::Traffic;
 
 use super::progress::Progress;
 use super::saved::Folder;
-use super::source::{again_file, draw, scenario};
+use super::source::{Without, again_file, draw, scenario};
 use super::watched::{last, watched};
 use super::{Out, verdict};
 
@@ -35,6 +35,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     nodes: Option<usize>,
     #[command(flatten)]
+    without: Without,
+    #[command(flatten)]
     out: Out,
 }
 
@@ -47,7 +49,7 @@ struct Ran {
 
 /// Runs many seeds. Returns whether all held.
 pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
-    let Arguments { name, seeds, jobs, time_budget, nodes, out } = arguments;
+    let Arguments { name, seeds, jobs, time_budget, nodes, without, out } = arguments;
     let scenario = scenario(name, *nodes)?;
     let folder = Arc::new(Folder::open(&out.folder)?);
     // Only how long it took: nothing in a run knows of this clock.
@@ -68,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
                     if !seeds.contains(&seed) {
                         return;
                     }
-                    let named = draw(&scenario, seed, *nodes);
+                    let named = draw(&scenario, seed, *nodes).without(without);
                     let keep = Arc::clone(&folder);
                     let saves = move |plan: &Plan| save(&keep, plan);
                     let outcome = watched(&named, Trace::default(), saves.clone());

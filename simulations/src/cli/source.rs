@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use simulations::limits::check_rule;
 use simulations::plan::Plan;
 use simulations::scenarios::file::ScenarioFile;
 use simulations::scenarios::{self, NODES_MAX, Scenario};
@@ -22,6 +23,20 @@ pub(super) struct Source {
     /// A saved plan, instead of scenario and seed.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    #[command(flatten)]
+    without: Without,
+}
+
+/// Rules that are not kept.
+#[derive(clap::Args)]
+pub(super) struct Without {
+    /// A rule that no node keeps, to see what it is good for; `mutants --list` names them.
+    #[arg(long = "without", value_name = "RULE", value_parser = rule)]
+    pub rules: Vec<String>,
+}
+
+pub(super) fn rule(name: &str) -> Result<String, String> {
+    check_rule(name).map(|()| name.to_owned())
 }
 
 /// A plan, and what to say to get it again.
@@ -32,16 +47,28 @@ pub(super) struct Named {
     pub again: String,
 }
 
+impl Named {
+    /// The same, these rules not kept.
+    pub(super) fn without(mut self, without: &Without) -> Named {
+        for rule in &without.rules {
+            self.again.push_str(&format!(" --without {rule}"));
+            self.plan.without.push(rule.clone());
+        }
+        self
+    }
+}
+
 impl Source {
     /// Draws or reads the plan.
     pub(super) fn plan(&self) -> Result<Named, String> {
         if let Some(path) = &self.plan {
-            return Ok(Named { plan: read(path)?, again: again_file(path) });
+            let named = Named { plan: read(path)?, again: again_file(path) };
+            return Ok(named.without(&self.without));
         }
         let (Some(name), Some(seed)) = (&self.name, self.seed) else {
             return Err("a scenario and --seed N are needed, or --plan FILE".to_owned());
         };
-        Ok(draw(&scenario(name, self.nodes)?, seed, self.nodes))
+        Ok(draw(&scenario(name, self.nodes)?, seed, self.nodes).without(&self.without))
     }
 }
 

@@ -139,7 +139,8 @@ fn draw(
     faults.retain(|fault| fault.at_ms < options.healed_ms);
     faults.sort_by_key(|fault| fault.at_ms);
     let operations = workload::draw(&options, &mut stream(seed, Purpose::Workload, 0));
-    Plan { scenario: name.to_owned(), seed, options, faults, operations }
+    let without = Vec::new();
+    Plan { scenario: name.to_owned(), seed, without, options, faults, operations }
 }
 
 /// One of several, all equally likely.

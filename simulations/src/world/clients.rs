@@ -182,7 +182,8 @@ impl World {
         let process = self.hosts[host].process.as_ref().expect("just seen");
         let (store, clock) = (process.store.clone(), process.clock.clone());
         let key_ref = key_ref(&key);
-        let local = if now.mono.since(process.last_turn) > GAP_NS_MAX {
+        let gap = now.mono.since(process.last_turn) > GAP_NS_MAX;
+        let local = if gap && store.rules().lateness() {
             Err(NotHere::Late)
         } else {
             let borrowed = as_slices(&operation);
