@@ -5,6 +5,7 @@
 //! [`world`], and [`checkers`] judge what came of it. The same plan gives the same run, bit for
 //! bit, on any machine.
 //!
+//! * [`cluster`]: all of it for the tests of somebody else's service.
 //! * [`scenarios`]: plans by name; [`workload`]: what clients do in them; [`limits`]: what a plan may
 //!   say; [`episodes`]: faults with their ends; [`shrink`]: smaller plans.
 //! * [`mutants`]: which scenario notices that a rule is not kept.
@@ -22,6 +23,7 @@
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod checkers;
+pub mod cluster;
 pub mod episodes;
 pub mod history;
 pub mod hosts;

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
+/// What a clock that is followed slowly may be behind besides, in milliseconds.
+const TURN_MS: u64 = 30;
+
 /// Everything a run needs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -287,6 +290,25 @@ impl Plan {
         };
         let steps: u64 = self.faults.iter().map(step).sum();
         options.wall_off_ms_max as u64 + drift_ms + AHEAD_MS_MAX + steps
+    }
+
+    /// How far what a node takes for the time may be behind, in milliseconds, when it looks whether a
+    /// value has ended: as [`Plan::clocks_off_ms_max`], but where no clock is set and none is far from
+    /// the others, a node goes by its own.
+    pub fn deadlines_off_ms_max(&self) -> u64 {
+        let set = self.faults.iter().any(|fault| matches!(fault.what, Fault::Clock { .. }));
+        let far = 2 * self.options.wall_off_ms_max as u64 > AHEAD_MS_MAX;
+        let off_ms = self.clocks_off_ms_max();
+        if set || far { off_ms } else { off_ms - AHEAD_MS_MAX + TURN_MS }
+    }
+
+    /// Whether the network loses nothing, and is slow nowhere.
+    pub fn is_calm(&self) -> bool {
+        let rough = |fault: &Timed<Fault>| {
+            let what = &fault.what;
+            matches!(what, Fault::Weather { .. } | Fault::Slow { .. } | Fault::Throttle { .. })
+        };
+        self.options.loss_ppm == 0 && !self.faults.iter().any(rough)
     }
 
     /// Nodes in all.

@@ -64,7 +64,8 @@ pub fn record(plan: &Plan, trace: Trace) -> Recording {
     Recording { outcome, samples: world.samples.unwrap_or_default(), traffic: world.traffic }
 }
 
-fn finish(plan: &Plan, world: &mut World) -> Outcome {
+/// Lets the rest of a plan happen in its world, and judges all of it.
+pub(crate) fn finish(plan: &Plan, world: &mut World) -> Outcome {
     let agreement = live(world);
     let mut violation = world.violation.take();
     if violation.is_none() {

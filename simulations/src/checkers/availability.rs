@@ -12,7 +12,7 @@ use chickadee::node::event::Failure;
 
 use super::Violation;
 use crate::history::{History, Outcome, Record};
-use crate::plan::{Act, Fault, Plan};
+use crate::plan::{Act, Plan};
 use crate::time::Time;
 
 /// An operation ends by then, in milliseconds: a deadline of 1 s, and the turn that notices it, which
@@ -20,15 +20,14 @@ use crate::time::Time;
 const END_MS_MAX: u64 = 1_100;
 /// With a majority of the owners there, it ends by then.
 const SOON_MS_MAX: u64 = 250;
+/// A read is asked of the next owner, too, and ends by then.
+const READ_MS_MAX: u64 = 160;
 /// How long after going on a node may take longer, in milliseconds.
 const LATE_MS: u64 = 3_000;
 
 /// Complains about the first operation that failed, or took too long.
 pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
-    let rough = |fault: &Fault| {
-        matches!(fault, Fault::Weather { .. } | Fault::Slow { .. } | Fault::Throttle { .. })
-    };
-    let calm = plan.options.loss_ppm == 0 && !plan.faults.iter().any(|f| rough(&f.what));
+    let calm = plan.is_calm();
     for record in &history.records {
         let stop = match record.outcome {
             Outcome::Open => end,
@@ -36,6 +35,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         };
         let took_ms = stop.ms_since(record.start);
         let decided = record.act.is_decided();
+        let soon_ms = if record.reads() { READ_MS_MAX } else { SOON_MS_MAX };
         let text = match record.outcome {
             Outcome::Lost => continue,
             Outcome::Failed(Failure::Stopping) => continue,
@@ -49,7 +49,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             }
             // A flush waits for every member, for as long as its deadline.
             _ if record.act == Act::Flush => continue,
-            _ if calm && record.majority && took_ms > SOON_MS_MAX && !late(history, record) => {
+            _ if calm && record.majority && took_ms > soon_ms && !late(history, record) => {
                 format!("took {took_ms} ms though a majority of the owners could be reached")
             }
             _ => continue,

@@ -1,6 +1,7 @@
 //! Scenarios by name. Each is a file that draws a plan from a seed. [`file`]: those of others, in
 //! TOML.
 
+pub(crate) mod by_hand;
 pub mod clock;
 pub mod file;
 pub mod flapping;
@@ -8,6 +9,7 @@ pub mod flush;
 pub mod hot_key;
 pub mod join_storm;
 pub mod kill;
+pub mod long_absence;
 pub mod lossy;
 pub mod one_way_cut;
 pub mod partition_heal;
@@ -44,11 +46,12 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 16] = [
+pub const ALL: [&Scenario; 17] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
     &partition_heal::PARTITION_HEAL_LONG,
+    &long_absence::LONG_ABSENCE,
     &one_way_cut::ONE_WAY_CUT,
     &flapping::FLAPPING,
     &join_storm::JOIN_STORM,
