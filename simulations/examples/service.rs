@@ -50,7 +50,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Seats(At(&mut cluster, 1)).take("bob", 2)?;
         cluster.partition(&[1, 2]);
         cluster.run_for_ms(15_000);
-        assert_eq!(Seats(At(&mut cluster, 4)).of("ann")?, Some(1), "seed {seed}");
         Seats(At(&mut cluster, 3)).take("ann", 3)?;
         cluster.unite();
         cluster.start(0);

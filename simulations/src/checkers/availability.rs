@@ -8,6 +8,7 @@
 //! refuses. For the first seconds after a node went on from a stop, the shorter bound does not hold
 //! for what is asked of that node itself.
 
+use chickadee::node::coordinator::HEDGE_MS;
 use chickadee::node::event::Failure;
 
 use super::Violation;
@@ -20,14 +21,16 @@ use crate::time::Time;
 const END_MS_MAX: u64 = 1_100;
 /// With a majority of the owners there, it ends by then.
 const SOON_MS_MAX: u64 = 250;
-/// A read is asked of the next owner, too, and ends by then.
-const READ_MS_MAX: u64 = 160;
+/// A read that finds something was asked of the next owner after some time, and ends so long after
+/// that, and after the way there and back.
+const READ_MS_MAX: u64 = HEDGE_MS + 40;
 /// How long after going on a node may take longer, in milliseconds.
 const LATE_MS: u64 = 3_000;
 
 /// Complains about the first operation that failed, or took too long.
 pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
     let calm = plan.is_calm();
+    let way_ms = 2 * (plan.options.latency_us_max + plan.options.jitter_us_max) / 1_000;
     for record in &history.records {
         let stop = match record.outcome {
             Outcome::Open => end,
@@ -35,7 +38,10 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         };
         let took_ms = stop.ms_since(record.start);
         let decided = record.act.is_decided();
-        let soon_ms = if record.reads() { READ_MS_MAX } else { SOON_MS_MAX };
+        let soon_ms = match record.outcome {
+            Outcome::Found(_) => READ_MS_MAX + way_ms,
+            _ => SOON_MS_MAX,
+        };
         let text = match record.outcome {
             Outcome::Lost => continue,
             Outcome::Failed(Failure::Stopping) => continue,

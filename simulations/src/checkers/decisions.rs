@@ -8,19 +8,21 @@
 use super::Violation;
 use crate::history::{History, Outcome, Record};
 use crate::plan::{Act, Fault, Plan};
-use crate::time::Time;
 
-/// An answer of a decider that dies may be on its way for so long, in milliseconds.
+/// A process that says goodbye goes on for so long at most, in milliseconds.
 const LEAVING_MS: u64 = 1_500;
 
 /// Complains about the first reader at the end that lacks a part, or has one twice.
 pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
-    let ended = |fault: &Fault| matches!(fault, Fault::Crash { .. } | Fault::Stop { .. });
     let calm = |record: &Record| {
-        let until = record.end.0;
+        let leaving_ms = |fault: &Fault| match fault {
+            Fault::Crash { .. } => Some(0),
+            Fault::Stop { .. } => Some(LEAVING_MS),
+            _ => None,
+        };
         plan.faults.iter().all(|fault| {
-            let at = Time::ms(fault.at_ms);
-            !ended(&fault.what) || at.0 > until || at.plus_ms(LEAVING_MS) < record.start
+            let Some(ms) = leaving_ms(&fault.what) else { return true };
+            fault.time() > record.end || fault.time().plus_ms(ms) < record.start
         })
     };
     if !history.cuts.is_empty() || !history.stalls.is_empty() || !plan.is_calm() {

@@ -1,6 +1,6 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
-//! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`]. After it, over the history
+//! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`], [`staying`]. After it, over the history
 //! of its clients: [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`],
 //! [`resurrection`], [`expiry`], [`availability`], [`acknowledged`], [`present`], [`decisions`]. After the faults have ended:
 //! [`membership`], [`convergence`], [`copies`].
@@ -21,6 +21,7 @@ pub mod replica;
 pub mod resurrection;
 pub mod rings;
 pub mod stamps;
+pub mod staying;
 pub mod validity;
 
 use std::fmt;

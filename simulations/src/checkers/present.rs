@@ -35,6 +35,7 @@ pub fn judge(history: &History) -> Option<Violation> {
             || removals.of(&read.key).next().is_some()
             || history.losses.iter().any(|loss| loss.key == read.key)
             || history.may_be_evicted(write)
+            || history.outwaited(read.end)
             || !history.together(read.start, read.end)
             || stopped(read.start, read.end)
             || read.holders == HostSet::default()

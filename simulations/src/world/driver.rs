@@ -11,7 +11,7 @@ use chickadee::placement::{Generation, Life, PartitionCount, Zone};
 use chickadee::store::{Clock, Store, StoreOptions, Writer};
 
 use super::{Event, Inbound, Process, World};
-use crate::checkers::Violation;
+use crate::checkers::{Violation, staying};
 use crate::streams::{Purpose, bytes, stream};
 use crate::time::Time;
 use rand::RngExt;
@@ -159,6 +159,8 @@ impl World {
                 text: format!("takes its own life for another process: {notice:?}"),
             });
         }
+        let violation = staying::judge(self, host, notice);
+        self.complain(violation);
         let index = |view: &chickadee::node::event::MemberView| {
             usize::from(u16::from_le_bytes([view.id.0[14], view.id.0[15]]))
         };
