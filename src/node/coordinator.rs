@@ -306,7 +306,7 @@ impl Coordinator {
             return refuse(Response::Busy, turn);
         }
         match turn.role(partition) {
-            Role::Ready if !turn.store.is_late() => {}
+            _ if turn.serves(partition) && !turn.store.is_late() => {}
             Role::None | Role::Old => return refuse(Response::NotOwner, turn),
             Role::Ready | Role::Boot => return refuse(Response::NotReady, turn),
         }

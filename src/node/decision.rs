@@ -21,7 +21,7 @@ use super::message::{Request, Response};
 use super::outbox::lane;
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Entry, Held, Parts, Role, Stamp, Update, Version, key_ref};
+use crate::store::{Entry, Held, Parts, Stamp, Update, Version, key_ref};
 
 impl Coordinator {
     /// Finds the decider and hands the update to it, or decides here. Returns whether the operation
@@ -37,7 +37,7 @@ impl Coordinator {
         };
         for owner in turn.ring.owners(op.partition) {
             if *owner == turn.own {
-                if turn.role(op.partition) != Role::Ready || turn.store.is_late() {
+                if !turn.serves(op.partition) || turn.store.is_late() {
                     continue;
                 }
                 let Forward { update, level, min, passed_over, .. } = forward;

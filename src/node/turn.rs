@@ -47,6 +47,11 @@ impl Turn<'_> {
         self.with(id, |partition, _| partition.role())
     }
 
+    /// Whether this node owns a partition and has all of it.
+    pub fn serves(&self, id: Partition) -> bool {
+        self.with(id, |partition, _| partition.serves())
+    }
+
     /// The owners of a partition besides this node.
     pub fn other_owners(&self, id: Partition) -> impl Iterator<Item = NodeId> {
         let own = self.own;

@@ -21,9 +21,13 @@ use crate::time::Time;
 const END_MS_MAX: u64 = 1_100;
 /// With a majority of the owners there, it ends by then.
 const SOON_MS_MAX: u64 = 250;
-/// A read that finds something was asked of the next owner after some time, and ends so long after
-/// that, and after the way there and back.
-const READ_MS_MAX: u64 = HEDGE_MS + 40;
+/// A read that finds something was asked of two more owners, one after the other, and ends by then,
+/// besides the way there and back.
+const READ_MS_MAX: u64 = 2 * HEDGE_MS + 40;
+/// Up to so long a way there and back, in milliseconds, the short bounds hold as they stand.
+const NEAR_MS_MAX: u64 = 40;
+/// Nobody who is silent for so long, in milliseconds, is waited for.
+const SILENCE_MS_MAX: u64 = 400;
 /// How long after going on a node may take longer, in milliseconds.
 const LATE_MS: u64 = 3_000;
 
@@ -40,7 +44,8 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         let decided = record.act.is_decided();
         let soon_ms = match record.outcome {
             Outcome::Found(_) => READ_MS_MAX + way_ms,
-            _ => SOON_MS_MAX,
+            _ if way_ms <= NEAR_MS_MAX => SOON_MS_MAX,
+            _ => SILENCE_MS_MAX + 3 * way_ms,
         };
         let text = match record.outcome {
             Outcome::Lost => continue,

@@ -1,6 +1,7 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
-//! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`], [`staying`]. After it, over the history
+//! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`], [`staying`],
+//! [`held_places`]. After it, over the history
 //! of its clients: [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`],
 //! [`resurrection`], [`expiry`], [`availability`], [`acknowledged`], [`present`], [`decisions`]. After the faults have ended:
 //! [`membership`], [`convergence`], [`copies`].
@@ -13,6 +14,7 @@ pub mod convergence;
 pub mod copies;
 pub mod decisions;
 pub mod expiry;
+pub mod held_places;
 pub mod membership;
 pub mod never_goes_back;
 pub mod own_writes;
