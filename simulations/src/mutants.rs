@@ -6,7 +6,6 @@
 
 use crate::checkers::Violation;
 use crate::plan::Plan;
-use crate::run::run;
 use crate::scenarios::Scenario;
 use crate::scenarios::clock::{CLOCK_JUMP, CLOCK_SKEW};
 use crate::scenarios::flapping::FLAPPING;
@@ -20,7 +19,6 @@ use crate::scenarios::partition_heal::PARTITION_HEAL_LONG;
 use crate::scenarios::rolling_restart::ROLLING_RESTART;
 use crate::scenarios::stall::STALL;
 use crate::scenarios::swarm::SWARM;
-use crate::trace::Trace;
 
 /// Nodes that do not keep some rules.
 #[derive(Clone, Copy)]
@@ -39,11 +37,29 @@ impl Mutant {
         plan
     }
 
-    /// Whether a seed catches it: what it breaks that holds when all rules are kept.
-    pub fn caught(&self, scenario: &Scenario, seed: u64) -> Option<Violation> {
-        let violation = run(&self.plan(scenario, seed), Trace::default()).violation?;
-        let kept = run(&scenario.plan(seed, None), Trace::default());
-        kept.violation.is_none().then_some(violation)
+    /// The plans that must hold for a seed to say something: all rules kept; and, of several that make
+    /// up for each other, all but one.
+    pub fn kept(&self, scenario: &Scenario, seed: u64) -> Vec<Plan> {
+        let all = scenario.plan(seed, None);
+        let mut plans = vec![all.clone()];
+        if self.without.len() > 1 {
+            let one = |rule: &&str| Plan { without: vec![(*rule).to_owned()], ..all.clone() };
+            plans.extend(self.without.iter().map(one));
+        }
+        plans
+    }
+
+    /// Whether a seed catches it: what it breaks that holds when the rules are kept. `runs` runs a
+    /// plan and says what it breaks.
+    pub fn caught(
+        &self,
+        scenario: &Scenario,
+        seed: u64,
+        runs: impl Fn(Plan) -> Option<Violation>,
+    ) -> Option<Violation> {
+        let violation = runs(self.plan(scenario, seed))?;
+        let holds = |plan| runs(plan).is_none();
+        self.kept(scenario, seed).into_iter().all(holds).then_some(violation)
     }
 }
 

@@ -45,7 +45,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         let soon_ms = match record.outcome {
             Outcome::Found(_) => READ_MS_MAX + way_ms,
             _ if way_ms <= NEAR_MS_MAX => SOON_MS_MAX,
-            _ => SILENCE_MS_MAX + 3 * way_ms,
+            _ => 2 * (SILENCE_MS_MAX + 2 * way_ms),
         };
         let text = match record.outcome {
             Outcome::Lost => continue,

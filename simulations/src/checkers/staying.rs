@@ -1,32 +1,36 @@
-//! Staying: nobody is taken for dead who lives, whatever packets are lost: a node finds itself declared
-//! down only after it was stopped, or cut off from somebody, or has just started.
+//! Staying: nobody is taken for dead who lives, whatever packets are lost, nor for a silence that was
+//! shorter than a suspicion lasts: a node finds itself declared down only after it was stopped or cut
+//! off for longer, or has just started.
 
 use chickadee::node::event::Notice;
 
 use super::Violation;
-use crate::plan::Fault;
+use crate::plan::{Fault, Timed};
 use crate::time::Time;
 use crate::world::World;
 
 /// What a fault did to the views of others is over after so long, in milliseconds.
 const OVER_MS: u64 = 40_000;
+/// Nobody is declared down after a silence, or several, of less than that, in milliseconds.
+const SUSPICION_MS: u64 = 3_000;
 
 /// Complains if a node has found itself declared down, and should not have been.
 pub fn judge(world: &World, node: usize, notice: &Notice) -> Option<Violation> {
     let Notice::Rejoined(generation) = notice else { return None };
     let from = Time(world.now.0.saturating_sub(Time::ms(OVER_MS).0));
-    let excuses = |fault: &Fault| match fault {
-        Fault::Crash { node: other } | Fault::Stop { node: other } => *other == node,
-        Fault::Start { node: other, .. } => *other == node,
-        Fault::Leave { .. } | Fault::Stall { .. } | Fault::Resume { .. } => true,
-        Fault::Cut { .. } | Fault::Mend { .. } | Fault::Partition { .. } | Fault::Unite => true,
-        Fault::Throttle { .. } => true,
-        Fault::Weather { .. } | Fault::Slow { .. } | Fault::Clock { .. } => false,
+    let starts = |fault: &Fault| match fault {
+        Fault::Crash { node: of } | Fault::Stop { node: of } | Fault::Start { node: of, .. } => {
+            *of == node
+        }
+        _ => false,
     };
-    let excused = |fault: &crate::plan::Timed<Fault>| {
-        (from..=world.now).contains(&fault.time()) && excuses(&fault.what)
-    };
-    if world.plan.faults.iter().any(excused) {
+    let recent = |fault: &&Timed<Fault>| (from..=world.now).contains(&fault.time());
+    let mut faults = world.plan.faults.iter().filter(recent);
+    let cuts = world.history.cuts.iter().map(|(since, until)| (*since, until.unwrap_or(world.now)));
+    let stalls = world.history.stalls.iter().map(|stall| (stall.from, stall.to));
+    let out_of_touch = cuts.chain(stalls).filter(|(_, until)| *until >= from);
+    let out_of_touch_ms: u64 = out_of_touch.map(|(since, until)| until.ms_since(since)).sum();
+    if faults.any(|fault| starts(&fault.what)) || out_of_touch_ms >= SUSPICION_MS {
         return None;
     }
     Some(Violation {

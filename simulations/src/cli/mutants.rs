@@ -89,11 +89,7 @@ fn fare(mutant: &Mutant, seeds: u64, in_time: &impl Fn() -> bool) -> Fared {
                 return Fared { caught: None, seeds: ran };
             }
             ran += 1;
-            let broken = runs(mutant.plan(scenario, seed));
-            // A seed that fails with all rules kept says nothing about this one.
-            if let Some(violation) = broken
-                && runs(scenario.plan(seed, None)).is_none()
-            {
+            if let Some(violation) = mutant.caught(scenario, seed, runs) {
                 return Fared { caught: Some((scenario, violation, seed)), seeds: ran };
             }
         }
