@@ -15,7 +15,7 @@ pub const SLOW_JOIN: Scenario = Scenario {
         options.joiners = rng.random_range(3..=4);
         options.keys *= 4;
         options.partitions = 4;
-        options.value_bytes = 16_000;
+        options.value_bytes = 30_000;
         options.memory_bytes_max = 64 << 20;
     },
     faults: |line| {
@@ -24,7 +24,7 @@ pub const SLOW_JOIN: Scenario = Scenario {
             let (by_us, length) = (line.draw(80_000..150_000), line.draw(5_000..15_000));
             line.slow(joiner, by_us, length);
             line.happens(Fault::Start { node: joiner, seeded: true });
-            line.pass(0..500);
+            line.pass(0..200);
         }
     },
 };
