@@ -16,8 +16,6 @@ use crate::scenarios::hot_key::HOT_KEY;
 use crate::scenarios::kill::KILL;
 use crate::scenarios::lonely_start::LONELY_START;
 use crate::scenarios::long_absence::LONG_ABSENCE;
-use crate::scenarios::lossy::LOSSY;
-use crate::scenarios::one_way_cut::ONE_WAY_CUT;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
 use crate::scenarios::slow_join::SLOW_JOIN;
 use crate::scenarios::stall::STALL;
@@ -71,7 +69,7 @@ pub const ALL: &[Mutant] = &[
     // ---- who is there
     mutant(&["reannounce"], &[&LONELY_START]),
     mutant(&["redial"], &[&KILL]),
-    mutant(&["refuted_suspects"], &[&PARTITION_HEAL_SHORT, &LOSSY]),
+    mutant(&["refuted_suspects"], &[&PARTITION_HEAL_SHORT]),
     mutant(&["state_on_link"], &[&KILL]),
     mutant(&["hearsay"], &[&PARTITION_HEAL_LONG]),
     mutant(&["ring_hold"], &[&KILL]),
@@ -93,7 +91,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["reads_again"], &[&STALL]),
     mutant(&["decider_majority"], &[&FAR_APART]),
     mutant(&["working"], &[&KILL]),
-    mutant(&["behind"], &[&ONE_WAY_CUT]),
+    mutant(&["behind"], &[&STALL]),
     mutant(&["bars"], &[&PARTITION_HEAL_SHORT]),
     // What a booting node misses is in doubt for some seconds anyway, and a decider asks where it holds
     // nothing; a ready one holds what there is.
@@ -103,8 +101,8 @@ pub const ALL: &[Mutant] = &[
     mutant(&["floors"], &[&SWARM]),
     mutant(&["floor_refuses"], &[&SWARM]),
     mutant(&["marks"], &[&STALL]),
-    mutant(&["condemned_stay"], &[&PARTITION_HEAL_LONG, &HEAL_AND_CRASH]),
-    mutant(&["boot_keeps"], &[&LONELY_START, &PARTITION_HEAL_LONG]),
+    mutant(&["condemned_stay"], &[&LONG_ABSENCE]),
+    mutant(&["boot_keeps"], &[&PARTITION_HEAL_LONG]),
     mutant(&["lonely_keeps"], &[&PARTITION_HEAL_LONG]),
     mutant(&["flush_table"], &[&FLUSH]),
     // ---- what is exchanged
@@ -116,7 +114,8 @@ pub const ALL: &[Mutant] = &[
     mutant(&["renewals"], &[&HEAL_AND_CRASH, &LONG_ABSENCE]),
     mutant(&["floors_together"], &[&HEAL_AND_CRASH]),
     mutant(&["boot_after_absence"], &[&PARTITION_HEAL_LONG]),
-    mutant(&["boot_after_solitude"], &[&LONELY_START]),
+    // Who was alone for long was mostly declared down by the others, too.
+    mutant(&["boot_after_absence", "boot_after_solitude"], &[&PARTITION_HEAL_LONG]),
     mutant(&["handoff_checks"], &[&SLOW_JOIN]),
 ];
 

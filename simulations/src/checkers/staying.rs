@@ -10,7 +10,7 @@ use crate::time::Time;
 use crate::world::World;
 
 /// What a fault did to the views of others is over after so long, in milliseconds.
-const OVER_MS: u64 = 40_000;
+const OVER_MS: u64 = 12_000;
 /// Nobody is declared down after a silence, or several, of less than that, in milliseconds.
 const SUSPICION_MS: u64 = 3_000;
 
