@@ -3,6 +3,8 @@
 //! A mutant is caught by a seed whose run breaks an invariant and holds with all rules kept. A rule
 //! that no scenario catches is a hole in the checkers, or another rule makes up for it; then both are
 //! left out together, and the pair says why.
+//!
+#![doc = include_str!("../MUTANTS.md")]
 
 use crate::checkers::Violation;
 use crate::plan::Plan;

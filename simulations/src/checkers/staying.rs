@@ -10,7 +10,9 @@ use crate::time::Time;
 use crate::world::World;
 
 /// What a fault did to the views of others is over after so long, in milliseconds.
-const OVER_MS: u64 = 12_000;
+const OVER_MS: u64 = 40_000;
+/// Of short silences, one after the other, so long, in milliseconds.
+const SOON_MS: u64 = 12_000;
 /// Nobody is declared down after a silence, or several, of less than that, in milliseconds.
 const SUSPICION_MS: u64 = 3_000;
 
@@ -28,9 +30,14 @@ pub fn judge(world: &World, node: usize, notice: &Notice) -> Option<Violation> {
     let mut faults = world.plan.faults.iter().filter(recent);
     let cuts = world.history.cuts.iter().map(|(since, until)| (*since, until.unwrap_or(world.now)));
     let stalls = world.history.stalls.iter().map(|stall| (stall.from, stall.to));
-    let out_of_touch = cuts.chain(stalls).filter(|(_, until)| *until >= from);
-    let out_of_touch_ms: u64 = out_of_touch.map(|(since, until)| until.ms_since(since)).sum();
-    if faults.any(|fault| starts(&fault.what)) || out_of_touch_ms >= SUSPICION_MS {
+    let silences: Vec<(Time, u64)> =
+        cuts.chain(stalls).map(|(since, until)| (until, until.ms_since(since))).collect();
+    let within = |ms: u64| {
+        silences.iter().filter(move |(until, _)| until.plus_ms(ms) >= world.now).map(|(_, ms)| ms)
+    };
+    let long = within(OVER_MS).any(|ms| *ms >= SUSPICION_MS);
+    let many = within(SOON_MS).sum::<u64>() >= SUSPICION_MS;
+    if faults.any(|fault| starts(&fault.what)) || long || many {
         return None;
     }
     Some(Violation {

@@ -36,7 +36,7 @@ pub(super) struct Arguments {
 /// How a mutant fared.
 struct Fared {
     /// The scenario and the invariant it broke, if it was caught.
-    caught: Option<(&'static Scenario, Violation, u64)>,
+    caught: Option<(&'static Scenario, Violation)>,
     /// Runs until then.
     seeds: u64,
 }
@@ -55,7 +55,7 @@ pub(super) fn mutants(arguments: &Arguments) -> Result<bool, String> {
     let in_time = || arguments.time_budget.is_none_or(|budget| begun.elapsed() < budget);
     let all: Vec<&Mutant> = ALL.iter().filter(wanted).collect();
     let (next, missed) = (Mutex::new(all.iter()), Mutex::new(Vec::new()));
-    println!("| without | scenario | invariant | seeds | first |\n|---|---|---|---|---|");
+    println!("| without | scenario | invariant | seeds |\n|---|---|---|---|");
     std::thread::scope(|scope| {
         for _ in 0..arguments.jobs {
             scope.spawn(|| {
@@ -90,7 +90,7 @@ fn fare(mutant: &Mutant, seeds: u64, in_time: &impl Fn() -> bool) -> Fared {
             }
             ran += 1;
             if let Some(violation) = mutant.caught(scenario, seed, runs) {
-                return Fared { caught: Some((scenario, violation, seed)), seeds: ran };
+                return Fared { caught: Some((scenario, violation)), seeds: ran };
             }
         }
     }
@@ -108,10 +108,10 @@ fn runs(plan: Plan) -> Option<Violation> {
 fn row(mutant: &Mutant, fared: &Fared) -> String {
     let (name, seeds) = (mutant.without.join(", "), fared.seeds);
     match &fared.caught {
-        Some((scenario, violation, seed)) => {
+        Some((scenario, violation)) => {
             let invariant = violation.invariant;
-            format!("| {name} | {} | {invariant} | {seeds} | {seed} |", scenario.name)
+            format!("| {name} | {} | {invariant} | {seeds} |", scenario.name)
         }
-        None => format!("| {name} | none | | {seeds} | |"),
+        None => format!("| {name} | none | | {seeds} |"),
     }
 }
