@@ -40,8 +40,8 @@ impl Mutant {
         plan
     }
 
-    /// The plans that must hold for a seed to say something: all rules kept; and, of several that make
-    /// up for each other, all but one.
+    /// The plans that must hold for a seed to say something: all rules kept; and, of several that
+    /// make up for each other, all but one.
     pub fn kept(&self, scenario: &Scenario, seed: u64) -> Vec<Plan> {
         let all = scenario.plan(seed, None);
         let mut plans = vec![all.clone()];
@@ -95,8 +95,8 @@ pub const ALL: &[Mutant] = &[
     mutant(&["working"], &[&KILL]),
     mutant(&["behind"], &[&STALL]),
     mutant(&["bars"], &[&PARTITION_HEAL_SHORT]),
-    // What a booting node misses is in doubt for some seconds anyway, and a decider asks where it holds
-    // nothing; a ready one holds what there is.
+    // What a booting node misses is in doubt for some seconds anyway, and a decider asks where it
+    // holds nothing; a ready one holds what there is.
     mutant(&["boot_not_ready", "doubts"], &[&KILL]),
     mutant(&["boot_not_ready", "decider_asks"], &[&FAR_APART]),
     // ---- what is forgotten

@@ -292,9 +292,9 @@ impl Plan {
         options.wall_off_ms_max as u64 + drift_ms + AHEAD_MS_MAX + steps
     }
 
-    /// How far what a node takes for the time may be behind, in milliseconds, when it looks whether a
-    /// value has ended: as [`Plan::clocks_off_ms_max`], but where no clock is set and none is far from
-    /// the others, a node goes by its own.
+    /// How far what a node takes for the time may be behind, in milliseconds, when it looks whether
+    /// a value has ended: as [`Plan::clocks_off_ms_max`], but where no clock is set and none is far
+    /// from the others, a node goes by its own.
     pub fn deadlines_off_ms_max(&self) -> u64 {
         let set = self.faults.iter().any(|fault| matches!(fault.what, Fault::Clock { .. }));
         let far = 2 * self.options.wall_off_ms_max as u64 > AHEAD_MS_MAX;

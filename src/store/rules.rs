@@ -162,8 +162,8 @@ rules! {
     /// Acknowledgements are relayed with the epoch they were given in: those given before a session
     /// began anew would count in it.
     epochs,
-    /// A value below the floor of a peer that is not valid is condemned, not acknowledged: it may have
-    /// been outlived, and would be trusted.
+    /// A value below the floor of a peer that is not valid is condemned, not acknowledged: it may
+    /// have been outlived, and would be trusted.
     condemn,
     /// Who becomes valid adopts the floor: what others have forgotten would be taken from a third.
     adopt_floors,

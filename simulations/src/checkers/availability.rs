@@ -91,16 +91,21 @@ mod tests {
     use crate::scenarios;
 
     fn plan() -> Plan {
-        scenarios::find("kill").expect("there is one").plan(1, None)
+        let mut plan = scenarios::find("kill").expect("there is one").plan(1, None);
+        (plan.options.latency_us_max, plan.options.jitter_us_max) = (0, 0);
+        plan
     }
 
     #[test]
     fn slow_and_failed_operations_are_noticed() {
         let end = Time::ms(5_000);
-        let good = history(vec![read(0, "a", (0, 250))]);
-        assert_eq!(judge(&plan(), &good, end), None);
-        let slow = history(vec![read(0, "a", (0, 251))]);
-        assert!(judge(&plan(), &slow, end).is_some());
+        let read_in = |ms| history(vec![read(0, "a", (0, ms))]);
+        assert_eq!(judge(&plan(), &read_in(READ_MS_MAX), end), None);
+        assert!(judge(&plan(), &read_in(READ_MS_MAX + 1), end).is_some());
+        let done = Outcome::Done { version: None, acks: 2 };
+        let write_in = |ms| history(vec![record(0, Act::Set, (0, ms), done.clone())]);
+        assert_eq!(judge(&plan(), &write_in(SOON_MS_MAX), end), None);
+        assert!(judge(&plan(), &write_in(SOON_MS_MAX + 1), end).is_some());
         let failed = Outcome::Failed(Failure::Unknown { acks: 0 });
         let failed = history(vec![record(0, Act::Set, (0, 100), failed)]);
         assert!(judge(&plan(), &failed, end).is_some());

@@ -1,5 +1,5 @@
-//! Present: what was acknowledged, and is never removed, is found at every node, while everybody is in
-//! touch and an owner has it: a miss is no answer then, whoever has died, started or joined.
+//! Present: what was acknowledged, and is never removed, is found at every node, while everybody is
+//! in touch and an owner has it: a miss is no answer then, whoever has died, started or joined.
 //!
 //! Not judged: misses within some seconds of the write, of a cut or of a stop; and what died with its
 //! last holder, or had to be evicted.
