@@ -116,7 +116,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["renewals"], &[&HEAL_AND_CRASH, &LONG_ABSENCE]),
     mutant(&["floors_together"], &[&HEAL_AND_CRASH]),
     mutant(&["boot_after_absence"], &[&PARTITION_HEAL_LONG]),
-    // Who was alone for long was mostly declared down by the others, too.
+    // Expected to make up for each other: who was alone for long was mostly declared down, too.
     mutant(&["boot_after_absence", "boot_after_solitude"], &[&PARTITION_HEAL_LONG]),
     mutant(&["handoff_checks"], &[&SLOW_JOIN]),
 ];
