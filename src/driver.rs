@@ -29,7 +29,7 @@ use crate::node::membership::Identity as Member;
 use crate::node::refused::Refused;
 use crate::node::{Node, Options};
 use crate::placement::{Generation, Life, NodeId, Zone};
-use crate::store::{Clock, Store, StoreOptions, Writer};
+use crate::store::{Clock, Rules, Store, StoreOptions, Writer};
 use crate::tls::{Identity, NodeKey};
 
 pub use env::{Env, Observer};
@@ -260,6 +260,7 @@ impl<O: Observer> Driver<O> {
             memory_bytes_max: config.max_memory,
             value_bytes_max: config.value_limit(),
             seed: config.key.hash_seed(),
+            rules: Rules::default(),
         }));
         let (handle, submissions) = Handle::new(store.clone(), clock.clone(), time.clone());
         let member = Member {

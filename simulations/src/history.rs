@@ -138,6 +138,9 @@ pub struct History {
 /// After a cut was mended, those who were apart agree within so long, in milliseconds.
 const AGREED_MS: u64 = 8_000;
 
+/// Whoever is away is waited for so long at least, in milliseconds.
+const WAITED_MS: u64 = 55_000;
+
 /// One time a node was stopped.
 #[derive(Clone, Copy, Debug)]
 pub struct Stall {
@@ -202,6 +205,17 @@ impl History {
         self.cuts
             .iter()
             .all(|(since, until)| *since > to || ends(until).is_some_and(|ends| ends < from))
+    }
+
+    /// Whether somebody had been away by then for longer than the others wait. What comes back then
+    /// may be forgotten, because it may be older than what others have forgotten.
+    pub fn outwaited(&self, by: Time) -> bool {
+        let long = |from: Time, to: Option<Time>| {
+            let to = to.filter(|to| *to < by).unwrap_or(by);
+            from <= to && to.ms_since(from) >= WAITED_MS
+        };
+        self.stalls.iter().any(|stall| long(stall.from, Some(stall.to)))
+            || self.cuts.iter().any(|(from, until)| long(*from, *until))
     }
 
     /// A node was short of memory since the last look, and does not hold that key now.

@@ -9,8 +9,10 @@
 //! machine is for the protocol, by the thousand seeds and nodes. The level of [`quic`] runs the real
 //! driver, transport, QUIC and TLS over a simulated UDP socket, at several times the cost.
 //!
+//! * [`cluster`]: all of it for the tests of somebody else's service.
 //! * [`scenarios`]: plans by name; [`workload`]: what clients do in them; [`limits`]: what a plan may
 //!   say; [`episodes`]: faults with their ends; [`shrink`]: smaller plans.
+//! * [`mutants`]: which scenario notices that a rule is not kept.
 //! * [`world`]: machines, processes, clients, faults; [`quic`]: the second level; [`hosts`]: sets of
 //!   machines; [`network`]: delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
@@ -23,10 +25,12 @@
 #![warn(missing_docs, unreachable_pub)]
 
 pub mod checkers;
+pub mod cluster;
 pub mod episodes;
 pub mod history;
 pub mod hosts;
 pub mod limits;
+pub mod mutants;
 pub mod network;
 pub mod plan;
 pub mod quic;

@@ -2,6 +2,7 @@
 //! before it is run, so that a mistake is a sentence and not a panic.
 
 use chickadee::placement::PartitionCount;
+use chickadee::store::Rules;
 
 use crate::plan::{Fault, Options, Plan};
 use crate::scenarios::NODES_MAX;
@@ -26,6 +27,15 @@ fn range<T: PartialOrd + Copy + std::fmt::Display>(
     } else {
         Err(format!("{name} is {value}, and must be from {from} to {to}"))
     }
+}
+
+/// Whether there is a rule of that name.
+pub fn check_rule(name: &str) -> Result<(), String> {
+    if Rules::default().without(name).is_some() {
+        return Ok(());
+    }
+    let names: Vec<_> = Rules::ALL.iter().map(|(name, _)| *name).collect();
+    Err(format!("there is no rule {name:?}; there are {}", names.join(", ")))
 }
 
 impl Options {
@@ -106,6 +116,7 @@ impl Plan {
     /// Whether it can be run; if not, what is wrong with it.
     pub fn check(&self) -> Result<(), String> {
         self.options.check().map_err(|why| format!("options: {why}"))?;
+        self.without.iter().try_for_each(|name| check_rule(name))?;
         for (number, fault) in self.faults.iter().enumerate() {
             let of = |why: String| format!("fault {number} of the list: {why}");
             range("at_ms", fault.at_ms, 0, RUN_MS_MAX).map_err(of)?;

@@ -3,10 +3,14 @@
 //! A seed becomes options, options become a plan, and only the plan is run. A saved plan outlives
 //! changes of how plans are drawn, and a smaller plan is made by cutting lists.
 
+use chickadee::store::Rules;
 use chickadee::store::clock::AHEAD_MS_MAX;
 use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
+
+/// What a clock that is followed slowly may be behind besides, in milliseconds.
+const TURN_MS: u64 = 30;
 
 /// Everything a run needs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -16,6 +20,9 @@ pub struct Plan {
     pub scenario: String,
     /// The seed it was drawn from; the streams of the run itself come from it, too.
     pub seed: u64,
+    /// Rules that nodes do not keep: see [`Rules::ALL`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
     /// What the cluster and its network are like.
     pub options: Options,
     /// Faults, by time.
@@ -257,6 +264,12 @@ impl Act {
 }
 
 impl Plan {
+    /// The rules that nodes keep.
+    pub fn rules(&self) -> Rules {
+        let without = |rules: Rules, name: &String| rules.without(name).unwrap_or(rules);
+        self.without.iter().fold(Rules::default(), without)
+    }
+
     /// Whether liveness is demanded for that node at the end.
     pub fn in_core(&self, node: usize) -> bool {
         self.options.core.is_empty() || self.options.core.contains(&node)
@@ -277,6 +290,25 @@ impl Plan {
         };
         let steps: u64 = self.faults.iter().map(step).sum();
         options.wall_off_ms_max as u64 + drift_ms + AHEAD_MS_MAX + steps
+    }
+
+    /// How far what a node takes for the time may be behind, in milliseconds, when it looks whether
+    /// a value has ended: as [`Plan::clocks_off_ms_max`], but where no clock is set and none is far
+    /// from the others, a node goes by its own.
+    pub fn deadlines_off_ms_max(&self) -> u64 {
+        let set = self.faults.iter().any(|fault| matches!(fault.what, Fault::Clock { .. }));
+        let far = 2 * self.options.wall_off_ms_max as u64 > AHEAD_MS_MAX;
+        let off_ms = self.clocks_off_ms_max();
+        if set || far { off_ms } else { off_ms - AHEAD_MS_MAX + TURN_MS }
+    }
+
+    /// Whether the network loses nothing, and is slow nowhere.
+    pub fn is_calm(&self) -> bool {
+        let rough = |fault: &Timed<Fault>| {
+            let what = &fault.what;
+            matches!(what, Fault::Weather { .. } | Fault::Slow { .. } | Fault::Throttle { .. })
+        };
+        self.options.loss_ppm == 0 && !self.faults.iter().any(rough)
     }
 
     /// Nodes in all.

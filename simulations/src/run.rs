@@ -75,7 +75,8 @@ pub fn record(plan: &Plan, trace: Trace) -> Recording {
     Recording { outcome, samples: world.samples.unwrap_or_default(), traffic: world.traffic }
 }
 
-fn finish<L: Level>(plan: &Plan, world: &mut World<L>) -> Outcome {
+/// Lets the rest of a plan happen in its world, and judges all of it.
+pub(crate) fn finish<L: Level>(plan: &Plan, world: &mut World<L>) -> Outcome {
     let agreement = live(world);
     let mut violation = world.violation.take();
     if violation.is_none() {

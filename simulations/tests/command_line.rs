@@ -45,6 +45,28 @@ fn a_broken_invariant_ends_with_what_is_needed_to_see_it_again() {
 }
 
 #[test]
+fn a_rule_that_is_left_out_is_left_out_again() {
+    let folder = Folder::new("without");
+    let run = ["run", "hot-key", "--seeds", "1..2", "--without", "tie_break"];
+    let run = simulations(&[&run[..], &["--out", folder.path()]].concat());
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.last().ends_with(" replay hot-key --seed 1 --without tie_break"), "{run:?}");
+    let saved = format!("{}/hot-key-1.json", folder.path());
+    let again = simulations(&["replay", "--plan", &saved]);
+    assert_eq!(again.code, 1, "the plan knows what was left out: {again:?}");
+}
+
+#[test]
+fn a_mutant_that_nobody_notices_fails() {
+    let tried = simulations(&["mutants", "--only", "tie_break", "--seeds", "2"]);
+    assert_eq!(tried.code, 0, "{tried:?}");
+    assert!(tried.out.contains("| tie_break | hot-key | "), "{tried:?}");
+    let tried = simulations(&["mutants", "--only", "own_writes", "--seeds", "1"]);
+    assert_eq!(tried.code, 1, "{tried:?}");
+    assert_eq!(tried.last(), "FAILED nobody noticed that these are missing: own_writes");
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_an_error_before_anything_runs() {
     let folder = Folder::new("unwritable");
     let file = folder.file("file", "");
@@ -158,6 +180,11 @@ fn what_is_wrong_is_named() {
         (&["replay", "kill", "--seed", "1", "--plan", "x"], "--plan"),
         (&["shrink", "kil", "--seed", "1"], "there is no scenario \"kil\""),
         (&["report", "kill", "--out", "x.html"], "--seeds"),
+        (
+            &["replay", "kill", "--seed", "1", "--without", "gravity"],
+            "there is no rule \"gravity\"",
+        ),
+        (&["mutants", "--only", "gravity"], "there is no rule \"gravity\"; there are reannounce, "),
         (&["jump"], "jump"),
     ] {
         let run = simulations(arguments);

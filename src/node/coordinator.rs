@@ -290,7 +290,7 @@ impl Coordinator {
         let live = match operation {
             Operation::Get => {
                 self.stats.reads += 1;
-                let min = min.max(self.own_writes.version(&op.key));
+                let min = min.max(self.own_write(&op.key, turn));
                 self.begin_read(number, &mut op, level, min, turn)
             }
             Operation::Set { value, deadline_ms } => {
@@ -304,7 +304,7 @@ impl Coordinator {
             }
             Operation::Update(update) => {
                 self.stats.updates += 1;
-                let min = min.max(self.own_writes.version(&op.key));
+                let min = min.max(self.own_write(&op.key, turn));
                 let passed_over = false;
                 let (asked, declined) = (Vec::new(), Vec::new());
                 let forward = Forward { update, level, min, passed_over, asked, declined };
@@ -329,7 +329,7 @@ impl Coordinator {
             return refuse(Response::Busy, turn);
         }
         match turn.role(partition) {
-            Role::Ready if !turn.store.is_late() => {}
+            _ if turn.serves(partition) && !turn.store.is_late() => {}
             Role::None | Role::Old => return refuse(Response::NotOwner, turn),
             Role::Ready | Role::Boot => return refuse(Response::NotReady, turn),
         }
@@ -347,6 +347,12 @@ impl Coordinator {
         });
         let live = self.decide_here(number, &mut op, update, level, min, passed_over, turn);
         self.keep(number, op, live, turn);
+    }
+
+    /// The version of this node's own write of a key, if it wrote it lately.
+    fn own_write(&self, key: &Key, turn: &Turn<'_>) -> Version {
+        let kept = turn.rules().own_writes();
+        if kept { self.own_writes.version(key) } else { Version::ZERO }
     }
 
     pub(super) fn keep(
@@ -448,6 +454,9 @@ impl Coordinator {
     /// still lie in its socket, so reads are asked again, under new numbers that no such answer
     /// matches. Their deadline starts anew, because nobody could work on them.
     pub fn stalled(&mut self, turn: &mut Turn<'_>) {
+        if !turn.rules().reads_again() {
+            return;
+        }
         let reads = self.pending.iter().filter(|(_, op)| matches!(op.phase, Phase::Read(_)));
         let numbers: Vec<u64> = reads.map(|(number, _)| *number).collect();
         for old in numbers {
@@ -664,7 +673,7 @@ fn pause(op: &Pending) -> u64 {
 /// Tells whoever waits for a decision that this node is at it: its silence would be taken for a
 /// hang, and the next owner would decide, too.
 fn say_working(op: &Pending, turn: &mut Turn<'_>) {
-    if let Some(asker) = awaited(op) {
+    if let Some(asker) = awaited(op).filter(|_| turn.rules().working()) {
         let Asker { peer, lane, number } = asker;
         turn.outbox.response(peer, lane, number, &Response::Working);
     }

@@ -21,7 +21,7 @@ use super::message::{Request, Response};
 use super::outbox::lane;
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Entry, Held, Parts, Role, Stamp, Update, Version, key_ref};
+use crate::store::{Entry, Held, Parts, Stamp, Update, Version, key_ref};
 
 impl Coordinator {
     /// Finds the decider and hands the update to it, or decides here. Returns whether the operation
@@ -37,7 +37,7 @@ impl Coordinator {
         };
         for owner in turn.ring.owners(op.partition) {
             if *owner == turn.own {
-                if turn.role(op.partition) != Role::Ready || turn.store.is_late() {
+                if !turn.serves(op.partition) || turn.store.is_late() {
                     continue;
                 }
                 let Forward { update, level, min, passed_over, .. } = forward;
@@ -131,6 +131,7 @@ impl Coordinator {
             let unsettled = kept.doubts(key, context.now);
             passed_over || absent || unsettled || !kept.covers(key, min, context)
         });
+        let ask = ask && turn.rules().decider_asks();
         let covered =
             turn.with(op.partition, |kept, context| kept.covers(key_ref(&op.key), min, context));
         let min = if covered { Version::ZERO } else { min };
@@ -195,7 +196,8 @@ impl Coordinator {
         let Phase::Gather(gather) = &op.phase else {
             return false;
         };
-        let majority = 2 * gather.answers > turn.ring.owners(op.partition).len();
+        let half = turn.ring.owners(op.partition).len() / 2;
+        let majority = gather.answers > half || !turn.rules().decider_majority();
         let newest = gather.newest.as_ref().map_or(Version::ZERO, |(_, entry)| entry.version());
         let enough = majority && newest >= gather.min && turn.now.mono >= gather.patient_until;
         if !enough && !op.waiting.is_empty() {
@@ -220,7 +222,8 @@ impl Coordinator {
         let (bar, floors) = (gather.bar, std::mem::take(&mut gather.floors));
         let newest = gather.newest.take().filter(|(peer, entry)| {
             let stamp = entry.version().value;
-            stamp >= bar && !outlived(*peer, stamp, &floors, turn)
+            let dead = stamp < bar || outlived(*peer, stamp, &floors, turn);
+            !(dead && turn.rules().bars())
         });
         let newest = newest.map(|(_, entry)| entry);
         let (update, level) = (gather.update.clone(), gather.level);

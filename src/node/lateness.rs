@@ -69,7 +69,7 @@ impl Lateness {
         if gap_ns >= 1_000_000_000 {
             turn.outbox.notice(Notice::Stalled { ms: gap_ns / 1_000_000 });
         }
-        if turn.members.is_empty() {
+        if turn.members.is_empty() || !turn.rules().lateness() {
             return;
         }
         self.numbers += 1;
@@ -157,6 +157,9 @@ impl Lateness {
     pub fn tick(&mut self, turn: &mut Turn<'_>, outstanding: impl Fn(NodeId, u64) -> bool) {
         let now = turn.now.mono;
         for (peer, missed) in &mut self.missed {
+            if !turn.rules().behind() {
+                missed.partitions.clear();
+            }
             if !turn.reachable.contains(peer) || missed.next > now {
                 continue;
             }

@@ -37,7 +37,7 @@ use super::outbox::{Outbox, datagram};
 use super::timers::Timers;
 use crate::placement::{Generation, Life, NodeId, Seat};
 use crate::store::Flushes;
-use crate::store::{Mono, Now};
+use crate::store::{Mono, Now, Rules};
 
 use dials::{Dial, Failed};
 use hearsay::Hearsay;
@@ -88,6 +88,8 @@ pub struct MembershipOptions {
     pub name: String,
     /// Whether seeds were given; their addresses come as an input.
     pub seeded: bool,
+    /// The rules that are kept.
+    pub rules: Rules,
 }
 
 /// A member, as known here.
@@ -111,6 +113,7 @@ pub enum Change {
 
 /// The members, and this node's part among them.
 pub struct Membership {
+    rules: Rules,
     foca: Foca<Identity, Bincode, ChaCha12Rng, NoCustomBroadcast>,
     rng: ChaCha12Rng,
     runtime: AccumulatingRuntime<Identity>,
@@ -157,9 +160,10 @@ impl Membership {
     /// A node that knows nobody yet.
     pub fn new(options: MembershipOptions, mut rng: ChaCha12Rng, now: Now) -> Membership {
         let swim_rng = rand::SeedableRng::from_rng(&mut rng);
-        let MembershipOptions { identity, name, seeded } = options;
+        let MembershipOptions { identity, name, seeded, rules } = options;
         let names = BTreeMap::from([(identity.id, name)]);
         Membership {
+            rules,
             foca: Foca::new(identity, config(3), swim_rng, Bincode),
             rng,
             runtime: AccumulatingRuntime::new(),
@@ -232,7 +236,8 @@ impl Membership {
         let held = |k: &&Known| {
             k.state == MemberState::Down && now.mono.since(k.since) < HOLD_MS * 1_000_000
         };
-        let hold = self.known.values().filter(held).count() < held_max;
+        let few = self.known.values().filter(held).count() < held_max;
+        let hold = few && self.rules.ring_hold();
         let known = self.known.values().filter(|k| present(k) || (hold && held(k)));
         let identities = known.map(|k| &k.identity).chain([self.foca.identity()]);
         identities.map(|i| Seat { id: i.id, weight: i.weight, zone: i.zone.clone() }).collect()
@@ -288,7 +293,9 @@ impl Membership {
             dial.failures = 0;
             dial.tried = true;
         }
-        outbox.control(peer, Kind::State, &self.state(flushes, false, now));
+        if self.rules.state_on_link() {
+            outbox.control(peer, Kind::State, &self.state(flushes, false, now));
+        }
     }
 
     /// A SWIM packet, from a datagram or, with `reliable`, from the stream.
@@ -389,7 +396,8 @@ impl Membership {
     fn doubts(&self, from: NodeId, word: &foca::Member<Identity>) -> bool {
         let id = word.id().id;
         let present = self.known.get(&id).filter(|k| k.state != MemberState::Down);
-        id != from
+        self.rules.hearsay()
+            && id != from
             && self.links.contains(&id)
             && present.is_some_and(|known| hearsay::is_down(word, &known.identity))
     }
@@ -502,7 +510,7 @@ impl Membership {
                     m.id().id == member_id.id
                         && (m.id() != member_id || m.incarnation() != *incarnation)
                 });
-                if refuted {
+                if refuted && self.rules.refuted_suspects() {
                     return;
                 }
             }

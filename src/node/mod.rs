@@ -14,6 +14,7 @@ pub mod codec;
 pub mod coordinator;
 pub mod decision;
 pub mod event;
+mod flushing;
 pub mod lateness;
 pub mod membership;
 pub mod message;
@@ -128,11 +129,12 @@ impl Node {
     /// on them.
     pub fn new(options: Options, store: Arc<Store>, clock: Arc<Clock>, now: Now) -> Node {
         let rng = ChaCha12Rng::from_seed(options.seed);
-        let sessions = Sessions::new(options.identity.life);
+        let (sessions, rules) = (Sessions::new(options.identity.life), *store.rules());
         let membership = MembershipOptions {
             identity: options.identity.clone(),
             name: options.name.clone(),
             seeded: options.seeded,
+            rules,
         };
         let membership = Membership::new(membership, rng, now);
         let ring = Ring::build(Vec::new(), store.options().partitions, options.replicas);
@@ -147,7 +149,7 @@ impl Node {
             reachable: BTreeSet::new(),
             links: BTreeSet::new(),
             membership,
-            responsiveness: Responsiveness::default(),
+            responsiveness: Responsiveness::new(rules),
             lateness: Lateness::default(),
             coordinator: Coordinator::new(seed),
             sessions,
@@ -219,9 +221,7 @@ impl Node {
             return Err(Refused::Constant(Difference::Replicas { theirs, ours }));
         }
         self.membership.learn_name(peer, &hello.name);
-        if self.store.flush(&hello.flushes) {
-            self.rehash_flushes();
-        }
+        self.learn_flushes(&hello.flushes);
         Ok(hello.identity.generation)
     }
 
@@ -377,8 +377,7 @@ impl Node {
             Kind::Swim => self.on_swim(from, &body, true, now),
             Kind::State => match codec::take::<State>(&mut &body[..]) {
                 Ok(state) => {
-                    self.store.flush(&state.flushes);
-                    self.rehash_flushes();
+                    self.learn_flushes(&state.flushes);
                     let (header, flushes) = (self.header(), self.store.flushes());
                     let outbox = &mut self.outbox;
                     self.membership.merge(from, state, flushes, now, outbox, header);
@@ -528,7 +527,7 @@ impl Node {
         self.roles(now, |node, turn| {
             node.lateness.stalled(gap, turn);
             node.coordinator.stalled(turn);
-            if gap > suspicion {
+            if gap > suspicion && turn.rules().boot_after_absence() {
                 // Long enough to have been declared down.
                 let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
                 node.sessions.doubt(partitions, turn);
@@ -665,12 +664,6 @@ impl Node {
             self.members.intersection(&self.links).filter(responsive).copied().collect();
         self.out_of_sight =
             self.reachable.len() < self.members.len() || self.membership.holds_anybody();
-    }
-
-    fn rehash_flushes(&mut self) {
-        let mut bytes = codec::begin(Kind::State);
-        codec::put(&mut bytes, &self.store.flushes());
-        self.flush_hash = xxhash_rust::xxh3::xxh3_64(&bytes);
     }
 
     fn header(&self) -> Header {

@@ -12,7 +12,7 @@ use super::message::{Request, Response};
 use super::outbox::lane;
 use super::turn::Turn;
 use crate::placement::{NodeId, Partition};
-use crate::store::{Answer, Content, Entry, Held, Key, Role, Version, key_ref};
+use crate::store::{Answer, Content, Entry, Held, Key, Role, Stamp, Version, key_ref};
 use bytes::Bytes;
 
 /// A miss in doubt is the answer when others were waited for so often,
@@ -208,9 +208,7 @@ impl Coordinator {
                 let version = entry.version();
                 read.answers.push((from, version));
                 // Another owner knew it to be dead: the answer is a miss.
-                let dead = version.value < read.bar.value
-                    || outlived(from, version.value, &read.floors, turn);
-                if dead {
+                if is_dead(read, from, version.value, turn) {
                     self.stats.barred += 1;
                     read.misses += 1;
                 } else if read.best.as_ref().is_none_or(|(_, best)| best.version() < version) {
@@ -223,8 +221,7 @@ impl Coordinator {
                 read.bar = read.bar.max(bar);
                 read.floors.push((floor, synced));
                 let dead = |(peer, best): &(NodeId, Entry)| {
-                    let stamp = best.version().value;
-                    stamp < read.bar.value || outlived(*peer, stamp, &read.floors, turn)
+                    is_dead(read, *peer, best.version().value, turn)
                 };
                 if read.best.as_ref().is_some_and(dead) {
                     read.best = None;
@@ -269,7 +266,7 @@ impl Coordinator {
                 self.end_read(op, turn);
                 return false;
             }
-            if let Some(next) = read.queue.pop_front() {
+            if let Some(next) = read.queue.pop_front().filter(|_| turn.rules().hedging()) {
                 self.stats.hedged += 1;
                 ask_read(number, op.partition, &op.key, read.min, next, turn);
                 op.waiting.push((next, turn.now.mono));
@@ -277,6 +274,12 @@ impl Coordinator {
         }
         true
     }
+}
+
+/// Whether what a peer holds at that stamp is dead, by what others have answered.
+fn is_dead(read: &Read, peer: NodeId, stamp: Stamp, turn: &Turn<'_>) -> bool {
+    let dead = stamp < read.bar.value || outlived(peer, stamp, &read.floors, turn);
+    dead && turn.rules().bars()
 }
 
 fn found(entry: Entry) -> Answer<Bytes> {
@@ -318,7 +321,7 @@ fn read_here(
     let own = turn.own;
     turn.with(partition, |kept, context| {
         let key = key_ref(key);
-        if kept.role() != Role::Ready {
+        if !kept.serves() {
             return None;
         }
         if !kept.covers(key, read.min, context) {
@@ -361,8 +364,7 @@ pub(super) fn own_write(
     let min = read.own;
     turn.with(partition, |kept, context| match kept.look(key_ref(key), context) {
         Held::Value(parts) if min > Version::ZERO && parts.version >= min => {
-            let stamp = parts.version.value;
-            let dead = stamp < read.bar.value || outlived(turn.own, stamp, &read.floors, turn);
+            let dead = is_dead(read, turn.own, parts.version.value, turn);
             (!dead).then(|| found(parts.to_entry()))
         }
         _ => None,

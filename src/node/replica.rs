@@ -52,7 +52,7 @@ pub fn answer(
                 match kept.role() {
                     Role::None => return Response::NotOwner,
                     // Who owns it no more is not told of new writes.
-                    Role::Ready if !late => {}
+                    _ if kept.serves() && !late => {}
                     Role::Boot | Role::Ready | Role::Old => {
                         return unready(kept, key, *min, context);
                     }

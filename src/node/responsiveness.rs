@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::placement::NodeId;
-use crate::store::Mono;
+use crate::store::{Mono, Rules};
 
 /// Least silence that makes a peer with requests outstanding unresponsive, in nanoseconds.
 const SILENCE_NS_MIN: u64 = 50_000_000;
@@ -37,6 +37,7 @@ struct Pulse {
 /// The pulses of all peers with a link.
 #[derive(Debug, Default)]
 pub struct Responsiveness {
+    rules: Rules,
     peers: BTreeMap<NodeId, Pulse>,
     /// What [`Responsiveness::next_deadline`] says, unless a pulse changed since. Asked after every
     /// turn, and most turns change none.
@@ -44,6 +45,11 @@ pub struct Responsiveness {
 }
 
 impl Responsiveness {
+    /// Nobody is there yet.
+    pub fn new(rules: Rules) -> Responsiveness {
+        Responsiveness { rules, ..Responsiveness::default() }
+    }
+
     /// A link came up. A peer starts as responsive.
     pub fn up(&mut self, peer: NodeId, now: Mono) {
         self.next.take();
@@ -68,7 +74,7 @@ impl Responsiveness {
     /// A request left.
     pub fn sent(&mut self, peer: NodeId, now: Mono) {
         self.next.take();
-        if let Some(pulse) = self.peers.get_mut(&peer) {
+        if let Some(pulse) = self.judged(peer) {
             if !pulse.owes() {
                 pulse.quiet_since = now;
             }
@@ -85,6 +91,10 @@ impl Responsiveness {
             }
             pulse.due = true;
         }
+    }
+
+    fn judged(&mut self, peer: NodeId) -> Option<&mut Pulse> {
+        self.peers.get_mut(&peer).filter(|_| self.rules.responsiveness())
     }
 
     /// Anything came from the peer. Returns whether it had been unresponsive.
@@ -140,7 +150,7 @@ impl Responsiveness {
     /// that, one that is dead would never be noticed by those who have somebody else to ask.
     pub fn given_up(&mut self, peer: NodeId) {
         self.next.take();
-        if let Some(pulse) = self.peers.get_mut(&peer) {
+        if let Some(pulse) = self.judged(peer) {
             pulse.outstanding = pulse.outstanding.saturating_sub(1);
             pulse.due = true;
         }

@@ -108,7 +108,7 @@ impl Timekeeping {
         all.push(0);
         all.sort_unstable();
         let median = all[(all.len() - 1) / 2];
-        if median.abs() > bound {
+        if median.abs() > bound && clock.rules().follow_median() {
             clock.shift_ms(median);
             for lead in self.leads.values_mut() {
                 lead.current -= median;

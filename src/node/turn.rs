@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::outbox::Outbox;
 use crate::placement::{Life, NodeId, Partition, Ring};
-use crate::store::{Clock, Context, KeyRef, Now, Partition as Kept, Role, Store};
+use crate::store::{Clock, Context, KeyRef, Now, Partition as Kept, Role, Rules, Store};
 
 /// The surroundings of a role, for the length of a call.
 pub struct Turn<'a> {
@@ -34,6 +34,11 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// The rules that are kept.
+    pub fn rules(&self) -> &Rules {
+        self.store.rules()
+    }
+
     /// Runs one step on a partition, under its lock.
     pub fn with<R>(&self, id: Partition, step: impl FnOnce(&mut Kept, &Context<'_>) -> R) -> R {
         self.store.with(id, self.clock, self.now.mono, step)
@@ -42,6 +47,11 @@ impl Turn<'_> {
     /// What this node is to a partition, if it may answer for it now.
     pub fn role(&self, id: Partition) -> Role {
         self.with(id, |partition, _| partition.role())
+    }
+
+    /// Whether this node owns a partition and has all of it.
+    pub fn serves(&self, id: Partition) -> bool {
+        self.with(id, |partition, _| partition.serves())
     }
 
     /// The owners of a partition besides this node.

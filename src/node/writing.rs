@@ -189,7 +189,9 @@ impl Coordinator {
                     *any |= existed;
                 }
             }
-            Response::Below(floor) if write.restampable && !write.answered => {
+            Response::Below(floor)
+                if write.restampable && !write.answered && turn.rules().restamp() =>
+            {
                 self.stats.restamped += 1;
                 let stamp = turn.clock.stamp(turn.now.mono, floor);
                 let entry = match write.entry.content() {

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::rules::Rules;
+
 /// How far a stamp may be ahead of physical time, and a wall clock may jump without being
 /// confirmed by others, in milliseconds.
 ///
@@ -99,6 +101,7 @@ impl fmt::Display for Stamp {
 /// The hybrid logical clock of one node, shared by all its threads.
 #[derive(Debug)]
 pub struct Clock {
+    rules: Rules,
     writer: Writer,
     latest: AtomicU64,
     offset_ns: AtomicI64,
@@ -110,10 +113,21 @@ impl Clock {
         // Hybrid time starts at nothing, not at the wall clock: a node whose wall clock is ahead
         // must be able to give in to its peers before it has stamped anything.
         Clock {
+            rules: Rules::default(),
             writer,
             latest: AtomicU64::new(0),
             offset_ns: AtomicI64::new(now.wall_ms as i64 * 1_000_000 - now.mono.0 as i64),
         }
+    }
+
+    /// The same under other rules.
+    pub fn under(self, rules: Rules) -> Clock {
+        Clock { rules, ..self }
+    }
+
+    /// The rules it keeps.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// The writer in this clock's stamps.
@@ -157,7 +171,8 @@ impl Clock {
                 Ordering::Relaxed,
             ) {
                 Ok(_) => {
-                    return Stamp { hlc: Hlc(next), writer: self.writer };
+                    let writer = if self.rules.tie_break() { self.writer } else { Writer(0) };
+                    return Stamp { hlc: Hlc(next), writer };
                 }
                 Err(other) => latest = other,
             }
@@ -166,7 +181,7 @@ impl Clock {
 
     /// Whether a stamp of that time may be believed now.
     pub fn believes(&self, hlc: Hlc, now: Mono) -> bool {
-        hlc.ms() <= self.physical_ms(now) + AHEAD_MS_MAX
+        hlc.ms() <= self.physical_ms(now) + AHEAD_MS_MAX || !self.rules.clock_bound()
     }
 
     /// Moves hybrid time up to what a peer showed. Returns `false`, and changes nothing, if that is
@@ -175,7 +190,9 @@ impl Clock {
         if !self.believes(hlc, now) {
             return false;
         }
-        self.latest.fetch_max(hlc.0, Ordering::Relaxed);
+        if self.rules.observe() {
+            self.latest.fetch_max(hlc.0, Ordering::Relaxed);
+        }
         true
     }
 

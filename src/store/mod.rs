@@ -9,6 +9,7 @@ pub mod flushes;
 pub mod operation;
 pub mod partition;
 pub mod record;
+pub mod rules;
 pub mod sessions;
 pub mod shard;
 
@@ -18,4 +19,5 @@ pub use flushes::Flushes;
 pub use operation::{Answer, Only, OnlyDeadline, Operation, Ttl, Update};
 pub use partition::{Context, Cursor, Decided, Held, Merged, NotHere, Partition, Role};
 pub use record::{KeyRef, Parts, key_ref};
+pub use rules::Rules;
 pub use shard::{Store, StoreOptions};

@@ -23,9 +23,11 @@ use super::entry::{Namespace, Version};
 use super::flushes::Flushes;
 use super::operation::{Answer, Change, Current, Operation, Update};
 use super::record::{KeyRef, Parts, Record};
+use super::rules::Rules;
 use super::sessions::{Forgotten, Sessions};
 use super::shard::key_hash;
 
+mod counting;
 pub mod exchange;
 
 /// Number of floors of a partition: forgetting one key must not shut the door on all.
@@ -122,6 +124,7 @@ pub struct Cursor {
 /// One partition.
 #[derive(Debug)]
 pub struct Partition {
+    rules: Rules,
     pub(super) role: Role,
     /// No other owner: writes are complete here, and what is forgotten is forgotten for good.
     pub(super) sole: bool,
@@ -158,6 +161,7 @@ impl Partition {
     /// otherwise collide.
     pub fn new(seed: u64) -> Partition {
         Partition {
+            rules: Rules::default(),
             role: Role::None,
             sole: false,
             lonely: false,
@@ -179,6 +183,11 @@ impl Partition {
         }
     }
 
+    /// The same under other rules.
+    pub(super) fn under(self, rules: Rules) -> Partition {
+        Partition { rules, ..self }
+    }
+
     /// The one local step. `reply` is called with the answer while the lock is held, so that a
     /// value can be copied once, to where it is needed.
     pub(super) fn apply<R>(
@@ -188,12 +197,13 @@ impl Partition {
         context: &Context<'_>,
         reply: impl FnOnce(Answer<&[u8]>) -> R,
     ) -> Result<R, NotHere> {
-        if self.role != Role::Ready {
+        if !self.serves() {
             return Err(NotHere::Role(self.role));
         }
         match operation {
             Operation::Get => {
-                let (doubts, sole) = (self.doubts(key, context.now), self.sole);
+                let doubts = self.doubts(key, context.now);
+                let sole = self.sole || !self.rules.doubts();
                 match self.read(key, context) {
                     Held::Value(parts) => {
                         let value = parts.value.unwrap_or_default();
@@ -246,7 +256,7 @@ impl Partition {
     /// Whether a miss of that key is in doubt.
     pub fn doubts(&self, key: KeyRef<'_>, now: Mono) -> bool {
         let ghost = || !self.ghosts.is_empty() && self.ghosts.contains(&self.hash(key));
-        !self.sole && (now < self.unsettled_until || ghost())
+        self.rules.doubts() && !self.sole && (now < self.unsettled_until || ghost())
     }
 
     /// Whether this node covers (key, version): holds it or something later, or holds no value and
@@ -264,6 +274,13 @@ impl Partition {
     /// The effective floor of a key: the largest stamp forgotten in its bucket, or its flush.
     pub fn floor(&self, key: KeyRef<'_>, context: &Context<'_>) -> Stamp {
         self.floors[bucket(self.hash(key))].max(context.flushes.of(key.namespace))
+    }
+
+    /// What a new stamp of a key has to be above, if that version is known.
+    fn above(&self, key: KeyRef<'_>, known: Version, context: &Context<'_>) -> Stamp {
+        let held = self.rules.above_held().then(|| known.value.max(known.deadline));
+        let floor = self.rules.above_floor().then(|| self.floor(key, context));
+        held.max(floor).unwrap_or_default()
     }
 
     /// All floors, without the flushes.
@@ -287,8 +304,7 @@ impl Partition {
     ) -> Stamp {
         let hash = self.hash(key);
         let held = self.table.find(hash, |r| r.is(key)).map(|r| r.version());
-        let above = held.map_or(Stamp::ZERO, |v| v.value.max(v.deadline));
-        let above = above.max(self.floor(key, context));
+        let above = self.above(key, held.unwrap_or_default(), context);
         let stamp = context.clock.stamp(context.now, above);
         let parts = Parts {
             version: Version::of(stamp),
@@ -333,8 +349,7 @@ impl Partition {
         });
         let (change, answer) = update.decide(basis, context.expiry_ms, context.value_bytes_max);
         let known = current.map_or(held_version, |c| c.version.max(held_version));
-        let above = known.value.max(known.deadline);
-        let above = above.max(self.floor(key, context));
+        let above = self.above(key, known, context);
         let written = match change {
             Change::Keep => None,
             Change::Put { value, deadline_ms } => {
@@ -374,7 +389,7 @@ impl Partition {
     pub fn merge(&mut self, key: KeyRef<'_>, offered: Parts<'_>, context: &Context<'_>) -> Merged {
         let hash = self.hash(key);
         let flush = context.flushes.of(key.namespace);
-        let floor = self.floors[bucket(hash)].max(flush);
+        let floor = self.refused(hash).max(flush);
         let below = |floor| match offered.value {
             // The floor says all that the tombstone would say.
             None => Merged::Covered,
@@ -390,7 +405,7 @@ impl Partition {
             }
             Some(record)
                 if record.version().value == offered.version.value
-                    && (record.is_condemned() || offered.version.value <= floor) =>
+                    && (self.stays_dead(record) || offered.version.value <= floor) =>
             {
                 // What is dead stays dead: only its deadline moved on. Of a value that was evicted or
                 // has expired here, a later deadline is as good as a new write.
@@ -416,11 +431,20 @@ impl Partition {
         match self.table.find(hash, |r| r.is(key)) {
             Some(record) if record.version() >= version => false,
             Some(record) if !record.is_mark() => version.value > flush,
-            Some(record) if record.is_condemned() && record.version().value == version.value => {
+            Some(record) if self.stays_dead(record) && record.version().value == version.value => {
                 false
             }
-            _ => version.value > self.floors[bucket(hash)].max(flush),
+            _ => version.value > self.refused(hash).max(flush),
         }
+    }
+
+    /// Up to where what is not held is refused, flushes aside.
+    fn refused(&self, hash: u64) -> Stamp {
+        if self.rules.floor_refuses() { self.floors[bucket(hash)] } else { Stamp::ZERO }
+    }
+
+    fn stays_dead(&self, record: &Record) -> bool {
+        record.is_condemned() && self.rules.condemned_stay()
     }
 
     /// Notes that a value of this key was refused here, so that a miss of it is in doubt.
@@ -542,39 +566,13 @@ impl Partition {
         let layout = self.layout.wrapping_add(1);
         // Epochs must not come again: acknowledgements of before would be believed.
         let sessions = std::mem::take(&mut self.sessions);
-        let forgotten = self.forgotten;
-        *self = Partition { layout, sessions, forgotten, ..Partition::new(self.seed) };
+        let (forgotten, rules) = (self.forgotten, self.rules);
+        *self = Partition { layout, sessions, forgotten, rules, ..Partition::new(self.seed) };
     }
 
     /// Number of buckets of the table: the range of [`Partition::evict_at`].
     pub(super) fn buckets(&self) -> usize {
         self.table.num_buckets()
-    }
-
-    /// Something was flushed: what is here of it counts as gone until sweeping has been over it.
-    /// Values written above the flush stamp before this node heard of it are taken for dead
-    /// until then; only the count is wrong, and only for as long as a sweep takes.
-    pub(super) fn note_flush(&mut self, before: &Flushes, after: &Flushes) {
-        for (own, count) in &self.values {
-            if after.of(*own) > before.of(*own) {
-                self.flushed.retain(|(n, _, _)| n != own);
-                self.flushed.push((*own, after.of(*own), *count));
-            }
-        }
-    }
-
-    /// Sweeping has been over the whole table since the last flush.
-    pub(super) fn note_swept(&mut self) {
-        self.flushed.clear();
-    }
-
-    /// Entries with a value in a namespace, or in all.
-    pub fn values(&self, namespace: Option<Namespace>) -> u64 {
-        let asked = |own: Namespace| namespace.is_none_or(|wanted| wanted == own);
-        let kept = self.values.iter().filter(|(n, _)| asked(*n)).map(|(_, count)| *count);
-        let dead = self.flushed.iter().filter(|(n, _, _)| asked(*n)).map(|(_, _, count)| *count);
-        let (kept, dead) = (kept.map(u64::from).sum::<u64>(), dead.map(u64::from).sum());
-        kept.saturating_sub(dead)
     }
 
     /// Entries without a value.
@@ -602,6 +600,11 @@ impl Partition {
         self.mark_bytes
     }
 
+    /// Whether it may be answered for: this node owns it, and has all of it.
+    pub fn serves(&self) -> bool {
+        self.role == Role::Ready || (self.role == Role::Boot && !self.rules.boot_not_ready())
+    }
+
     /// What this node is to the partition.
     pub fn role(&self) -> Role {
         self.role
@@ -618,8 +621,10 @@ impl Partition {
     }
 
     fn raise(&mut self, hash: u64, stamp: Stamp) {
-        let floor = &mut self.floors[bucket(hash)];
-        *floor = (*floor).max(stamp);
+        if self.rules.floors() {
+            let floor = &mut self.floors[bucket(hash)];
+            *floor = (*floor).max(stamp);
+        }
         self.forgotten += 1;
     }
 
@@ -707,40 +712,6 @@ impl Partition {
                 self.record_bytes += footprint;
                 self.count_in(key.namespace, parts, footprint);
             }
-        }
-    }
-
-    fn count_in(&mut self, namespace: Namespace, parts: Parts<'_>, footprint: usize) {
-        if parts.value.is_some() {
-            self.count(namespace, 1);
-        } else {
-            self.marks += 1;
-            self.mark_bytes += footprint;
-        }
-    }
-
-    fn count_out(&mut self, namespace: Namespace, version: Version) {
-        self.count(namespace, -1);
-        self.uncount_flushed(namespace, version);
-    }
-
-    /// A value of that version is no more: if a flush had killed it, it no longer counts as dead.
-    fn uncount_flushed(&mut self, namespace: Namespace, version: Version) {
-        let entry = self
-            .flushed
-            .iter_mut()
-            .find(|(n, stamp, _)| *n == namespace && version.value <= *stamp);
-        if let Some((_, _, dead)) = entry {
-            *dead = dead.saturating_sub(1);
-        }
-    }
-
-    fn count(&mut self, namespace: Namespace, by: i32) {
-        match self.values.iter_mut().find(|(n, _)| *n == namespace) {
-            Some((_, count)) => {
-                *count = count.checked_add_signed(by).expect("counted in before it is counted out")
-            }
-            None => self.values.push((namespace, by as u32)),
         }
     }
 }

@@ -20,6 +20,7 @@ use super::flushes::Flushes;
 use super::operation::{Answer, Operation};
 use super::partition::{Context, NotHere, Partition, Role};
 use super::record::KeyRef;
+use super::rules::Rules;
 use crate::placement::Partition as PartitionId;
 use crate::placement::slot::{PartitionCount, slot};
 
@@ -43,6 +44,8 @@ pub struct StoreOptions {
     pub value_bytes_max: usize,
     /// Keys the hashes: the same on all nodes of a cluster, unknown outside of it.
     pub seed: u64,
+    /// The rules that are kept: all, outside of the simulator.
+    pub rules: Rules,
 }
 
 /// Counters of a store, since its start.
@@ -91,10 +94,11 @@ impl Store {
     pub fn new(options: StoreOptions) -> Store {
         let partitions = options.partitions.get() as usize;
         let shards = options.shards.clamp(1, partitions);
+        let partition = || Partition::new(options.seed).under(options.rules);
         let shard = |index: usize| {
             let count = (partitions - index).div_ceil(shards);
             Mutex::new(Shard {
-                partitions: (0..count).map(|_| Partition::new(options.seed)).collect(),
+                partitions: (0..count).map(|_| partition()).collect(),
                 flushes: Flushes::default(),
                 footprint: 0,
                 mark_footprint: 0,
@@ -114,6 +118,11 @@ impl Store {
     /// The options.
     pub fn options(&self) -> &StoreOptions {
         &self.options
+    }
+
+    /// The rules that are kept.
+    pub fn rules(&self) -> &Rules {
+        &self.options.rules
     }
 
     /// The counters.
@@ -292,7 +301,8 @@ impl Store {
         let mut shard = self.shards[shard % self.shards.len()].lock();
         let shard = &mut *shard;
         let before = shard.footprint as i64;
-        let context = self.context(&shard.flushes, clock, now);
+        let expiry_ms = clock.expiry_ms(now);
+        let context = Context { expiry_ms, ..self.context(&shard.flushes, clock, now) };
         let partitions = &mut shard.partitions;
         // Once around is enough: a small store must not cost what a large one does.
         let all = partitions.iter().map(Partition::buckets).sum();
@@ -326,7 +336,7 @@ impl Store {
         Context {
             clock,
             now,
-            expiry_ms: clock.expiry_ms(now),
+            expiry_ms: if self.rules().deadlines() { clock.expiry_ms(now) } else { 0 },
             flushes,
             value_bytes_max: self.options.value_bytes_max,
         }

@@ -39,7 +39,9 @@ pub fn judge(history: &History) -> Option<Violation> {
                 _ => continue,
             },
             Outcome::Missing
-                if !removed(&removals, write, stamp) && !history.may_be_evicted(write) =>
+                if !history.outwaited(read.end)
+                    && !removed(&removals, write, stamp)
+                    && !history.may_be_evicted(write) =>
             {
                 "reads nothing".to_owned()
             }

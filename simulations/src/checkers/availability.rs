@@ -9,11 +9,12 @@
 //! refuses. For the first seconds after a node went on from a stop, the shorter bound does not hold
 //! for what is asked of that node itself.
 
+use chickadee::node::coordinator::HEDGE_MS;
 use chickadee::node::event::Failure;
 
 use super::Violation;
 use crate::history::{History, Outcome, Record};
-use crate::plan::{Act, Fault, Plan};
+use crate::plan::{Act, Plan};
 use crate::time::Time;
 
 /// An operation ends by then, in milliseconds: a deadline of 1 s, and the turn that notices it, which
@@ -21,17 +22,20 @@ use crate::time::Time;
 const END_MS_MAX: u64 = 1_100;
 /// With a majority of the owners there, it ends by then and four round trips.
 const SOON_MS_MAX: u64 = 250;
+/// A read that finds something was asked of two more owners, one after the other, and ends by then,
+/// besides four round trips.
+const READ_MS_MAX: u64 = 2 * HEDGE_MS + 40;
+/// Up to so long a way there and back, in milliseconds, that bound holds.
+const NEAR_MS_MAX: u64 = 40;
+/// Nobody who is silent for so long, in milliseconds, is waited for.
+const SILENCE_MS_MAX: u64 = 400;
 /// How long after going on a node may take longer, in milliseconds.
 const LATE_MS: u64 = 3_000;
 
 /// Complains about the first operation that failed, or took too long.
 pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
-    let rough = |fault: &Fault| {
-        matches!(fault, Fault::Weather { .. } | Fault::Slow { .. } | Fault::Throttle { .. })
-    };
-    let round_trip_us = 2 * (plan.options.latency_us_max + plan.options.jitter_us_max);
-    let soon_ms = SOON_MS_MAX + 4 * round_trip_us / 1_000;
-    let calm = plan.options.loss_ppm == 0 && !plan.faults.iter().any(|f| rough(&f.what));
+    let calm = plan.is_calm();
+    let way_ms = 2 * (plan.options.latency_us_max + plan.options.jitter_us_max) / 1_000;
     for record in &history.records {
         let stop = match record.outcome {
             Outcome::Open => end,
@@ -39,6 +43,11 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         };
         let took_ms = stop.ms_since(record.start);
         let decided = record.act.is_decided();
+        let soon_ms = match record.outcome {
+            Outcome::Found(_) => READ_MS_MAX + 4 * way_ms,
+            _ if way_ms <= NEAR_MS_MAX => SOON_MS_MAX + 4 * way_ms,
+            _ => 2 * (SILENCE_MS_MAX + 2 * way_ms),
+        };
         let text = match record.outcome {
             Outcome::Lost => continue,
             Outcome::Failed(Failure::Stopping) => continue,
@@ -83,16 +92,21 @@ mod tests {
     use crate::scenarios;
 
     fn plan() -> Plan {
-        scenarios::find("kill").expect("there is one").plan(1, None)
+        let mut plan = scenarios::find("kill").expect("there is one").plan(1, None);
+        (plan.options.latency_us_max, plan.options.jitter_us_max) = (0, 0);
+        plan
     }
 
     #[test]
     fn slow_and_failed_operations_are_noticed() {
         let end = Time::ms(5_000);
-        let good = history(vec![read(0, "a", (0, 250))]);
-        assert_eq!(judge(&plan(), &good, end), None);
-        let slow = history(vec![read(0, "a", (0, 251))]);
-        assert!(judge(&plan(), &slow, end).is_some());
+        let read_in = |ms| history(vec![read(0, "a", (0, ms))]);
+        assert_eq!(judge(&plan(), &read_in(READ_MS_MAX), end), None);
+        assert!(judge(&plan(), &read_in(READ_MS_MAX + 1), end).is_some());
+        let done = Outcome::Done { version: None, acks: 2 };
+        let write_in = |ms| history(vec![record(0, Act::Set, (0, ms), done.clone())]);
+        assert_eq!(judge(&plan(), &write_in(SOON_MS_MAX), end), None);
+        assert!(judge(&plan(), &write_in(SOON_MS_MAX + 1), end).is_some());
         let failed = Outcome::Failed(Failure::Unknown { acks: 0 });
         let failed = history(vec![record(0, Act::Set, (0, 100), failed)]);
         assert!(judge(&plan(), &failed, end).is_some());

@@ -1,8 +1,9 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
-//! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`]. After it, over the history
-//! of its clients: [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`],
-//! [`resurrection`], [`expiry`], [`availability`], [`acknowledged`]. After the faults have ended:
+//! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`], [`staying`],
+//! [`held_places`]. After it, over the history of its clients: [`validity`], [`own_writes`],
+//! [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`], [`expiry`],
+//! [`availability`], [`acknowledged`], [`present`], [`decisions`]. After the faults have ended:
 //! [`membership`], [`convergence`], [`copies`].
 
 pub mod acknowledged;
@@ -11,14 +12,18 @@ pub mod availability;
 pub mod bounds;
 pub mod convergence;
 pub mod copies;
+pub mod decisions;
 pub mod expiry;
+pub mod held_places;
 pub mod membership;
 pub mod never_goes_back;
 pub mod own_writes;
+pub mod present;
 pub mod replica;
 pub mod resurrection;
 pub mod rings;
 pub mod stamps;
+pub mod staying;
 pub mod validity;
 
 use std::fmt;
@@ -57,6 +62,8 @@ impl fmt::Display for Violation {
     }
 }
 
+impl std::error::Error for Violation {}
+
 /// Judges what clients did and were told. The first complaint by time counts.
 pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
     let complaints = [
@@ -66,9 +73,11 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         after_stall::judge(history),
         stamps::judge(history),
         resurrection::judge(history),
-        expiry::judge(history, plan.clocks_off_ms_max()),
+        expiry::judge(history, plan.deadlines_off_ms_max()),
         availability::judge(plan, history, end),
         acknowledged::judge(history),
+        present::judge(history),
+        decisions::judge(plan, history),
     ];
     complaints.into_iter().flatten().min_by_key(|v| v.at)
 }

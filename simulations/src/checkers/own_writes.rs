@@ -22,7 +22,9 @@ pub fn judge(history: &History) -> Option<Violation> {
                 format!("{value:?} of {}", seen.newest)
             }
             (Outcome::Missing, _)
-                if !history.may_be_evicted(write) && missing(&removals, read, write, stamp) =>
+                if !history.may_be_evicted(write)
+                    && !history.outwaited(read.end)
+                    && missing(&removals, read, write, stamp) =>
             {
                 "nothing".to_owned()
             }

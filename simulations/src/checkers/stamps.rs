@@ -77,8 +77,8 @@ impl Contents {
     }
 }
 
-/// Complains about the first write that was stamped below one which was acknowledged at the same
-/// node, for the same key, before it began.
+/// Complains about the first write that was stamped below one which was acknowledged, or read, at the
+/// same node, for the same key, before it began.
 pub fn judge(history: &History) -> Option<Violation> {
     let newest = |record: &Record| {
         let version = record.acknowledged()?;
@@ -86,7 +86,8 @@ pub fn judge(history: &History) -> Option<Violation> {
     };
     let mut groups: BTreeMap<_, Vec<(Stamp, &Record)>> = BTreeMap::new();
     for record in &history.records {
-        if let Some(stamp) = newest(record) {
+        let read = || history.found(record).map(|seen| seen.oldest);
+        if let Some(stamp) = newest(record).or_else(read) {
             let group = (record.host, record.life, &record.key);
             groups.entry(group).or_default().push((stamp, record));
         }
@@ -105,6 +106,7 @@ pub fn judge(history: &History) -> Option<Violation> {
             }
             if let Some((highest, earlier)) = above
                 && stamp <= highest
+                && !record.reads()
             {
                 complaints.push(Violation {
                     invariant: "stamp-order",
@@ -112,7 +114,7 @@ pub fn judge(history: &History) -> Option<Violation> {
                     key: Some(record.key.clone()),
                     node: Some(record.host),
                     text: format!(
-                        "{:?} was stamped {stamp}, after {highest} was acknowledged here at {}",
+                        "{:?} was stamped {stamp}, after {highest} was told here at {}",
                         record.act, earlier.end
                     ),
                 });

@@ -14,7 +14,7 @@ use simulations::traffic::Traffic;
 use super::level::Level;
 use super::progress::Progress;
 use super::saved::Folder;
-use super::source::{again_file, draw, scenario};
+use super::source::{Without, again_file, draw, scenario};
 use super::watched::{last, watched};
 use super::{Out, verdict};
 
@@ -39,6 +39,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t)]
     level: Level,
     #[command(flatten)]
+    without: Without,
+    #[command(flatten)]
     out: Out,
 }
 
@@ -51,7 +53,7 @@ struct Ran {
 
 /// Runs many seeds. Returns whether all held.
 pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
-    let Arguments { name, seeds, jobs, time_budget, nodes, level, out } = arguments;
+    let Arguments { name, seeds, jobs, time_budget, nodes, level, without, out } = arguments;
     let scenario = scenario(name, *nodes, *level)?;
     let folder = Arc::new(Folder::open(&out.folder)?);
     // Only how long it took: nothing in a run knows of this clock.
@@ -72,7 +74,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
                     if !seeds.contains(&seed) {
                         return;
                     }
-                    let named = draw(&scenario, seed, *nodes);
+                    let named = draw(&scenario, seed, *nodes).without(without);
                     let (keep, level) = (Arc::clone(&folder), *level);
                     let saves = move |plan: &Plan| save(&keep, plan, level);
                     let outcome = watched(&named, Trace::default(), saves.clone());

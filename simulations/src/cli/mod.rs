@@ -3,12 +3,13 @@
 //! * [`source`]: where a plan comes from; [`level`]: what runs it; [`saved`]: where a failing one
 //!   goes.
 //! * [`many`]: `run`; [`progress`]: how far it is; [`once`]: `replay`; [`shrink`], [`report`],
-//!   [`determinism`]: as they are called.
+//!   [`determinism`], [`mutants`]: as they are called.
 //! * [`watched`]: a run, and what is said should it panic; [`verdict`]: what is said of a failure.
 
 mod determinism;
 mod level;
 mod many;
+mod mutants;
 mod once;
 mod progress;
 mod report;
@@ -58,6 +59,8 @@ enum Verb {
     Report(report::Arguments),
     /// Lists the scenarios.
     List,
+    /// Leaves out one rule after the other, and shows which scenario notices.
+    Mutants(mutants::Arguments),
     /// Runs every seed twice, the second time in another thread, and compares the traces.
     CheckDeterminism(determinism::Arguments),
 }
@@ -79,6 +82,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Shrink(arguments) => shrink::shrink(&arguments),
         Verb::Report(arguments) => report::report(&arguments),
         Verb::List => Ok(list()),
+        Verb::Mutants(arguments) => mutants::mutants(&arguments),
         Verb::CheckDeterminism(arguments) => determinism::check(&arguments),
     };
     match held {

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use simulations::limits::check_rule;
 use simulations::plan::Plan;
 use simulations::scenarios::file::ScenarioFile;
 use simulations::scenarios::{self, NODES_MAX, Scenario};
@@ -27,6 +28,20 @@ pub(super) struct Source {
     /// What runs the nodes: `core` is the state machine, `quic` the real driver, QUIC and TLS.
     #[arg(long, value_enum, default_value_t)]
     level: Level,
+    #[command(flatten)]
+    without: Without,
+}
+
+/// Rules that are not kept.
+#[derive(clap::Args)]
+pub(super) struct Without {
+    /// A rule that no node keeps, to see what it is good for; `mutants --list` names them.
+    #[arg(long = "without", value_name = "RULE", value_parser = rule)]
+    pub rules: Vec<String>,
+}
+
+pub(super) fn rule(name: &str) -> Result<String, String> {
+    check_rule(name).map(|()| name.to_owned())
 }
 
 /// A plan, and what to say to get it again.
@@ -39,6 +54,17 @@ pub(super) struct Named {
     pub again: String,
 }
 
+impl Named {
+    /// The same, these rules not kept.
+    pub(super) fn without(mut self, without: &Without) -> Named {
+        for rule in &without.rules {
+            self.again.push_str(&format!(" --without {rule}"));
+            self.plan.without.push(rule.clone());
+        }
+        self
+    }
+}
+
 impl Source {
     /// Draws or reads the plan.
     pub(super) fn plan(&self) -> Result<Named, String> {
@@ -46,12 +72,14 @@ impl Source {
             let plan = read(path)?;
             let wrong = |why| format!("{}: {why}", path.display());
             self.level.takes(plan.options.nodes).map_err(wrong)?;
-            return Ok(Named { plan, level: self.level, again: again_file(path, self.level) });
+            let again = again_file(path, self.level);
+            return Ok(Named { plan, level: self.level, again }.without(&self.without));
         }
         let (Some(name), Some(seed)) = (&self.name, self.seed) else {
             return Err("a scenario and --seed N are needed, or --plan FILE".to_owned());
         };
-        Ok(draw(&scenario(name, self.nodes, self.level)?, seed, self.nodes))
+        let scenario = scenario(name, self.nodes, self.level)?;
+        Ok(draw(&scenario, seed, self.nodes).without(&self.without))
     }
 }
 

@@ -1,17 +1,23 @@
 //! Scenarios by name. Each is a file that draws a plan from a seed. [`file`]: those of others, in
 //! TOML.
 
+pub(crate) mod by_hand;
 pub mod clock;
+pub mod far_apart;
 pub mod file;
 pub mod flapping;
 pub mod flush;
+pub mod heal_and_crash;
 pub mod hot_key;
 pub mod join_storm;
 pub mod kill;
+pub mod lonely_start;
+pub mod long_absence;
 pub mod lossy;
 pub mod one_way_cut;
 pub mod partition_heal;
 pub mod rolling_restart;
+pub mod slow_join;
 pub mod slow_node;
 pub mod stall;
 pub mod swarm;
@@ -44,17 +50,22 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 16] = [
+pub const ALL: [&Scenario; 21] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
     &partition_heal::PARTITION_HEAL_LONG,
+    &heal_and_crash::HEAL_AND_CRASH,
+    &long_absence::LONG_ABSENCE,
+    &lonely_start::LONELY_START,
     &one_way_cut::ONE_WAY_CUT,
     &flapping::FLAPPING,
     &join_storm::JOIN_STORM,
+    &slow_join::SLOW_JOIN,
     &rolling_restart::ROLLING_RESTART,
     &lossy::LOSSY,
     &slow_node::SLOW_NODE,
+    &far_apart::FAR_APART,
     &clock::CLOCK_SKEW,
     &clock::CLOCK_JUMP,
     &hot_key::HOT_KEY,
@@ -139,7 +150,8 @@ fn draw(
     faults.retain(|fault| fault.at_ms < options.healed_ms);
     faults.sort_by_key(|fault| fault.at_ms);
     let operations = workload::draw(&options, &mut stream(seed, Purpose::Workload, 0));
-    Plan { scenario: name.to_owned(), seed, options, faults, operations }
+    let without = Vec::new();
+    Plan { scenario: name.to_owned(), seed, without, options, faults, operations }
 }
 
 /// One of several, all equally likely.

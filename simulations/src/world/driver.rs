@@ -32,7 +32,7 @@ impl World<Core> {
         let host = &mut self.hosts[index];
         let number = (index as u64) << 32 | u64::from(host.life);
         let mut rng = stream(self.plan.seed, Purpose::Node, number);
-        let options = &self.plan.options;
+        let (options, rules) = (&self.plan.options, self.plan.rules());
         let store = Arc::new(Store::new(StoreOptions {
             partitions: PartitionCount::new(options.partitions)
                 .expect("a plan says a power of two"),
@@ -40,8 +40,9 @@ impl World<Core> {
             memory_bytes_max: options.memory_bytes_max,
             value_bytes_max: VALUE_BYTES_MAX,
             seed: self.plan.seed,
+            rules,
         }));
-        let clock = Arc::new(Clock::new(Writer(rng.random()), now));
+        let clock = Arc::new(Clock::new(Writer(rng.random()), now).under(rules));
         let options = Options {
             identity: Identity {
                 id: host.id,

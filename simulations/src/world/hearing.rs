@@ -8,7 +8,7 @@ use chickadee::store::{Content, Parts};
 
 use super::World;
 use super::level::Level;
-use crate::checkers::Violation;
+use crate::checkers::{Violation, staying};
 
 /// The kind byte of a batch of requests.
 const REQUESTS: u8 = 4;
@@ -29,6 +29,8 @@ impl<L: Level> World<L> {
                 text: format!("takes its own life for another process: {notice:?}"),
             });
         }
+        let violation = staying::judge(self, host, notice);
+        self.complain(violation);
         let index = |view: &MemberView| self.level.index(view.id);
         if let Some(process) = &mut self.hosts[host].process {
             match notice {

@@ -8,7 +8,7 @@ use chickadee::store::{Parts, partition::Cursor};
 use super::level::{Inside, Level};
 use super::{Event, Process, World};
 use crate::checkers::bounds::{self, Bounds};
-use crate::checkers::{Violation, rings};
+use crate::checkers::{Violation, held_places, rings};
 use crate::samples::Sample;
 use crate::time::Time;
 use crate::workload::LETTERS;
@@ -35,6 +35,7 @@ impl<L: Level> World<L> {
         self.watch_evictions();
         self.watch_bounds();
         self.watch_rings();
+        self.complain(held_places::judge(self));
         if self.samples.is_some() {
             let sample = Sample::of(self);
             self.samples.get_or_insert_default().push(sample);

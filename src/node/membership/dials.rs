@@ -136,12 +136,16 @@ impl Membership {
         }
     }
 
+    fn contacts_seeds(&self) -> bool {
+        self.rules.reannounce() || !self.open
+    }
+
     /// Contacts a random seed: dials it, or compares notes if there is a link already.
     pub(super) fn announce(&mut self, now: Now, flushes: &Flushes, outbox: &mut Outbox) {
         if self.seeded {
             outbox.push(Output::Resolve);
         }
-        if self.seeds.is_empty() {
+        if self.seeds.is_empty() || !self.contacts_seeds() {
             return;
         }
         let seed = self.seeds[self.rng.random_range(0..self.seeds.len())];
@@ -166,11 +170,12 @@ impl Membership {
         };
         let mut wanted: BTreeMap<SocketAddr, Option<NodeId>> = BTreeMap::new();
         for known in self.known.values() {
-            if !self.links.contains(&known.identity.id) {
+            let down = known.state == MemberState::Down && !self.rules.redial();
+            if !self.links.contains(&known.identity.id) && !down {
                 wanted.insert(known.identity.addr, Some(known.identity.id));
             }
         }
-        for seed in &self.seeds {
+        for seed in self.seeds.iter().filter(|_| self.contacts_seeds()) {
             if !linked(*seed) {
                 // Whoever answers there is welcome: a seed may be a name in front of many.
                 wanted.insert(*seed, None);

@@ -174,7 +174,8 @@ impl Sessions {
             let (role, life) = turn.with(partition, |kept, _| {
                 (kept.role(), kept.sessions().with(peer).map(|session| session.life))
             });
-            if life.is_some_and(|life| life != turn.life(peer)) {
+            let another = life.is_some_and(|life| life != turn.life(peer));
+            if another && turn.rules().new_life() {
                 self.close(peer, partition, turn);
             }
             if role != Role::None {
@@ -213,7 +214,9 @@ impl Sessions {
         };
         let partitions = turn.store.options().partitions.iter();
         let partitions: Vec<Partition> = partitions.filter(cut_off).collect();
-        self.doubt(partitions, turn);
+        if turn.rules().boot_after_absence() {
+            self.doubt(partitions, turn);
+        }
     }
 
     /// A link is new: what was said over the one before may not have arrived.

@@ -107,7 +107,7 @@ impl Sessions {
             return None;
         }
         let bit = match session {
-            Some((bit, known)) if known == life => bit,
+            Some((bit, known)) if known == life || !turn.rules().new_life() => bit,
             Some(_) => {
                 self.close(from, partition, turn);
                 self.open(from, partition, life, turn)?
@@ -144,7 +144,8 @@ impl Sessions {
     /// in, then the one with the larger id.
     fn meet(&mut self, from: NodeId, standing: &Standing, turn: &mut Turn<'_>) {
         let partition = standing.partition;
-        if !self.solitude.is_alone(partition)
+        if !turn.rules().boot_after_solitude()
+            || !self.solitude.is_alone(partition)
             || !matches!(standing.role, Role::Ready | Role::Old)
             || turn.role(partition) != Role::Ready
         {
@@ -254,7 +255,7 @@ impl Sessions {
 
     /// What a message may have made possible.
     fn follow_up(&mut self, from: NodeId, bit: u8, partition: Partition, turn: &mut Turn<'_>) {
-        if turn.role(partition) != Role::Boot {
+        if turn.role(partition) != Role::Boot || !turn.rules().floors_together() {
             let own = (turn.own, self.life);
             turn.with(partition, |kept, _| {
                 let valid = kept.sessions().get(bit).is_none_or(|session| session.valid);

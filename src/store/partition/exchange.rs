@@ -123,7 +123,7 @@ impl Partition {
             self.clear_bit(bit);
         }
         let session = self.sessions.get_mut(bit)?;
-        if heard.echo != session.mine {
+        if heard.echo != session.mine && self.rules.echoes() {
             return Some(false);
         }
         session.role = heard.role;
@@ -273,7 +273,11 @@ impl Partition {
         // Covered by a floor, if at all. A flush is known to both, or will be before any answer.
         let flushed = version.value <= context.flushes.of(key.namespace);
         let trusted = self.sessions.get(bit).is_some_and(Session::is_trusted);
-        if trusted || flushed || !live { Verdict::Ack } else { Verdict::Condemn }
+        if trusted || flushed || !live || !self.rules.condemn() {
+            Verdict::Ack
+        } else {
+            Verdict::Condemn
+        }
     }
 
     /// A peer covers this version.
@@ -309,7 +313,7 @@ impl Partition {
         for (peer, epoch) in acks {
             let session = self.sessions.iter().find(|(_, session)| session.peer == peer);
             if let Some((bit, session)) = session
-                && session.epoch == Some(epoch)
+                && (session.epoch == Some(epoch) || !self.rules.epochs())
             {
                 bits |= 1 << bit;
             }
@@ -407,8 +411,13 @@ impl Partition {
         };
         session.valid = true;
         let peer = (session.peer, session.life);
-        self.adopt_floors(&offered.floors);
+        if self.rules.adopt_floors() {
+            self.adopt_floors(&offered.floors);
+        }
         let news = self.learn(&offered.knowledge, own);
+        if !self.rules.renewals() {
+            return;
+        }
         for other in self.sessions.iter_mut() {
             let process = (other.peer, other.life);
             if process == peer || !(other.trusted || other.told) {
@@ -479,8 +488,10 @@ impl Partition {
     /// Whether all who hold the partition cover this entry, so that it can be forgotten silently. A
     /// booting node forgets nothing, nor does one that has only just found itself alone.
     pub(super) fn is_stable(&self, bits: u8) -> bool {
-        let mask = self.sessions.mask();
-        bits & mask == mask && self.role != Role::Boot && !self.lonely
+        let (mask, rules) = (self.sessions.mask(), &self.rules);
+        let boots = self.role == Role::Boot && rules.boot_keeps();
+        let lonely = self.lonely && rules.lonely_keeps();
+        (bits & mask == mask && !boots && !lonely) || !rules.marks()
     }
 
     /// Notes that an entry is new here, for those who may lack it.

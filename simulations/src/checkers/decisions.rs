@@ -1,0 +1,53 @@
+//! Decisions: what one owner decides on what is there (APPEND, INCR) is exact while nobody is cut off
+//! or hangs, whoever dies: no part that was acknowledged is missing in the end, and none stands there
+//! twice.
+//!
+//! Allowed: what died with its last holder, or had to be evicted; and that a decider which died, or
+//! said goodbye, while it was at it had decided already when the next one did.
+
+use super::Violation;
+use crate::history::{History, Outcome, Record};
+use crate::plan::{Act, Fault, Plan};
+
+/// A process that says goodbye goes on for so long at most, in milliseconds.
+const LEAVING_MS: u64 = 1_500;
+
+/// Complains about the first reader at the end that lacks a part, or has one twice.
+pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
+    let calm = |record: &Record| {
+        let leaving_ms = |fault: &Fault| match fault {
+            Fault::Crash { .. } => Some(0),
+            Fault::Stop { .. } => Some(LEAVING_MS),
+            _ => None,
+        };
+        plan.faults.iter().all(|fault| {
+            let Some(ms) = leaving_ms(&fault.what) else { return true };
+            fault.time() > record.end || fault.time().plus_ms(ms) < record.start
+        })
+    };
+    if !history.cuts.is_empty() || !history.stalls.is_empty() || !plan.is_calm() {
+        return None;
+    }
+    for read in history.records.iter().filter(|record| record.is_final()) {
+        let Outcome::Found(found) = &read.outcome else { continue };
+        let complain = |text| {
+            let (key, node) = (Some(read.key.clone()), Some(read.host));
+            Some(Violation { invariant: "decisions", at: read.end, key, node, text })
+        };
+        let appends = history.records.iter().filter(|record| record.key == read.key);
+        for append in appends.filter(|record| record.act == Act::Append) {
+            let times = found.split(';').filter(|part| *part == append.value).count();
+            let Some(version) = append.acknowledged() else { continue };
+            let lost = history.losses.iter().any(|loss| loss.key == read.key)
+                || history.may_be_evicted(append);
+            if times == 0 && !lost {
+                let text = format!("lacks {:?} of {}", append.value, version.value);
+                return complain(text);
+            }
+            if times > 1 && calm(append) {
+                return complain(format!("has {:?} {times} times", append.value));
+            }
+        }
+    }
+    None
+}

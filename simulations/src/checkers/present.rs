@@ -1,0 +1,55 @@
+//! Present: what was acknowledged, and is never removed, is found at every node, while everybody is
+//! in touch and an owner has it: a miss is no answer then, whoever has died, started or joined.
+//!
+//! Not judged: misses within some seconds of the write, of a cut or of a stop; and what died with its
+//! last holder, or had to be evicted.
+
+use super::Violation;
+use crate::history::{History, Outcome, Record};
+use crate::hosts::HostSet;
+use crate::plan::Act;
+use crate::time::Time;
+
+/// What was written so long ago, in milliseconds, should be everywhere.
+const SPREAD_MS: u64 = 5_000;
+
+/// Complains about the first miss of what should be there.
+pub fn judge(history: &History) -> Option<Violation> {
+    let removals = history.removals();
+    let stopped = |from: Time, to: Time| {
+        let near = |stall: &crate::history::Stall| {
+            stall.from <= to && from <= stall.to.plus_ms(2 * SPREAD_MS)
+        };
+        history.stalls.iter().any(near)
+    };
+    let mut written = std::collections::BTreeMap::new();
+    for write in history.records.iter().filter(|record| record.act == Act::Set) {
+        if write.acknowledged().is_some() {
+            written.entry(&write.key[..]).or_insert(write);
+        }
+    }
+    for read in history.records.iter().filter(|record| record.outcome == Outcome::Missing) {
+        let Some(write): Option<&&Record> = written.get(&read.key[..]) else { continue };
+        let there = read.reach.as_ref().is_none_or(|reach| reach.meets(&read.holders));
+        if write.end.plus_ms(SPREAD_MS) > read.start
+            || removals.of(&read.key).next().is_some()
+            || history.losses.iter().any(|loss| loss.key == read.key)
+            || history.may_be_evicted(write)
+            || history.outwaited(read.end)
+            || !history.together(read.start, read.end)
+            || stopped(read.start, read.end)
+            || read.holders == HostSet::default()
+            || !there
+        {
+            continue;
+        }
+        return Some(Violation {
+            invariant: "present",
+            at: read.end,
+            key: Some(read.key.clone()),
+            node: Some(read.host),
+            text: format!("reads nothing, and {:?} was acknowledged at {}", write.value, write.end),
+        });
+    }
+    None
+}

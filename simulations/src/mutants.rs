@@ -1,0 +1,145 @@
+//! Mutants: nodes that keep all rules but one. Each names the scenarios that are to notice.
+//!
+//! A mutant is caught by a seed whose run breaks an invariant and holds with all rules kept. A rule
+//! that no scenario catches is a hole in the checkers, or another rule makes up for it; then both are
+//! left out together, and the pair says why.
+//!
+#![doc = include_str!("../MUTANTS.md")]
+
+use crate::checkers::Violation;
+use crate::plan::Plan;
+use crate::scenarios::Scenario;
+use crate::scenarios::clock::{CLOCK_JUMP, CLOCK_SKEW};
+use crate::scenarios::far_apart::FAR_APART;
+use crate::scenarios::flapping::FLAPPING;
+use crate::scenarios::flush::FLUSH;
+use crate::scenarios::heal_and_crash::HEAL_AND_CRASH;
+use crate::scenarios::hot_key::HOT_KEY;
+use crate::scenarios::kill::KILL;
+use crate::scenarios::lonely_start::LONELY_START;
+use crate::scenarios::long_absence::LONG_ABSENCE;
+use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
+use crate::scenarios::slow_join::SLOW_JOIN;
+use crate::scenarios::stall::STALL;
+use crate::scenarios::swarm::SWARM;
+
+/// Nodes that do not keep some rules.
+#[derive(Clone, Copy)]
+pub struct Mutant {
+    /// The rules that are left out: one, or several that make up for each other.
+    pub without: &'static [&'static str],
+    /// The scenarios that are to notice, in the order in which they are tried.
+    pub scenarios: &'static [&'static Scenario],
+}
+
+impl Mutant {
+    /// The plan of a scenario and a seed, for nodes that do not keep these rules.
+    pub fn plan(&self, scenario: &Scenario, seed: u64) -> Plan {
+        let mut plan = scenario.plan(seed, None);
+        plan.without = self.without.iter().map(|rule| (*rule).to_owned()).collect();
+        plan
+    }
+
+    /// The plans that must hold for a seed to say something: all rules kept; and, of several that
+    /// make up for each other, all but one.
+    pub fn kept(&self, scenario: &Scenario, seed: u64) -> Vec<Plan> {
+        let all = scenario.plan(seed, None);
+        let mut plans = vec![all.clone()];
+        if self.without.len() > 1 {
+            let one = |rule: &&str| Plan { without: vec![(*rule).to_owned()], ..all.clone() };
+            plans.extend(self.without.iter().map(one));
+        }
+        plans
+    }
+
+    /// Whether a seed catches it: what it breaks that holds when the rules are kept. `runs` runs a
+    /// plan and says what it breaks.
+    pub fn caught(
+        &self,
+        scenario: &Scenario,
+        seed: u64,
+        runs: impl Fn(Plan) -> Option<Violation>,
+    ) -> Option<Violation> {
+        let violation = runs(self.plan(scenario, seed))?;
+        let holds = |plan| runs(plan).is_none();
+        self.kept(scenario, seed).into_iter().all(holds).then_some(violation)
+    }
+}
+
+/// All mutants. Where several rules are left out, each makes up for the other, and why is said.
+pub const ALL: &[Mutant] = &[
+    // ---- who is there
+    mutant(&["reannounce"], &[&LONELY_START]),
+    mutant(&["redial"], &[&KILL]),
+    mutant(&["refuted_suspects"], &[&PARTITION_HEAL_SHORT]),
+    mutant(&["state_on_link"], &[&KILL]),
+    mutant(&["hearsay"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["ring_hold"], &[&KILL]),
+    // ---- what time it is
+    mutant(&["tie_break"], &[&HOT_KEY]),
+    mutant(&["observe"], &[&CLOCK_SKEW]),
+    mutant(&["clock_bound"], &[&CLOCK_JUMP]),
+    mutant(&["follow_median"], &[&CLOCK_JUMP]),
+    // Whatever is held, or is below a floor, came in a frame whose clock was observed.
+    mutant(&["observe", "above_held"], &[&CLOCK_SKEW]),
+    mutant(&["observe", "above_floor"], &[&CLOCK_SKEW]),
+    mutant(&["observe", "restamp"], &[&CLOCK_SKEW]),
+    mutant(&["deadlines"], &[&STALL]),
+    // ---- who answers
+    mutant(&["responsiveness"], &[&STALL]),
+    mutant(&["hedging"], &[&FAR_APART]),
+    mutant(&["own_writes"], &[&FLAPPING]),
+    mutant(&["lateness"], &[&STALL]),
+    mutant(&["reads_again"], &[&STALL]),
+    mutant(&["decider_majority"], &[&FAR_APART]),
+    mutant(&["working"], &[&KILL]),
+    mutant(&["behind"], &[&STALL]),
+    mutant(&["bars"], &[&PARTITION_HEAL_SHORT]),
+    // What a booting node misses is in doubt for some seconds anyway, and a decider asks where it
+    // holds nothing; a ready one holds what there is.
+    mutant(&["boot_not_ready", "doubts"], &[&KILL]),
+    mutant(&["boot_not_ready", "decider_asks"], &[&FAR_APART]),
+    // ---- what is forgotten
+    mutant(&["floors"], &[&SWARM]),
+    mutant(&["floor_refuses"], &[&SWARM]),
+    mutant(&["marks"], &[&STALL]),
+    mutant(&["condemned_stay"], &[&LONG_ABSENCE]),
+    mutant(&["boot_keeps"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["lonely_keeps"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["flush_table"], &[&FLUSH]),
+    // ---- what is exchanged
+    mutant(&["echoes"], &[&HEAL_AND_CRASH]),
+    mutant(&["new_life"], &[&HEAL_AND_CRASH]),
+    mutant(&["epochs"], &[&FLAPPING, &HEAL_AND_CRASH]),
+    mutant(&["condemn"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["adopt_floors"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["renewals"], &[&HEAL_AND_CRASH, &LONG_ABSENCE]),
+    mutant(&["floors_together"], &[&HEAL_AND_CRASH]),
+    mutant(&["boot_after_absence"], &[&PARTITION_HEAL_LONG]),
+    // Expected to make up for each other: who was alone for long was mostly declared down, too.
+    mutant(&["boot_after_absence", "boot_after_solitude"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["handoff_checks"], &[&SLOW_JOIN]),
+];
+
+const fn mutant(
+    without: &'static [&'static str],
+    scenarios: &'static [&'static Scenario],
+) -> Mutant {
+    Mutant { without, scenarios }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use chickadee::store::Rules;
+
+    use super::ALL;
+
+    #[test]
+    fn every_rule_is_left_out_by_a_mutant() {
+        let left_out: BTreeSet<_> = ALL.iter().flat_map(|mutant| mutant.without).collect();
+        let rules: BTreeSet<_> = Rules::ALL.iter().map(|(name, _)| name).collect();
+        assert_eq!(left_out, rules);
+    }
+}

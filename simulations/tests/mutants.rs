@@ -1,0 +1,57 @@
+//! That a rule which is left out is noticed: `simulations mutants` tries all rules, this test the few
+//! that every run would break.
+
+use simulations::checkers::Violation;
+use simulations::mutants::{ALL, Mutant};
+use simulations::plan::Plan;
+use simulations::run::run;
+use simulations::trace::Trace;
+
+/// Rules that the first seeds cannot do without.
+const QUICK: [&str; 8] = [
+    "clock_bound",
+    "flush_table",
+    "follow_median",
+    "lateness",
+    "marks",
+    "responsiveness",
+    "ring_hold",
+    "tie_break",
+];
+/// Seeds that are tried for each.
+const SEEDS: u64 = 6;
+
+fn runs(plan: Plan) -> Option<Violation> {
+    run(&plan, Trace::default()).violation
+}
+
+fn without(rule: &str) -> &'static Mutant {
+    ALL.iter().find(|mutant| mutant.without == [rule]).expect("a mutant without that rule")
+}
+
+#[test]
+fn the_first_seeds_notice_what_every_run_needs() {
+    for rule in QUICK {
+        let mutant = without(rule);
+        let noticed = |seed: &u64| mutant.caught(mutant.scenarios[0], *seed, runs).is_some();
+        assert!((1..=SEEDS).any(|seed| noticed(&seed)), "nobody misses {rule}");
+    }
+}
+
+/// What `simulations mutants` last said; it stands in the documentation.
+#[test]
+fn the_table_in_the_documentation_is_of_these_mutants() {
+    let rows: Vec<Vec<&str>> = include_str!("../MUTANTS.md")
+        .lines()
+        .filter(|line| line.starts_with("| ") && !line.starts_with("| without"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    for mutant in ALL {
+        let name = mutant.without.join(", ");
+        let row = rows.iter().find(|row| row[0] == name);
+        let row = row.unwrap_or_else(|| panic!("the table lacks {name}"));
+        let known = mutant.scenarios.iter().any(|scenario| scenario.name == row[1]);
+        assert!(known || row[1] == "none", "{name} is not tried in {}", row[1]);
+    }
+    assert_eq!(rows.len(), ALL.len());
+}
