@@ -10,6 +10,7 @@ use simulations::plan::Plan;
 use simulations::scenarios::Scenario;
 use simulations::trace::Trace;
 
+use super::level::Level;
 use super::source::{Named, rule};
 use super::watched::watched;
 
@@ -101,7 +102,7 @@ fn fare(mutant: &Mutant, seeds: u64, in_time: &impl Fn() -> bool) -> Fared {
 fn runs(plan: Plan) -> Option<Violation> {
     let without: String = plan.without.iter().map(|rule| format!(" --without {rule}")).collect();
     let again = format!("{} --seed {}{without}", plan.scenario, plan.seed);
-    watched(&Named { plan, again }, Trace::default(), |_| {}).violation
+    watched(&Named { plan, level: Level::default(), again }, Trace::default(), |_| {}).violation
 }
 
 /// A line of the table.

@@ -26,6 +26,7 @@ use self::talk::Talk;
 use super::message::Exchange;
 use super::turn::Turn;
 use crate::placement::{Life, NodeId, Partition, Ring};
+use crate::store::sessions::Session;
 use crate::store::{Mono, Role};
 
 /// Time between two looks at what is to be offered, in milliseconds: the anti-entropy interval.
@@ -413,8 +414,10 @@ impl Sessions {
         self.open_owners(partition, turn);
         self.see_to_lacking(partition, turn);
         let sessions: Vec<(NodeId, u8, bool)> = turn.with(partition, |kept, _| {
+            let booting = kept.role() == Role::Boot;
+            let in_step = |s: &Session| s.is_in_step() && (s.done || !booting);
             let each = kept.sessions().iter();
-            each.map(|(bit, session)| (session.peer, bit, session.is_in_step())).collect()
+            each.map(|(bit, session)| (session.peer, bit, in_step(session))).collect()
         });
         for (peer, bit, in_step) in sessions {
             let talk = self.talks.entry((peer, partition)).or_default();

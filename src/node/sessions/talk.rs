@@ -223,7 +223,7 @@ impl Sessions {
             return self.follow_up(from, bit, partition, turn);
         };
         if !echoed || verdicts.len() != sent.items.len() {
-            turn.with(partition, |kept, _| kept.offer_again(bit));
+            give_up(bit, partition, &sent, turn);
             return self.follow_up(from, bit, partition, turn);
         }
         let mut condemned = 0;
@@ -327,8 +327,8 @@ impl Sessions {
             if now.since(sent.at) < STUCK_MS * 1_000_000 {
                 return false;
             }
-            talk.sent = None;
-            turn.with(partition, |kept, _| kept.offer_again(bit));
+            let sent = talk.sent.take().expect("looked at just now");
+            give_up(bit, partition, &sent, turn);
         }
         let entries = values(&mut talk.wanted, partition, turn);
         self.stats.wanted += entries.len() as u64;
@@ -427,6 +427,16 @@ impl Sessions {
         }
         self.due.insert((from, partition));
     }
+}
+
+/// Nobody knows what became of a push: what it said is said again.
+fn give_up(bit: u8, partition: Partition, sent: &Sent, turn: &Turn<'_>) {
+    turn.with(partition, |kept, _| {
+        kept.offer_again(bit);
+        if sent.full {
+            kept.note_unanswered(bit);
+        }
+    });
 }
 
 /// The values that a peer wants, as many as one push may carry.
