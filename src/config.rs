@@ -52,9 +52,9 @@ pub struct Config {
     /// The secret that makes a cluster one: whoever has it is a member.
     pub key: ClusterKey,
     /// Memory for entries, in bytes, at least 1 MiB: keys, values, metadata and tables count. The
-    /// process needs more: about 10 MiB for itself, 50 KiB per peer, what is in flight, and up to 5 MiB
-    /// for the versions of the 65,536 keys that were written through it last. Where
-    /// entries come and go, the allocator keeps gaps between them, the more so the smaller they are:
+    /// process needs more: about 10 MiB for itself, 50 KiB per peer, what is in flight, and up to 5
+    /// MiB for the versions of the 65,536 keys that were written through it last. Where entries
+    /// come and go, the allocator keeps gaps between them, the more so the smaller they are:
     /// measured were 33 MiB in all for 16 MiB of entries of 100 bytes.
     pub max_memory: usize,
     /// Number of owners of each partition, 1 to 8. A constant of the cluster: a node with another

@@ -11,17 +11,18 @@
 //! Every operation ends within [`DEADLINE_MS`]. What a write did not reach by then is noted as
 //! missed, and its owner told.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
 use super::event::{Failure, Level, OpId, Reply, Written};
 use super::message::{Asker, Request, Response};
 use super::own_writes::OwnWrites;
-use super::reading::own_write;
+use super::reading::{Read, own_write};
 use super::scatter::{Scatter, finish_scatter};
 use super::timers::Timers;
 use super::turn::Turn;
+use super::writing::Write;
 use crate::placement::{Life, NodeId, Partition};
 use crate::store::{Answer, Content, Entry, Key, Operation, Role, Stamp, Update, Version, key_ref};
 
@@ -84,57 +85,6 @@ pub(super) enum Phase {
     Gather(Gather),
     /// All members are asked.
     Scatter(Scatter),
-}
-
-#[derive(Debug)]
-pub(super) struct Write {
-    pub(super) entry: Entry,
-    pub(super) answer: Answer<Bytes>,
-    pub(super) level: Level,
-    pub(super) acks: u8,
-    pub(super) wanted: u8,
-    /// Whether this node is one of those who have it.
-    pub(super) held: bool,
-    /// Owners that could not be asked yet.
-    pub(super) unasked: Vec<NodeId>,
-    pub(super) answered: bool,
-    /// Whether it may be stamped again above an owner's floor: once, and never if conditional.
-    pub(super) restampable: bool,
-    /// Owners whose next answer is about an earlier stamp: lanes keep their order.
-    pub(super) overtaken: Vec<NodeId>,
-    /// Who covers it, and in which epoch of its sessions it said so.
-    pub(super) epochs: Vec<(NodeId, u32)>,
-    /// Whether an owner has another ring: there may be owners that this node does not know.
-    pub(super) other_ring: bool,
-}
-
-#[derive(Debug)]
-pub(super) struct Read {
-    pub(super) level: Level,
-    pub(super) min: Version,
-    /// Of this, what this node or the client wrote or was promised.
-    pub(super) own: Version,
-    /// Owners not asked yet, in the order to ask them.
-    pub(super) queue: VecDeque<NodeId>,
-    /// Owners whose answers are still needed.
-    pub(super) needed: u8,
-    /// The newest value that was answered, and by whom.
-    pub(super) best: Option<(NodeId, Entry)>,
-    /// The newest value held by an owner that boots; counts if no other has what is asked for.
-    pub(super) unready: Option<Entry>,
-    /// What answers without a value say is dead.
-    pub(super) bar: Version,
-    /// Their floors, and who has adopted them: what others hold at or below is dead, too.
-    pub(super) floors: Vec<(Stamp, Vec<(NodeId, Life)>)>,
-    pub(super) misses: u8,
-    pub(super) not_yet: u8,
-    /// A miss was in doubt: everybody is asked, and the first value taken.
-    pub(super) doubted: bool,
-    /// How often others were waited for.
-    pub(super) hedges: u8,
-    /// Others than the owners were asked, too.
-    pub(super) everybody: bool,
-    pub(super) answers: Vec<(NodeId, Version)>,
 }
 
 #[derive(Debug)]

@@ -123,7 +123,8 @@ impl Lateness {
                 self.owed.retain(|owed| owed.peer != from);
                 self.owed.push(Owed { peer: from, nonce, before: next_operation });
                 self.responsive(from, turn.now.mono);
-                // Whether level or not: who says nothing at all is taken for hung, and not waited for.
+                // Whether level or not: who says nothing at all is taken for hung, and not waited
+                // for.
                 turn.outbox.lateness(from, &Message::Pong { nonce, level: false });
             }
             Message::Pong { nonce, level } => {

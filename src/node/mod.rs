@@ -15,6 +15,7 @@ pub mod coordinator;
 pub mod decision;
 pub mod event;
 mod flushing;
+mod hello;
 pub mod lateness;
 pub mod membership;
 pub mod message;
@@ -41,16 +42,15 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
-use crate::placement::{Generation, Life, NodeId, Partition, Ring, Seat};
+use crate::placement::{Life, NodeId, Partition, Ring, Seat};
 use crate::store::{Clock, Mono, Now, Store};
 use codec::{CodecError, Header, Kind};
 use coordinator::{Coordinator, Origin, Timing};
 use event::{Command, Input, Notice, Output, Reply};
 use lateness::{GAP_NS_MAX, Lateness};
 use membership::{Change, Identity, Membership, MembershipOptions};
-use message::{Asker, Exchange, Hello, Request, Response, State};
+use message::{Asker, Exchange, Request, Response, State};
 use outbox::Outbox;
-use refused::{Difference, Refused};
 use replica::ReplicaStats;
 use responsiveness::Responsiveness;
 use sessions::Sessions;
@@ -178,51 +178,6 @@ impl Node {
     /// The ring as it is now.
     pub fn ring(&self) -> &Arc<Ring> {
         &self.ring
-    }
-
-    /// What this node says first on every link.
-    pub fn hello(&self) -> Bytes {
-        let mut frame = codec::begin(Kind::Hello);
-        let hello = Hello {
-            protocol: PROTOCOL,
-            partitions: self.store.options().partitions.get(),
-            replicas: self.options.replicas.get(),
-            identity: self.identity().clone(),
-            name: self.options.name.clone(),
-            flushes: self.store.flushes(),
-        };
-        codec::put(&mut frame, &hello);
-        codec::seal(frame, self.header())
-    }
-
-    /// Judges a peer's Hello: its generation, or why it is refused.
-    pub fn judge_hello(&mut self, peer: NodeId, bytes: Bytes) -> Result<Generation, Refused> {
-        let malformed = |e: CodecError| Refused::NoHello(e.to_string());
-        let (kind, _, body) = codec::open(bytes).map_err(malformed)?;
-        if kind != Kind::Hello {
-            return Err(Refused::NoHello(format!("it is a {kind:?}")));
-        }
-        let hello: Hello = codec::take(&mut &body[..]).map_err(malformed)?;
-        if hello.identity.id != peer {
-            return Err(Refused::OtherName(hello.identity.id));
-        }
-        if hello.protocol.0 > PROTOCOL.1 || hello.protocol.1 < PROTOCOL.0 {
-            let (oldest, newest) = hello.protocol;
-            return Err(Refused::Constant(Difference::Protocol(oldest, newest)));
-        }
-        let ours = self.store.options().partitions.get();
-        if hello.partitions != ours {
-            let theirs = hello.partitions;
-            return Err(Refused::Constant(Difference::Partitions { theirs, ours }));
-        }
-        let ours = self.options.replicas.get();
-        if hello.replicas != ours {
-            let theirs = hello.replicas;
-            return Err(Refused::Constant(Difference::Replicas { theirs, ours }));
-        }
-        self.membership.learn_name(peer, &hello.name);
-        self.learn_flushes(&hello.flushes);
-        Ok(hello.identity.generation)
     }
 
     /// Tells the node what happened. Never fails, never waits.

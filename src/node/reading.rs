@@ -6,12 +6,12 @@
 
 use std::collections::VecDeque;
 
-use super::coordinator::{Coordinator, Pending, Phase, Read, outlived, reply};
+use super::coordinator::{Coordinator, Pending, Phase, outlived, reply};
 use super::event::Level;
 use super::message::{Request, Response};
 use super::outbox::lane;
 use super::turn::Turn;
-use crate::placement::{NodeId, Partition};
+use crate::placement::{Life, NodeId, Partition};
 use crate::store::{Answer, Content, Entry, Held, Key, Role, Stamp, Version, key_ref};
 use bytes::Bytes;
 
@@ -24,6 +24,35 @@ const EVERYBODY_MAX: usize = 32;
 
 /// Owners that know too little are asked again so often, [`super::coordinator::RETRY_MS`] apart.
 const RETRIES_MAX: u8 = 6;
+
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) level: Level,
+    pub(super) min: Version,
+    /// Of this, what this node or the client wrote or was promised.
+    pub(super) own: Version,
+    /// Owners not asked yet, in the order to ask them.
+    pub(super) queue: VecDeque<NodeId>,
+    /// Owners whose answers are still needed.
+    pub(super) needed: u8,
+    /// The newest value that was answered, and by whom.
+    pub(super) best: Option<(NodeId, Entry)>,
+    /// The newest value held by an owner that boots; counts if no other has what is asked for.
+    pub(super) unready: Option<Entry>,
+    /// What answers without a value say is dead.
+    pub(super) bar: Version,
+    /// Their floors, and who has adopted them: what others hold at or below is dead, too.
+    pub(super) floors: Vec<(Stamp, Vec<(NodeId, Life)>)>,
+    pub(super) misses: u8,
+    pub(super) not_yet: u8,
+    /// A miss was in doubt: everybody is asked, and the first value taken.
+    pub(super) doubted: bool,
+    /// How often others were waited for.
+    pub(super) hedges: u8,
+    /// Others than the owners were asked, too.
+    pub(super) everybody: bool,
+    pub(super) answers: Vec<(NodeId, Version)>,
+}
 
 impl Coordinator {
     pub(super) fn begin_read(

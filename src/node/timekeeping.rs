@@ -87,9 +87,9 @@ impl Timekeeping {
         self.next
     }
 
-    /// Corrects physical time. `lone`: no other node is known, not even one that is out of sight and
-    /// may be back. Returns by how many milliseconds the wall clock leads, if that is not believed and
-    /// should be said.
+    /// Corrects physical time. `lone`: no other node is known, not even one that is out of sight
+    /// and may be back. Returns by how many milliseconds the wall clock leads, if that is not
+    /// believed and should be said.
     pub fn steer(&mut self, late: bool, lone: bool, clock: &Clock, now: Now) -> Option<i64> {
         if now.mono < self.next {
             return None;
@@ -201,7 +201,8 @@ mod tests {
         heard(&mut keeping, 2, 101_000, &clock, jumped);
         assert_eq!(keeping.steer(false, false, &clock, jumped), Some(100_000));
         assert_eq!(clock.physical_ms(jumped.mono), 101_000);
-        // Nor where nobody can be heard: they may be back, and would refuse what is written meanwhile.
+        // Nor where nobody can be heard: they may be back, and would refuse what is written
+        // meanwhile.
         keeping.forget(peer(2));
         keeping.steer(false, false, &clock, now(2_000, 202_000));
         assert_eq!(clock.physical_ms(Mono(0).plus_ms(2_000)), 102_000);

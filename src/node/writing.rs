@@ -5,7 +5,7 @@
 //! once. An operation goes on after its client was answered, until all owners have it or its deadline
 //! passes; whoever lacks it then is noted as having missed it.
 
-use super::coordinator::{Coordinator, Pending, Phase, Write, reply};
+use super::coordinator::{Coordinator, Pending, Phase, reply};
 use super::event::{Level, Written};
 use super::message::{Exchange, Request, Response};
 use super::outbox::lane;
@@ -13,6 +13,28 @@ use super::turn::Turn;
 use crate::placement::NodeId;
 use crate::store::{Answer, Content, Entry, Held, Merged, Parts, Role, key_ref};
 use bytes::Bytes;
+
+#[derive(Debug)]
+pub(super) struct Write {
+    pub(super) entry: Entry,
+    pub(super) answer: Answer<Bytes>,
+    pub(super) level: Level,
+    pub(super) acks: u8,
+    pub(super) wanted: u8,
+    /// Whether this node is one of those who have it.
+    pub(super) held: bool,
+    /// Owners that could not be asked yet.
+    pub(super) unasked: Vec<NodeId>,
+    pub(super) answered: bool,
+    /// Whether it may be stamped again above an owner's floor: once, and never if conditional.
+    pub(super) restampable: bool,
+    /// Owners whose next answer is about an earlier stamp: lanes keep their order.
+    pub(super) overtaken: Vec<NodeId>,
+    /// Who covers it, and in which epoch of its sessions it said so.
+    pub(super) epochs: Vec<(NodeId, u32)>,
+    /// Whether an owner has another ring: there may be owners that this node does not know.
+    pub(super) other_ring: bool,
+}
 
 impl Coordinator {
     /// Stamps, applies here if this node is an owner, and sends to all others. Returns whether the

@@ -137,7 +137,8 @@ pub struct Partition {
     /// Keys the hash of the table and the choice of the floor; the same on all nodes of a cluster.
     seed: u64,
     floors: [Stamp; FLOORS],
-    /// How many entries this node has forgotten by itself. Never less, not even after all was dropped.
+    /// How many entries this node has forgotten by itself. Never less, not even after all was
+    /// dropped.
     forgotten: u64,
     /// What others have forgotten, as far as the floors stand for it.
     known: Vec<Forgotten>,
@@ -635,8 +636,8 @@ impl Partition {
         }
     }
 
-    /// Drops the content and keeps the mark, which is offered to whoever may lack it: a peer that wants
-    /// the value would otherwise never hear that what it holds is dead.
+    /// Drops the content and keeps the mark, which is offered to whoever may lack it: a peer that
+    /// wants the value would otherwise never hear that what it holds is dead.
     fn demote(&mut self, key: KeyRef<'_>, hash: u64) {
         let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else {
             return;

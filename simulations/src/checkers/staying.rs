@@ -14,7 +14,10 @@ use crate::world::level::Level;
 const OVER_MS: u64 = 40_000;
 /// Of short silences, one after the other, so long, in milliseconds.
 const SOON_MS: u64 = 12_000;
-/// Nobody is declared down after a silence, or several, of less than that, in milliseconds.
+/// Several add up to a long one from so much on, in milliseconds: each may have swallowed the word
+/// that refutes the suspicion of the one before.
+const SILENCES_MS: u64 = 1_500;
+/// Nobody is declared down after a silence of less than that, in milliseconds.
 const SUSPICION_MS: u64 = 3_000;
 
 /// Complains if a node has found itself declared down, and should not have been.
@@ -37,7 +40,7 @@ pub fn judge(world: &World<impl Level>, node: usize, notice: &Notice) -> Option<
         silences.iter().filter(move |(until, _)| until.plus_ms(ms) >= world.now).map(|(_, ms)| ms)
     };
     let long = within(OVER_MS).any(|ms| *ms >= SUSPICION_MS);
-    let many = within(SOON_MS).sum::<u64>() >= SUSPICION_MS;
+    let many = within(SOON_MS).sum::<u64>() >= SILENCES_MS;
     if faults.any(|fault| starts(&fault.what)) || long || many {
         return None;
     }

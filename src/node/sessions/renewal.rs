@@ -1,15 +1,15 @@
 //! Passing on what was learnt by becoming valid at a peer (rule R7).
 //!
-//! A floor stands for what several processes have forgotten, each by itself. Whoever is valid at one
-//! of them covers what that one has forgotten; whoever adopts a floor that has adopted others' learns
-//! of them, too, and his own peers may not know: they would serve what is dead once those who knew are
-//! gone. Such a peer lacks something, and is not trusted meanwhile. At the next interval the process
-//! that forgot is asked who is valid there; who is not, or if that process is gone, gets a new session
-//! number, so that it becomes valid here anew.
+//! A floor stands for what several processes have forgotten, each by itself. Whoever is valid at
+//! one of them covers what that one has forgotten; whoever adopts a floor that has adopted others'
+//! learns of them, too, and his own peers may not know: they would serve what is dead once those
+//! who knew are gone. Such a peer lacks something, and is not trusted meanwhile. At the next
+//! interval the process that forgot is asked who is valid there; who is not, or if that process is
+//! gone, gets a new session number, so that it becomes valid here anew.
 //!
-//! It ends, because only what a process forgets by itself is news, and once. Renewing at once, without
-//! asking and whatever was learnt, did not: where seven or more holders opened sessions at a time each
-//! renewal was overtaken by the next one (swarm seeds 42 and 238).
+//! It ends, because only what a process forgets by itself is news, and once. Renewing at once,
+//! without asking and whatever was learnt, did not: where seven or more holders opened sessions at
+//! a time each renewal was overtaken by the next one (swarm seeds 42 and 238).
 
 use super::Sessions;
 use crate::node::message::Exchange;
