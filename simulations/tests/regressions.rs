@@ -127,3 +127,84 @@ fn no_owner_is_asked_to_decide_twice() {
 fn a_later_deadline_brings_back_what_expired() {
     holds("kill", &[120]);
 }
+
+/// A node that joined, with one copy of everything, called itself ready because the three members
+/// that it had a link to held nothing; the holder was a fourth.
+#[test]
+fn members_not_met_yet_are_asked_too() {
+    holds("swarm", &[66]);
+}
+
+/// After a split the owners of a key were others than those who had acknowledged an own write, and
+/// what was there before it was read again; or it was given up as lost while its holders were only
+/// on the other side.
+#[test]
+fn own_writes_outlast_their_owners() {
+    holds("swarm", &[288, 326, 374, 861, 915]);
+}
+
+/// Renewals of seven holders overtook each other for ever: 2.7 million messages.
+#[test]
+fn what_is_passed_on_comes_to_an_end() {
+    holds("swarm", &[42, 238]);
+}
+
+/// Sixteen, 18 and 20 owned a partition, but each of its eight former holders had eight sessions
+/// with other former holders, and none left for an owner.
+#[test]
+fn owners_come_before_former_owners() {
+    holds("swarm", &[400]);
+}
+
+/// The only owner of a key left while a write to it was under way.
+#[test]
+fn an_open_write_follows_the_owners() {
+    holds("swarm", &[300]);
+}
+
+/// A former owner evicted what a peer had asked for, and nothing told that peer that what it held
+/// instead was dead.
+#[test]
+fn what_was_wanted_and_evicted_leaves_its_mark() {
+    holds("swarm", &[804]);
+}
+
+/// With one copy of everything, a node that had been stopped for 17 s answered from memory what
+/// others had taken over meanwhile.
+#[test]
+fn the_only_owner_boots_too() {
+    holds("swarm", &[604]);
+}
+
+/// A write that was stamped again took the refusal of its first stamp for the answer to the second.
+#[test]
+fn answers_belong_to_their_stamp() {
+    holds("swarm", &[868]);
+}
+
+/// A new owner booted from another one, which had heard the former owner out before that one took the
+/// last writes of this node.
+#[test]
+fn former_owners_are_heard_out() {
+    holds("swarm", &[770]);
+}
+
+/// A node back from a stop waited for one that hung.
+#[test]
+fn who_is_late_waits_for_nobody_that_hangs() {
+    holds("swarm", &[404, 527]);
+}
+
+/// An offer whose reply was lost was not repeated, and its partition booted for ever.
+#[test]
+fn an_offer_that_may_be_lost_is_repeated() {
+    holds("swarm", &[508]);
+}
+
+/// Clocks that jumped: of a node that had lost all others from sight, and of one that had just
+/// started.
+#[test]
+fn no_clock_is_believed_by_itself() {
+    holds("swarm", &[355, 1027]);
+    holds("clock-jump", &[19]);
+}

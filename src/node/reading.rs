@@ -235,6 +235,8 @@ impl Coordinator {
         match response {
             Response::Hit(entry) => {
                 let version = entry.version();
+                // What is written here next is to come after what was read here.
+                turn.clock.observe(version.value.hlc, turn.now.mono);
                 read.answers.push((from, version));
                 // Another owner knew it to be dead: the answer is a miss.
                 if is_dead(read, from, version.value, turn) {

@@ -13,6 +13,8 @@ use crate::store::{Mono, Rules};
 
 /// Least silence that makes a peer with requests outstanding unresponsive, in nanoseconds.
 const SILENCE_NS_MIN: u64 = 50_000_000;
+/// As long as no round trip is known, in nanoseconds: four of QUIC's own first guess of 50 ms.
+const SILENCE_NS_UNKNOWN: u64 = 200_000_000;
 /// Most, in nanoseconds: a peer that is always slow is still given up for a quicker one.
 const SILENCE_NS_MAX: u64 = 400_000_000;
 /// Time between probes of an unresponsive peer, in milliseconds.
@@ -231,7 +233,10 @@ impl Pulse {
 
     /// When silence makes it unresponsive.
     fn limit(&self) -> Mono {
-        let limit_ns = (4 * self.p99_ns()).clamp(SILENCE_NS_MIN, SILENCE_NS_MAX);
+        let limit_ns = match self.rtt_ns {
+            0 => SILENCE_NS_UNKNOWN,
+            _ => (4 * self.p99_ns()).clamp(SILENCE_NS_MIN, SILENCE_NS_MAX),
+        };
         Mono(self.quiet_since.0 + limit_ns)
     }
 
@@ -252,10 +257,17 @@ mod tests {
         Mono(0).plus_ms(ms)
     }
 
-    #[test]
-    fn silence_counts_only_while_something_is_outstanding() {
+    /// With a link to a peer whose answers take a millisecond.
+    fn pulses() -> Responsiveness {
         let mut pulses = Responsiveness::default();
         pulses.up(PEER, ms(0));
+        pulses.timed(PEER, 1_000_000);
+        pulses
+    }
+
+    #[test]
+    fn silence_counts_only_while_something_is_outstanding() {
+        let mut pulses = pulses();
         assert!(pulses.judge(ms(10_000)).is_empty());
         pulses.sent(PEER, ms(10_000));
         assert!(pulses.judge(ms(10_049)).is_empty());
@@ -267,8 +279,7 @@ mod tests {
 
     #[test]
     fn a_request_that_was_given_up_is_still_to_be_answered() {
-        let mut pulses = Responsiveness::default();
-        pulses.up(PEER, ms(0));
+        let mut pulses = pulses();
         pulses.sent(PEER, ms(0));
         pulses.given_up(PEER);
         assert_eq!(pulses.judge(ms(50)), [PEER]);
@@ -278,12 +289,20 @@ mod tests {
 
     #[test]
     fn an_unresponsive_peer_is_probed_five_times_a_second() {
-        let mut pulses = Responsiveness::default();
-        pulses.up(PEER, ms(0));
+        let mut pulses = pulses();
         pulses.sent(PEER, ms(0));
         pulses.judge(ms(60));
         let probes = (60..1_060).filter(|t| !pulses.probes(ms(*t)).is_empty()).count();
         assert_eq!(probes, 5);
+    }
+
+    #[test]
+    fn a_peer_that_never_answered_yet_may_be_far_away() {
+        let mut pulses = Responsiveness::default();
+        pulses.up(PEER, ms(0));
+        pulses.sent(PEER, ms(0));
+        assert!(pulses.judge(ms(199)).is_empty());
+        assert_eq!(pulses.judge(ms(200)), [PEER]);
     }
 
     #[test]

@@ -20,8 +20,9 @@ const COMPLAIN_MS: u64 = 10_000;
 /// Time after a gap in this node's turns until the next correction, in milliseconds: what waited
 /// meanwhile must have been overtaken by news.
 const AFTER_GAP_MS: u64 = 1_000;
-/// How long an observation counts: for this window and the next, in milliseconds.
-const WINDOW_MS: u64 = 5_000;
+/// How long an observation counts: for this window and the next, in milliseconds. Longer than frames
+/// are under way, and not much longer, because a peer may have given in to its own peers since.
+const WINDOW_MS: u64 = 1_000;
 
 /// How far a peer's clock is ahead of this node's physical time, in milliseconds.
 #[derive(Clone, Copy, Debug)]

@@ -26,7 +26,7 @@ const SOON_MS_MAX: u64 = 250;
 /// besides four round trips.
 const READ_MS_MAX: u64 = 2 * HEDGE_MS + 40;
 /// Up to so long a way there and back, in milliseconds, that bound holds.
-const NEAR_MS_MAX: u64 = 40;
+const NEAR_MS_MAX: u64 = 20;
 /// Nobody who is silent for so long, in milliseconds, is waited for.
 const SILENCE_MS_MAX: u64 = 400;
 /// How long after going on a node may take longer, in milliseconds.

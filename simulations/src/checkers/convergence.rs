@@ -74,7 +74,10 @@ pub fn disagreement(world: &mut World<impl Level>) -> Option<String> {
         let mut apart = None;
         world.each_held(*host, |key, parts| {
             let version = parts.version;
-            if parts.value.is_some() && parts.deadline_ms.is_none() {
+            // Where a value has ended and was forgotten, it is not taken back because its end was put
+            // off elsewhere.
+            let put_off = version.deadline != version.value;
+            if parts.value.is_some() && parts.deadline_ms.is_none() && !put_off {
                 copies.hold(*host, key);
             }
             match held.get(key) {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use chickadee::store::clock::AHEAD_MS_MAX;
 use chickadee::store::{Parts, Stamp, Version};
 
 use super::Violation;
@@ -86,7 +87,9 @@ pub fn judge(history: &History) -> Option<Violation> {
     };
     let mut groups: BTreeMap<_, Vec<(Stamp, &Record)>> = BTreeMap::new();
     for record in &history.records {
-        let read = || history.found(record).map(|seen| seen.oldest);
+        // Who was cut off may be behind by more than a stamp may be ahead, and adopts none then.
+        let near = history.cuts.is_empty();
+        let read = || history.found(record).filter(|_| near).map(|seen| seen.oldest);
         if let Some(stamp) = newest(record).or_else(read) {
             let group = (record.host, record.life, &record.key);
             groups.entry(group).or_default().push((stamp, record));
@@ -107,6 +110,8 @@ pub fn judge(history: &History) -> Option<Violation> {
             if let Some((highest, earlier)) = above
                 && stamp <= highest
                 && !record.reads()
+                && (earlier.acknowledged().is_some()
+                    || highest.hlc.ms() <= stamp.hlc.ms() + AHEAD_MS_MAX)
             {
                 complaints.push(Violation {
                     invariant: "stamp-order",
