@@ -456,6 +456,7 @@ impl Coordinator {
     /// The owners changed: writes that were not acknowledged yet go to the new ones, too. Those asked
     /// before may be gone.
     pub fn on_ring(&mut self, turn: &mut Turn<'_>) {
+        self.own_writes.guard(turn);
         let open = |op: &Pending| matches!(&op.phase, Phase::Write(write) if !write.answered);
         let numbers: Vec<u64> =
             self.pending.iter().filter(|(_, op)| open(op)).map(|(n, _)| *n).collect();
@@ -547,7 +548,12 @@ impl Coordinator {
                     self.stats.unknown += 1;
                     let acks = write.acks;
                     if acks > 0 {
-                        self.own_writes.remember(&op.key, write.entry.version(), number);
+                        self.own_writes.remember(
+                            &op.key,
+                            op.partition,
+                            write.entry.version(),
+                            number,
+                        );
                     }
                     reply(op.origin, Err(Failure::Unknown { acks }), turn);
                 }

@@ -92,7 +92,7 @@ impl Coordinator {
         match response {
             Response::Decided { answer, written } => {
                 if let Some(written) = written {
-                    self.own_writes.remember(&op.key, written.version, number);
+                    self.own_writes.remember(&op.key, op.partition, written.version, number);
                     if written.acks >= written.wanted {
                         self.own_writes.settle(&op.key, number);
                     }

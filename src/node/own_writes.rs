@@ -5,13 +5,16 @@
 //! acknowledged it: after a split, or while a partition is handed over, its owners are others than
 //! those who did. Bounded: beyond [`OWN_WRITES_MAX`] keys the oldest is dropped, and the promise with
 //! it; that is counted if not all owners had it.
+//!
+//! A node that becomes an owner answers from its own store, past this list, so it is told then what it
+//! must not overlook ([`OwnWrites::guard`]).
 
 use std::collections::VecDeque;
 
+use super::turn::Turn;
+use crate::placement::Partition;
+use crate::store::{Key, Role, Version, key_hash, key_ref};
 use hashbrown::HashTable;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
-use crate::store::{Key, Version};
 
 /// Most keys remembered.
 pub const OWN_WRITES_MAX: usize = 65_536;
@@ -19,7 +22,7 @@ pub const OWN_WRITES_MAX: usize = 65_536;
 /// Own writes, by a hash of the key. Of two keys with one hash, the reads of one are asked for too
 /// much, and end as they do when all owners have lost a write: slowly, but well.
 ///
-/// Every write passes through here twice, so this is a hash table; nothing ever iterates over it.
+/// Every write passes through here twice, so this is a hash table.
 #[derive(Debug)]
 pub struct OwnWrites {
     writes: HashTable<OwnWrite>,
@@ -33,6 +36,7 @@ pub struct OwnWrites {
 #[derive(Debug)]
 struct OwnWrite {
     hash: u64,
+    partition: Partition,
     version: Version,
     operation: u64,
     /// All owners have acknowledged it.
@@ -61,13 +65,13 @@ impl OwnWrites {
     }
 
     /// A write, by that operation, was acknowledged.
-    pub fn remember(&mut self, key: &Key, version: Version, operation: u64) {
+    pub fn remember(&mut self, key: &Key, partition: Partition, version: Version, operation: u64) {
         let hash = self.hash(key);
         match self.writes.find_mut(hash, |own| own.hash == hash) {
             Some(own) if version <= own.version => return,
-            Some(own) => *own = OwnWrite { hash, version, operation, settled: false },
+            Some(own) => *own = OwnWrite { hash, partition, version, operation, settled: false },
             None => {
-                let own = OwnWrite { hash, version, operation, settled: false };
+                let own = OwnWrite { hash, partition, version, operation, settled: false };
                 self.writes.insert_unique(hash, own, |own| own.hash);
             }
         }
@@ -91,6 +95,19 @@ impl OwnWrites {
         }
     }
 
+    /// The owners changed: where this node begins to boot, it must not answer alone with less than it
+    /// wrote.
+    pub fn guard(&self, turn: &Turn<'_>) {
+        if self.writes.is_empty() {
+            return;
+        }
+        let partitions = turn.store.options().partitions.iter();
+        let boots: Vec<bool> = partitions.map(|p| turn.role(p) == Role::Boot).collect();
+        for own in self.writes.iter().filter(|own| boots[usize::from(own.partition.0)]) {
+            turn.with(own.partition, |kept, _| kept.guard(own.hash, own.version));
+        }
+    }
+
     /// All owners have what that operation wrote.
     pub fn settle(&mut self, key: &Key, operation: u64) {
         let hash = self.hash(key);
@@ -108,7 +125,7 @@ impl OwnWrites {
     }
 
     fn hash(&self, key: &Key) -> u64 {
-        xxh3_64_with_seed(&key.bytes, self.seed ^ u64::from(key.namespace.0))
+        key_hash(key_ref(key), self.seed)
     }
 }
 
@@ -130,10 +147,10 @@ mod tests {
     #[test]
     fn an_older_operation_that_ends_late_says_nothing_of_a_newer_write() {
         let mut own = OwnWrites::new(7);
-        own.remember(&key(1), version(1), 10);
-        own.remember(&key(1), version(2), 11);
+        own.remember(&key(1), Partition(0), version(1), 10);
+        own.remember(&key(1), Partition(0), version(2), 11);
         own.settle(&key(1), 10);
-        own.remember(&key(1), version(1), 10);
+        own.remember(&key(1), Partition(0), version(1), 10);
         assert_eq!(own.version(&key(1)), version(2));
         own.lost(&key(1));
         assert_eq!(own.version(&key(1)), Version::ZERO);
@@ -143,7 +160,7 @@ mod tests {
     fn the_oldest_is_dropped_and_counted_unless_all_owners_had_it() {
         let mut own = OwnWrites::new(7);
         for n in 0..OWN_WRITES_MAX + 3 {
-            own.remember(&key(n), version(n as u64 + 1), n as u64);
+            own.remember(&key(n), Partition(0), version(n as u64 + 1), n as u64);
             if n == 1 {
                 own.settle(&key(1), 1);
             }
@@ -157,7 +174,7 @@ mod tests {
     fn writing_one_key_again_and_again_costs_no_memory() {
         let mut own = OwnWrites::new(7);
         for n in 0..3 * OWN_WRITES_MAX as u64 {
-            own.remember(&key(1), version(n + 1), n);
+            own.remember(&key(1), Partition(0), version(n + 1), n);
         }
         assert_eq!(own.writes.len(), 1);
         assert!(own.order.len() <= 2 * OWN_WRITES_MAX);

@@ -162,7 +162,7 @@ impl Coordinator {
             }
             // Everybody was asked, and none has what this node wrote: whoever had it is gone, and
             // what was there before counts again.
-            self.own_writes.lost(&op.key);
+            self.lose(&op.key, op.partition, turn);
             (read.min, read.own, read.not_yet) = (Version::ZERO, Version::ZERO, 0);
             read.doubted = false;
             return self.restart_read(number, op, turn);
@@ -180,6 +180,12 @@ impl Coordinator {
             return false;
         }
         true
+    }
+
+    /// Nobody has what this node wrote, and nobody is left who may bring it back.
+    fn lose(&mut self, key: &Key, partition: Partition, turn: &Turn<'_>) {
+        self.own_writes.lost(key);
+        turn.with(partition, |kept, _| kept.release(key_ref(key)));
     }
 
     pub(super) fn end_read(&mut self, op: &mut Pending, turn: &mut Turn<'_>) {
@@ -212,7 +218,7 @@ impl Coordinator {
                 None => {
                     if read.not_yet > 0 && read.misses == 0 && !turn.out_of_sight {
                         // Everybody who had it is gone.
-                        self.own_writes.lost(&op.key);
+                        self.lose(&op.key, op.partition, turn);
                     }
                     Answer::Missing
                 }

@@ -130,7 +130,7 @@ impl Coordinator {
             write.answered = true;
             let written =
                 Written { version: write.entry.version(), acks: write.acks, wanted: write.wanted };
-            self.own_writes.remember(&op.key, written.version, number);
+            self.own_writes.remember(&op.key, op.partition, written.version, number);
             reply(op.origin, Ok((write.answer.clone(), Some(written))), turn);
         }
         if write.answered && op.waiting.is_empty() {

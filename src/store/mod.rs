@@ -20,4 +20,4 @@ pub use operation::{Answer, Only, OnlyDeadline, Operation, Ttl, Update};
 pub use partition::{Context, Cursor, Decided, Held, Merged, NotHere, Partition, Role};
 pub use record::{KeyRef, Parts, key_ref};
 pub use rules::Rules;
-pub use shard::{Store, StoreOptions};
+pub use shard::{Store, StoreOptions, key_hash};

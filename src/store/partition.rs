@@ -29,6 +29,7 @@ use super::shard::key_hash;
 
 mod counting;
 pub mod exchange;
+mod guard;
 
 /// Number of floors of a partition: forgetting one key must not shut the door on all.
 pub const FLOORS: usize = 16;
@@ -146,6 +147,8 @@ pub struct Partition {
     /// Counts rehashes, which move entries between buckets.
     layout: u32,
     ghosts: VecDeque<u64>,
+    /// Versions that local answers must not fall short of, by hash of the key.
+    guards: VecDeque<(u64, Version)>,
     /// Entries that somebody may lack, oldest first.
     recent: VecDeque<exchange::Recent>,
     values: Vec<(Namespace, u32)>,
@@ -175,6 +178,7 @@ impl Partition {
             table: HashTable::new(),
             layout: 0,
             ghosts: VecDeque::new(),
+            guards: VecDeque::new(),
             recent: VecDeque::new(),
             values: Vec::new(),
             flushed: Vec::new(),
@@ -202,6 +206,7 @@ impl Partition {
             return Err(NotHere::Role(self.role));
         }
         match operation {
+            Operation::Get if self.falls_short(key) => Err(NotHere::Doubt),
             Operation::Get => {
                 let doubts = self.doubts(key, context.now);
                 let sole = self.sole || !self.rules.doubts();

@@ -25,7 +25,7 @@ use crate::placement::Partition as PartitionId;
 use crate::placement::slot::{PartitionCount, slot};
 
 /// The hash of a key: chooses its place in the table and its floor.
-pub(super) fn key_hash(key: KeyRef<'_>, seed: u64) -> u64 {
+pub fn key_hash(key: KeyRef<'_>, seed: u64) -> u64 {
     let namespace = u64::from(key.namespace.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     xxh3_64_with_seed(key.bytes, seed ^ namespace)
 }

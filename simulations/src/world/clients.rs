@@ -261,6 +261,12 @@ impl<L: Level> World<L> {
         let outcome = match reply {
             Reply::Answer { answer, written } => {
                 let version = written.map(|w| w.version);
+                if let (Answer::Number(sum), Act::Add, Some(version)) =
+                    (&answer, self.history.records[index].act, version)
+                {
+                    // Sums come again, where two sides of a cut count for themselves.
+                    self.history.saw(&key, &sum.to_string(), version);
+                }
                 outcome(answer, version, written.map_or(0, |w| w.acks))
             }
             Reply::Flushed => Outcome::Done { version: None, acks: 0 },

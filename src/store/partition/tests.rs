@@ -363,3 +363,21 @@ fn a_flushed_key_is_not_counted_and_one_written_later_is() {
     bench.partition.note_swept();
     assert_eq!(bench.partition.values(None), 1);
 }
+
+#[test]
+fn a_new_owner_does_not_answer_with_less_than_was_written_through_it() {
+    let mut bench = Bench::new(Role::Ready, false);
+    let answer = |bench: &mut Bench| {
+        bench.with(0, |p, context| p.apply(key(b"k"), &Operation::Get, context, |_| ()))
+    };
+    bench.merge(b"k", &Bench::value(at(5), "older"));
+    assert_eq!(answer(&mut bench), Ok(()));
+    let hash = bench.partition.hash(key(b"k"));
+    bench.partition.guard(hash, Version::of(at(6)));
+    assert_eq!(answer(&mut bench), Err(NotHere::Doubt), "it knows less than its clients");
+    bench.merge(b"k", &Bench::value(at(6), "own"));
+    assert_eq!(answer(&mut bench), Ok(()));
+    bench.partition.guard(hash, Version::of(at(7)));
+    bench.partition.release(key(b"k"));
+    assert_eq!(answer(&mut bench), Ok(()), "what was written is lost for good");
+}
