@@ -22,7 +22,7 @@ use crate::time::Time;
 const END_MS_MAX: u64 = 1_100;
 /// With a majority of the owners there, it ends by then and four round trips.
 const SOON_MS_MAX: u64 = 250;
-/// A read that finds something was asked of two more owners, one after the other, and ends by then,
+/// Where nobody was cut off, a read that finds something was asked of two more owners, one after the other, and ends by then,
 /// besides four round trips.
 const READ_MS_MAX: u64 = 2 * HEDGE_MS + 40;
 /// Up to so long a way there and back, in milliseconds, that bound holds.
@@ -44,7 +44,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         let took_ms = stop.ms_since(record.start);
         let decided = record.act.is_decided();
         let soon_ms = match record.outcome {
-            Outcome::Found(_) => READ_MS_MAX + 4 * way_ms,
+            Outcome::Found(_) if history.cuts.is_empty() => READ_MS_MAX + 4 * way_ms,
             _ if way_ms <= NEAR_MS_MAX => SOON_MS_MAX + 4 * way_ms,
             _ => 2 * (SILENCE_MS_MAX + 2 * way_ms),
         };
