@@ -563,6 +563,9 @@ impl<O: Observer> Driver<O> {
                 );
                 self.end(EndError::Unfit { setting: difference.setting(), problem });
             }
+            Notice::Alone { .. } if self.seeds.is_empty() => {
+                info!("nobody has called, and there is no seed to ask: serving alone");
+            }
             Notice::Alone { seeds } => {
                 let seeds: Vec<_> =
                     seeds.iter().map(|(addr, reason)| format!("{addr}: {reason}")).collect();

@@ -43,8 +43,9 @@
 //!   the old one again. In doubt it answers as if there were nothing: a cache may forget, it may
 //!   not lie. What one replica knew says nothing of another: a client that is answered by two owners
 //!   in turn, which were cut off from each other until lately, may read the older value second.
-//!   (Simulations `kill`, `stall`, `flush`, `partition-heal-short`.) *Not yet*: in every run of
-//!   `partition-heal-long`.
+//!   (Simulations `kill`, `stall`, `flush`, `partition-heal-short`, `partition-heal-long`,
+//!   `heal-and-crash`.) *Not yet*: in every run of `swarm`, which mixes faults of all kinds: some
+//!   seeds in a thousand break this or another promise.
 //! * **It converges.** Any two holders of an entry know of each other whether the other has it, and
 //!   tell it what it may lack; then they are quiet. (All simulations; `tests/embedding.rs`.) *Not
 //!   yet*: two that meet again compare no trees, but every key that the other may lack.

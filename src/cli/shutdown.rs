@@ -8,16 +8,20 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long an end may take before it comes anyway. Supervisors kill after 10 s.
 pub(super) const STOP_MAX: Duration = Duration::from_secs(9);
+/// The same signal again within this time is the same one.
+const AGAIN_MIN: Duration = Duration::from_millis(300);
 
 /// Interrupt (Ctrl-C), termination, and hangup (the terminal was closed).
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Option<Signal>,
+    /// The one that came last.
+    last: Option<Ended>,
 }
 
 /// Which one came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Ended {
     Interrupted,
     Terminated,
@@ -34,6 +38,7 @@ impl Signals {
                 true => None,
                 false => Some(signal(SignalKind::hangup())?),
             },
+            last: None,
         })
     }
 
@@ -45,18 +50,32 @@ impl Signals {
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let ended = tokio::select! {
             _ = self.interrupt.recv() => Ended::Interrupted,
             _ = self.terminate.recv() => Ended::Terminated,
             _ = hangup => Ended::HungUp,
-        }
+        };
+        self.last = Some(ended);
+        ended
     }
 
     /// Waits for an orderly end, unless it takes too long or a signal says to hurry.
     pub(super) async fn or_at_once(&mut self, end: impl Future<Output = ()>) -> ExitCode {
         tokio::select! {
             _ = tokio::time::timeout(STOP_MAX, end) => ExitCode::SUCCESS,
-            ended = self.next() => ended.code(),
+            ended = self.another() => ended.code(),
+        }
+    }
+
+    /// Waits for the next one that is not the first one again: whoever signals a process and its group
+    /// (`timeout` and some shells do) means it once.
+    async fn another(&mut self) -> Ended {
+        let (first, begun) = (self.last, tokio::time::Instant::now());
+        loop {
+            let ended = self.next().await;
+            if Some(ended) != first || begun.elapsed() >= AGAIN_MIN {
+                return ended;
+            }
         }
     }
 }

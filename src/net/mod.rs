@@ -62,7 +62,9 @@ impl fmt::Debug for LinkId {
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How long one dial may take until the handshake is complete. QUIC itself would wait for its
-    /// idle timeout, since it ignores that a port is closed.
+    /// idle timeout, since it ignores that a port is closed. Its first packet is repeated after 0.15,
+    /// 0.45 and 1.05 s, and then only after 2.25 s: a dial that goes on until then calls nobody who
+    /// starts meanwhile, and a node that nobody calls for 1.2 s takes itself for the first one.
     pub dial_timeout: Duration,
     /// How long an incoming handshake may take.
     pub handshake_timeout: Duration,
@@ -99,7 +101,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            dial_timeout: Duration::from_secs(2),
+            dial_timeout: Duration::from_millis(1_200),
             handshake_timeout: Duration::from_secs(5),
             hello_timeout: Duration::from_secs(2),
             dials_max: 16,

@@ -6,8 +6,8 @@
 //! those who did. Bounded: beyond [`OWN_WRITES_MAX`] keys the oldest is dropped, and the promise with
 //! it; that is counted if not all owners had it.
 //!
-//! A node that becomes an owner answers from its own store, past this list, so it is told then what it
-//! must not overlook ([`OwnWrites::guard`]).
+//! A node that becomes an owner answers from its own store, past this list, so it is told then what
+//! it must not overlook ([`OwnWrites::guard`]).
 
 use std::collections::VecDeque;
 

@@ -22,8 +22,8 @@ use crate::time::Time;
 const END_MS_MAX: u64 = 1_100;
 /// With a majority of the owners there, it ends by then and four round trips.
 const SOON_MS_MAX: u64 = 250;
-/// Where nobody was cut off, a read that finds something was asked of two more owners, one after the other, and ends by then,
-/// besides four round trips.
+/// Where nobody was cut off, a read that finds something was asked of two more owners, one after
+/// the other, and ends by then, besides four round trips.
 const READ_MS_MAX: u64 = 2 * HEDGE_MS + 40;
 /// Up to so long a way there and back, in milliseconds, that bound holds.
 const NEAR_MS_MAX: u64 = 20;

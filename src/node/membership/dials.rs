@@ -124,7 +124,7 @@ impl Membership {
                 outbox.notice(Notice::Unfit { addr, difference });
             }
         }
-        if !member && alone && self.seeded {
+        if !member && alone {
             let failed =
                 |seed| self.failed.get(seed).map_or("no answer", |failed| failed.reason.as_str());
             let seeds = self.seeds.iter().map(|seed| (*seed, failed(seed).to_owned())).collect();
