@@ -67,8 +67,8 @@ impl Signals {
         }
     }
 
-    /// Waits for the next one that is not the first one again: whoever signals a process and its group
-    /// (`timeout` and some shells do) means it once.
+    /// Waits for the next one that is not the first one again: whoever signals a process and its
+    /// group (`timeout` and some shells do) means it once.
     async fn another(&mut self) -> Ended {
         let (first, begun) = (self.last, tokio::time::Instant::now());
         loop {
