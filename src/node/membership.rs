@@ -16,6 +16,7 @@
 //! SWIM carries membership only. Whether a member answers *now* is another question
 //! ([`super::responsiveness`]).
 
+mod changes;
 mod dials;
 mod hearsay;
 mod identity;
@@ -39,6 +40,8 @@ use crate::placement::{Generation, Life, NodeId, Seat};
 use crate::store::Flushes;
 use crate::store::{Mono, Now, Rules};
 
+pub use changes::Change;
+use changes::Listed;
 use dials::{Dial, Failed};
 use hearsay::Hearsay;
 pub use identity::Identity;
@@ -100,17 +103,6 @@ struct Known {
     since: Mono,
 }
 
-/// What changed in the members, for the rest of the node.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Change {
-    /// A member is there, or there again, or another process of it, with another memory.
-    Up(NodeId),
-    /// A member is gone.
-    Gone(NodeId),
-    /// This node was declared down meanwhile and is back.
-    Rejoined,
-}
-
 /// The members, and this node's part among them.
 pub struct Membership {
     rules: Rules,
@@ -119,6 +111,8 @@ pub struct Membership {
     runtime: AccumulatingRuntime<Identity>,
     timers: Timers<Timer<Identity>>,
     known: BTreeMap<NodeId, Known>,
+    /// foca's list at the last comparison, in its order.
+    listed: Vec<Listed>,
     names: BTreeMap<NodeId, String>,
     links: BTreeSet<NodeId>,
     dials: BTreeMap<SocketAddr, Dial>,
@@ -169,6 +163,7 @@ impl Membership {
             runtime: AccumulatingRuntime::new(),
             timers: Timers::default(),
             known: BTreeMap::new(),
+            listed: Vec::new(),
             names,
             links: BTreeSet::new(),
             dials: BTreeMap::new(),
@@ -489,7 +484,6 @@ impl Membership {
             }
         }
         if now.mono >= self.next_dials {
-            self.next_dials = now.mono.plus_ms(100);
             self.dial(now, outbox);
         }
         self.consider_opening(now, outbox);
@@ -538,6 +532,7 @@ impl Membership {
                     failures: 0,
                     tried: false,
                 });
+                self.next_dials = self.next_dials.min(now.mono.plus_ms(dials::DIALS_MS));
                 continue;
             }
             if let Ok(header) = codec::take::<foca::Header<Identity>>(&mut &packet[..])
@@ -562,88 +557,6 @@ impl Membership {
                 outbox.notice(Notice::Rejoined(identity.generation));
             }
         }
-    }
-
-    /// Compares with foca's list: who came, went, or is in another life. Notifications are only a
-    /// reason to look; the list is the truth.
-    pub fn changes(&mut self, now: Now, outbox: &mut Outbox) -> Vec<Change> {
-        let mut changes = Vec::new();
-        if !std::mem::take(&mut self.dirty) {
-            return changes;
-        }
-        if std::mem::take(&mut self.rejoined) {
-            changes.push(Change::Rejoined);
-        }
-        let own = self.identity().id;
-        let mut listed = Vec::new();
-        let mut news = Vec::new();
-        for member in self.foca.iter_membership_state().filter(|m| m.id().id != own) {
-            let state = match member.state() {
-                Swim::Alive => MemberState::Alive,
-                Swim::Suspect => MemberState::Suspect,
-                Swim::Down => MemberState::Down,
-            };
-            let identity = member.id();
-            listed.push(identity.id);
-            let known = self.known.get(&identity.id);
-            // Every packet comes this way, and nearly all say what is known.
-            if known.is_none_or(|k| k.state != state || k.identity != *identity) {
-                news.push((identity.clone(), state));
-            }
-        }
-        let unchanged = news.is_empty() && listed.len() == self.known.len();
-        if unchanged {
-            self.consider_opening(now, outbox);
-            return changes;
-        }
-        for (identity, state) in news {
-            let id = identity.id;
-            let before = self.known.get(&id).cloned();
-            let since = match &before {
-                Some(known) if known.state == state => known.since,
-                None => self.down_since.get(&id).copied().unwrap_or(now.mono),
-                _ => now.mono,
-            };
-            let replaced = before.as_ref().is_some_and(|k| k.identity.life != identity.life);
-            let was = before.map(|k| k.state);
-            let view = self.view(&identity, state, false);
-            self.known.insert(id, Known { identity, state, since });
-            match (was, state) {
-                (None | Some(MemberState::Down), MemberState::Alive | MemberState::Suspect) => {
-                    outbox.notice(Notice::MemberUp(view));
-                    changes.push(Change::Up(id));
-                }
-                (Some(MemberState::Alive | MemberState::Suspect), MemberState::Down) => {
-                    outbox.notice(Notice::MemberDown(view));
-                    changes.push(Change::Gone(id));
-                }
-                (_, MemberState::Alive | MemberState::Suspect) if replaced => {
-                    outbox.notice(Notice::MemberUp(view));
-                    changes.push(Change::Up(id));
-                }
-                (Some(MemberState::Suspect), MemberState::Alive) => {
-                    outbox.notice(Notice::MemberRefuted(view));
-                }
-                (Some(MemberState::Alive), MemberState::Suspect) => {
-                    outbox.notice(Notice::MemberSuspect(view));
-                }
-                _ => {}
-            }
-        }
-        self.down_since.clear();
-        let gone: Vec<_> = self.known.keys().filter(|id| !listed.contains(id)).copied().collect();
-        for id in gone {
-            // foca forgets members that have been down for long.
-            self.known.remove(&id);
-            changes.push(Change::Gone(id));
-        }
-        let size = self.present().len() as u32 + 1;
-        if size != self.sized_for && size > 3 {
-            self.sized_for = size;
-            let _ = self.foca.set_config(config(size));
-        }
-        self.consider_opening(now, outbox);
-        changes
     }
 
     fn random_link(&mut self) -> Option<NodeId> {

@@ -560,10 +560,10 @@ impl Node {
         }
         let roster = self.membership.roster(usize::from(self.options.replicas.get()), now);
         let seats = roster.len();
-        let ring = self.ring_of(roster);
-        if ring.id() == self.ring.id() {
+        if self.ring.is_of(roster.clone()) {
             return;
         }
+        let ring = self.ring_of(roster);
         let all = self.membership.roster(usize::MAX, now);
         let all = (all.len() > seats).then(|| self.ring_of(all));
         let old = std::mem::replace(&mut self.ring, Arc::new(ring));

@@ -32,6 +32,12 @@ struct Lead {
     previous: i64,
 }
 
+impl Lead {
+    fn shown(&self) -> i64 {
+        self.current.max(self.previous)
+    }
+}
+
 /// The peers' clocks, as far as their frames show them.
 #[derive(Debug, Default)]
 pub struct Timekeeping {
@@ -100,15 +106,12 @@ impl Timekeeping {
             return None;
         }
         let bound = AHEAD_MS_MAX as i64;
-        let peers = |this: &Self| -> Vec<i64> {
-            this.leads.values().map(|lead| lead.current.max(lead.previous)).collect()
-        };
+        let own = std::iter::once(0);
+        let mut all: Vec<i64> = own.chain(self.leads.values().map(Lead::shown)).collect();
         // The lower median, this node included: of two that differ, the one that is ahead, whose
         // stamps the other would refuse, gives in.
-        let mut all = peers(self);
-        all.push(0);
-        all.sort_unstable();
-        let median = all[(all.len() - 1) / 2];
+        let middle = (all.len() - 1) / 2;
+        let median = *all.select_nth_unstable(middle).1;
         if median.abs() > bound && clock.rules().follow_median() {
             clock.shift_ms(median);
             for lead in self.leads.values_mut() {
@@ -116,10 +119,9 @@ impl Timekeeping {
                 lead.previous = lead.previous.saturating_sub(median);
             }
         }
-        let peers = peers(self);
         let wall = clock.wall_lead_ms(now);
-        let agree = peers.iter().filter(|peer| (wall - **peer).abs() <= bound).count();
-        let confirmed = lone || 2 * agree > peers.len();
+        let agree = self.leads.values().filter(|lead| (wall - lead.shown()).abs() <= bound).count();
+        let confirmed = lone || 2 * agree > self.leads.len();
         clock.steer(now, confirmed);
         let complain = wall.abs() > bound && !confirmed && now.mono >= self.next_complaint;
         complain.then(|| {

@@ -89,8 +89,7 @@ impl Ring {
     ///
     /// A few milliseconds for 50 nodes and 1024 partitions; the time grows as their product.
     pub fn build(mut roster: Vec<Seat>, partitions: PartitionCount, replicas: NonZeroU8) -> Self {
-        roster.sort_unstable();
-        roster.dedup_by(|later, earlier| later.id == earlier.id);
+        put_in_order(&mut roster);
 
         let owning: Vec<&Seat> = roster.iter().filter(|seat| seat.weight > 0).collect();
         let copies = usize::from(replicas.get()).min(owning.len());
@@ -123,6 +122,12 @@ impl Ring {
         self.id
     }
 
+    /// Whether this is the ring of that roster, which costs nearly nothing to know.
+    pub fn is_of(&self, mut roster: Vec<Seat>) -> bool {
+        put_in_order(&mut roster);
+        self.seats == roster
+    }
+
     /// The roster, sorted by id; those of weight 0 too.
     pub fn seats(&self) -> &[Seat] {
         &self.seats
@@ -132,6 +137,11 @@ impl Ring {
     pub fn partitions(&self) -> PartitionCount {
         self.partitions
     }
+}
+
+fn put_in_order(roster: &mut Vec<Seat>) {
+    roster.sort_unstable();
+    roster.dedup_by(|later, earlier| later.id == earlier.id);
 }
 
 /// Each field has a fixed or a stated length, so that no two rosters are hashed as the same bytes.

@@ -24,6 +24,10 @@ const REDIAL_OFTEN_MS: u64 = 60_000;
 const ALONE_WITHOUT_SEEDS_MS: u64 = 1_200;
 /// How long a node with seeds tries them before it serves alone.
 const ALONE_WITH_SEEDS_MS: u64 = 4_000;
+/// How often dials are looked after while somebody has no link.
+pub(super) const DIALS_MS: u64 = 100;
+/// How often if everybody has one: whoever takes note of somebody without asks for a look at once.
+const NO_DIALS_MS: u64 = 1_000;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Dial {
@@ -57,6 +61,7 @@ impl Membership {
     /// The last link to a peer is gone. A member is dialed again at once.
     pub fn down(&mut self, peer: NodeId, now: Now) {
         self.links.remove(&peer);
+        self.next_dials = self.next_dials.min(now.mono.plus_ms(DIALS_MS));
         // One that is down has said goodbye, or does not answer: it is dialed in its turn.
         let present = self.known.get(&peer).filter(|known| known.state != MemberState::Down);
         if let Some(known) = present {
@@ -156,6 +161,7 @@ impl Membership {
             None => {
                 let dial = Dial { next: now.mono, failures: 0, tried: false };
                 self.dials.entry(seed).or_insert(dial);
+                self.next_dials = now.mono;
             }
         }
     }
@@ -182,6 +188,9 @@ impl Membership {
             }
         }
         wanted.remove(&own);
+        // Before it is open, a node also waits for what does not come.
+        let pause_ms = if wanted.is_empty() && self.open { NO_DIALS_MS } else { DIALS_MS };
+        self.next_dials = now.mono.plus_ms(pause_ms);
         self.dials.retain(|addr, _| wanted.contains_key(addr) || self.seeds.contains(addr));
         for (addr, expected) in wanted {
             let dial = self.dials.entry(addr).or_insert(Dial {

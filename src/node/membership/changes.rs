@@ -1,0 +1,129 @@
+//! What changed among the members since the last look.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use foca::State as Swim;
+
+use super::{Identity, Known, Membership, config};
+use crate::node::event::{MemberState, Notice};
+use crate::node::outbox::Outbox;
+use crate::placement::{Generation, Life, NodeId};
+use crate::store::Now;
+
+/// What changed in the members, for the rest of the node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// A member is there, or there again, or another process of it, with another memory.
+    Up(NodeId),
+    /// A member is gone.
+    Gone(NodeId),
+    /// This node was declared down meanwhile and is back.
+    Rejoined,
+}
+
+/// What can change of a member, as foca lists it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Listed {
+    id: NodeId,
+    addr: SocketAddr,
+    generation: Generation,
+    life: Life,
+    state: MemberState,
+}
+
+impl Listed {
+    fn of(member: &foca::Member<Identity>) -> Listed {
+        let &Identity { id, addr, generation, life, .. } = member.id();
+        Listed { id, addr, generation, life, state: state_of(member) }
+    }
+}
+
+fn state_of(member: &foca::Member<Identity>) -> MemberState {
+    match member.state() {
+        Swim::Alive => MemberState::Alive,
+        Swim::Suspect => MemberState::Suspect,
+        Swim::Down => MemberState::Down,
+    }
+}
+
+impl Membership {
+    /// Compares with foca's list: who came, went, or is in another life. Notifications are only a
+    /// reason to look; the list is the truth.
+    pub fn changes(&mut self, now: Now, outbox: &mut Outbox) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if !std::mem::take(&mut self.dirty) {
+            return changes;
+        }
+        if std::mem::take(&mut self.rejoined) {
+            changes.push(Change::Rejoined);
+        }
+        // Every packet comes this way, and nearly all say what is known.
+        let own = self.identity().id;
+        let others = self.foca.iter_membership_state().filter(|m| m.id().id != own);
+        if others.map(Listed::of).eq(self.listed.iter().copied()) {
+            self.consider_opening(now, outbox);
+            return changes;
+        }
+        self.listed.clear();
+        let mut news = Vec::new();
+        for member in self.foca.iter_membership_state().filter(|m| m.id().id != own) {
+            let (identity, state) = (member.id(), state_of(member));
+            self.listed.push(Listed::of(member));
+            let known = self.known.get(&identity.id);
+            if known.is_none_or(|k| k.state != state || k.identity != *identity) {
+                news.push((identity.clone(), state));
+            }
+        }
+        for (identity, state) in news {
+            let id = identity.id;
+            let before = self.known.get(&id).cloned();
+            let since = match &before {
+                Some(known) if known.state == state => known.since,
+                None => self.down_since.get(&id).copied().unwrap_or(now.mono),
+                _ => now.mono,
+            };
+            let replaced = before.as_ref().is_some_and(|k| k.identity.life != identity.life);
+            let was = before.map(|k| k.state);
+            let view = self.view(&identity, state, false);
+            self.next_dials = now.mono;
+            self.known.insert(id, Known { identity, state, since });
+            match (was, state) {
+                (None | Some(MemberState::Down), MemberState::Alive | MemberState::Suspect) => {
+                    outbox.notice(Notice::MemberUp(view));
+                    changes.push(Change::Up(id));
+                }
+                (Some(MemberState::Alive | MemberState::Suspect), MemberState::Down) => {
+                    outbox.notice(Notice::MemberDown(view));
+                    changes.push(Change::Gone(id));
+                }
+                (_, MemberState::Alive | MemberState::Suspect) if replaced => {
+                    outbox.notice(Notice::MemberUp(view));
+                    changes.push(Change::Up(id));
+                }
+                (Some(MemberState::Suspect), MemberState::Alive) => {
+                    outbox.notice(Notice::MemberRefuted(view));
+                }
+                (Some(MemberState::Alive), MemberState::Suspect) => {
+                    outbox.notice(Notice::MemberSuspect(view));
+                }
+                _ => {}
+            }
+        }
+        self.down_since.clear();
+        let listed: BTreeSet<NodeId> = self.listed.iter().map(|listed| listed.id).collect();
+        let gone: Vec<_> = self.known.keys().filter(|id| !listed.contains(id)).copied().collect();
+        for id in gone {
+            // foca forgets members that have been down for long.
+            self.known.remove(&id);
+            changes.push(Change::Gone(id));
+        }
+        let size = self.present().len() as u32 + 1;
+        if size != self.sized_for && size > 3 {
+            self.sized_for = size;
+            let _ = self.foca.set_config(config(size));
+        }
+        self.consider_opening(now, outbox);
+        changes
+    }
+}
