@@ -9,7 +9,7 @@
 use crate::checkers::Violation;
 use crate::plan::Plan;
 use crate::scenarios::Scenario;
-use crate::scenarios::clock::{CLOCK_JUMP, CLOCK_SKEW};
+use crate::scenarios::clock::{CLOCK_JUMP, CLOCK_RESTART, CLOCK_SKEW};
 use crate::scenarios::far_apart::FAR_APART;
 use crate::scenarios::flapping::FLAPPING;
 use crate::scenarios::flush::FLUSH;
@@ -72,6 +72,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["reannounce"], &[&LONELY_START]),
     mutant(&["redial"], &[&KILL]),
     mutant(&["refuted_suspects"], &[&PARTITION_HEAL_SHORT]),
+    mutant(&["suspects_told"], &[&PARTITION_HEAL_SHORT]),
     mutant(&["state_on_link"], &[&KILL]),
     mutant(&["hearsay"], &[&PARTITION_HEAL_LONG]),
     mutant(&["ring_hold"], &[&KILL]),
@@ -80,6 +81,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["observe"], &[&CLOCK_SKEW]),
     mutant(&["clock_bound"], &[&CLOCK_JUMP]),
     mutant(&["follow_median"], &[&CLOCK_JUMP]),
+    mutant(&["stamped_stay"], &[&CLOCK_RESTART]),
     // Whatever is held, or is below a floor, came in a frame whose clock was observed.
     mutant(&["observe", "above_held"], &[&CLOCK_SKEW]),
     mutant(&["observe", "above_floor"], &[&CLOCK_SKEW]),

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use super::event::{Failure, Level, OpId, Reply, Written};
 use super::message::{Asker, Request, Response};
 use super::own_writes::OwnWrites;
-use super::reading::{Read, own_write};
+use super::reading::{Read, found, own_write};
 use super::scatter::{Scatter, finish_scatter};
 use super::timers::Timers;
 use super::turn::Turn;
@@ -543,28 +543,9 @@ impl Coordinator {
 
     fn expire(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) {
         match &mut op.phase {
-            Phase::Write(write) => {
-                if !write.answered {
-                    self.stats.unknown += 1;
-                    let acks = write.acks;
-                    if acks > 0 {
-                        self.own_writes.remember(
-                            &op.key,
-                            op.partition,
-                            write.entry.version(),
-                            number,
-                        );
-                    }
-                    reply(op.origin, Err(Failure::Unknown { acks }), turn);
-                }
-                return self.end_write(number, op, turn);
-            }
+            Phase::Write(_) => return self.expire_write(number, op, turn),
             Phase::Read(read) => {
-                if read.best.is_some()
-                    || read.unready.is_some()
-                    || read.misses > 0
-                    || read.not_yet > 0
-                {
+                if read.was_answered() {
                     return self.end_read(op, turn);
                 }
                 self.stats.unanswered += 1;
@@ -573,7 +554,7 @@ impl Coordinator {
                 let owner = turn.ring.is_owner(turn.own, op.partition);
                 let own = own_write(&op.key, op.partition, read, turn);
                 let result = match (own, owner && read.own == Version::ZERO) {
-                    (Some(answer), _) => Ok((answer, None)),
+                    (Some(entry), _) => Ok((found(entry), None)),
                     (None, _) if self.stopping => Err(Failure::Stopping),
                     (None, true) => Ok((Answer::Missing, None)),
                     (None, false) => Err(Failure::Unreachable),

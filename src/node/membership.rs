@@ -58,6 +58,8 @@ const ANNOUNCE_MS: u64 = 5_000;
 const STATE_MS: u64 = 30_000;
 /// A member that went down without leaving for good keeps its place on the ring for so long.
 pub const HOLD_MS: u64 = 60_000;
+/// How often a suspect that is heard is told so.
+const TELL_MS: u64 = 500;
 /// Most members that one state message may bring.
 const MEMBERS_MAX: usize = 20_000;
 /// Longest zone, in bytes.
@@ -101,6 +103,8 @@ struct Known {
     identity: Identity,
     state: MemberState,
     since: Mono,
+    /// When it was last told that it is suspected.
+    told: Mono,
 }
 
 /// The members, and this node's part among them.
@@ -114,7 +118,8 @@ pub struct Membership {
     /// foca's list at the last comparison, in its order.
     listed: Vec<Listed>,
     names: BTreeMap<NodeId, String>,
-    links: BTreeSet<NodeId>,
+    /// Peers with a link, and since when.
+    links: BTreeMap<NodeId, Mono>,
     dials: BTreeMap<SocketAddr, Dial>,
     seeds: Vec<SocketAddr>,
     seeded: bool,
@@ -165,7 +170,7 @@ impl Membership {
             known: BTreeMap::new(),
             listed: Vec::new(),
             names,
-            links: BTreeSet::new(),
+            links: BTreeMap::new(),
             dials: BTreeMap::new(),
             seeds: Vec::new(),
             seeded,
@@ -282,7 +287,7 @@ impl Membership {
         now: Now,
         outbox: &mut Outbox,
     ) {
-        self.links.insert(peer);
+        self.links.insert(peer, now.mono);
         self.failed.remove(&addr);
         if let Some(dial) = self.dials.get_mut(&addr) {
             dial.failures = 0;
@@ -327,6 +332,7 @@ impl Membership {
             self.packets_refused += 1;
         }
         self.settle(now, outbox, header);
+        self.heard(from, now, outbox);
         self.reliable = None;
     }
 
@@ -393,7 +399,7 @@ impl Membership {
         let present = self.known.get(&id).filter(|k| k.state != MemberState::Down);
         self.rules.hearsay()
             && id != from
-            && self.links.contains(&id)
+            && self.links.contains_key(&id)
             && present.is_some_and(|known| hearsay::is_down(word, &known.identity))
     }
 
@@ -405,9 +411,23 @@ impl Membership {
         }
     }
 
-    /// Anything came from a peer.
-    pub fn heard(&mut self, peer: NodeId) {
+    /// Anything came from a peer. One that is suspected is told so, to refute it: SWIM passes a
+    /// suspicion on only so often, and all of that may have been lost in the silence that raised it
+    /// (Lifeguard's buddy system: Dadgar, Phillips, Currey 2018).
+    pub fn heard(&mut self, peer: NodeId, now: Now, outbox: &mut Outbox) {
         self.hearsay.heard(peer);
+        let Some(known) = self.known.get_mut(&peer) else {
+            return;
+        };
+        let recently = now.mono.since(known.told) < TELL_MS * 1_000_000;
+        if known.state != MemberState::Suspect || recently || !self.rules.suspects_told() {
+            return;
+        }
+        known.told = now.mono;
+        if let Some(suspect) = self.foca.iter_membership_state().find(|m| m.id().id == peer) {
+            let members = vec![(suspect.id().clone(), suspect.incarnation(), 1, 0)];
+            outbox.control(peer, Kind::State, &State { members, ..State::default() });
+        }
     }
 
     /// Looks for this node's own name in what a peer said.
@@ -510,7 +530,7 @@ impl Membership {
             }
             Timer::SendIndirectProbe { probed_id, .. } => {
                 if let Some(ping) = self.probes.remove(&probed_id.id)
-                    && self.links.contains(&probed_id.id)
+                    && self.links.contains_key(&probed_id.id)
                 {
                     outbox.control_raw(probed_id.id, Kind::Swim, &ping);
                 }
@@ -525,7 +545,7 @@ impl Membership {
     fn settle(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
         self.dirty = true;
         while let Some((to, packet)) = self.runtime.to_send() {
-            if !self.links.contains(&to.id) {
+            if !self.links.contains_key(&to.id) {
                 // Dropped, not queued: a stale probe is worse than none.
                 self.dials.entry(to.addr).or_insert(Dial {
                     next: now.mono,
@@ -564,7 +584,7 @@ impl Membership {
         if count == 0 {
             return None;
         }
-        self.links.iter().nth(self.rng.random_range(0..count)).copied()
+        self.links.keys().nth(self.rng.random_range(0..count)).copied()
     }
 
     /// This node's view of the members, itself included.

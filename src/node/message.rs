@@ -46,7 +46,7 @@ pub struct Hello {
 }
 
 /// All that a node knows of the members; both sides send it when a link comes up.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// SWIM's table: identity, incarnation, state, and for how long it has been down, in
     /// milliseconds.

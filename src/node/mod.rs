@@ -320,7 +320,7 @@ impl Node {
             Err(error) => return self.on_bad_bytes(from, error),
         };
         self.observe(from, header, now);
-        self.membership.heard(from);
+        self.membership.heard(from, now, &mut self.outbox);
         if self.responsiveness.heard(from, now.mono) {
             self.lateness.responsive(from, now.mono);
             self.refresh_reachable();
@@ -392,9 +392,11 @@ impl Node {
         };
         let asker = Asker { peer: from, lane, number };
         let flush = matches!(request, Request::Flush(_));
-        self.roles(now, |node, turn| match replica::answer(&request, turn, node.replica_stats) {
-            Some(response) => turn.outbox.response(from, lane, number, &response),
-            None => node.coordinator.begin_decision(asker, request, turn),
+        self.roles(now, |node, turn| {
+            match replica::answer(from, &request, turn, node.replica_stats) {
+                Some(response) => turn.outbox.response(from, lane, number, &response),
+                None => node.coordinator.begin_decision(asker, request, turn),
+            }
         });
         if flush {
             self.rehash_flushes();
@@ -498,6 +500,9 @@ impl Node {
         for peer in std::mem::take(&mut self.outbox.expected) {
             self.responsiveness.expected(peer, now.mono);
         }
+        for peer in std::mem::take(&mut self.outbox.ahead) {
+            self.timekeeping.has_stamped(peer, now.mono);
+        }
         for peer in std::mem::take(&mut self.outbox.given_up) {
             self.responsiveness.given_up(peer);
         }
@@ -511,7 +516,7 @@ impl Node {
         }
         if first {
             // Before anything is stamped here: the wall clock may have been off all along.
-            self.timekeeping.hasten(now.mono);
+            self.timekeeping.join(now.mono);
         }
         self.members = self.membership.present();
         let membership = &self.membership;

@@ -30,6 +30,8 @@ pub struct Outbox {
     pub expected: Vec<NodeId>,
     /// Requests whose answer nobody waits for any more, by peer.
     pub given_up: Vec<NodeId>,
+    /// Peers that have stamped what this node's clock does not believe.
+    pub ahead: Vec<NodeId>,
     /// Writes that did not reach an owner.
     pub missed: Vec<(NodeId, Partition)>,
 }

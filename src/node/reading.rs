@@ -37,8 +37,9 @@ pub(super) struct Read {
     pub(super) needed: u8,
     /// The newest value that was answered, and by whom.
     pub(super) best: Option<(NodeId, Entry)>,
-    /// The newest value held by an owner that boots; counts if no other has what is asked for.
-    pub(super) unready: Option<Entry>,
+    /// The newest value held by an owner that boots, and who that is; counts if no other has what is
+    /// asked for.
+    pub(super) unready: Option<(NodeId, Entry)>,
     /// What answers without a value say is dead.
     pub(super) bar: Version,
     /// Their floors, and who has adopted them: what others hold at or below is dead, too.
@@ -49,9 +50,19 @@ pub(super) struct Read {
     pub(super) doubted: bool,
     /// How often others were waited for.
     pub(super) hedges: u8,
+    /// How often owners that know too little were asked again.
+    pub(super) retries: u8,
     /// Others than the owners were asked, too.
     pub(super) everybody: bool,
     pub(super) answers: Vec<(NodeId, Version)>,
+}
+
+impl Read {
+    /// Whether somebody has said what it has of the key, be it too little.
+    pub(super) fn was_answered(&self) -> bool {
+        let held = self.best.is_some() || self.unready.is_some();
+        held || self.misses > 0 || self.not_yet > 0 || self.retries > 0
+    }
 }
 
 impl Coordinator {
@@ -83,6 +94,7 @@ impl Coordinator {
             not_yet: 0,
             doubted: false,
             hedges: 0,
+            retries: 0,
             everybody: false,
             answers: Vec::new(),
         };
@@ -167,15 +179,14 @@ impl Coordinator {
             read.doubted = false;
             return self.restart_read(number, op, turn);
         }
-        if empty && read.not_yet > 0 && read.hedges < RETRIES_MAX {
+        if empty && read.not_yet > 0 && read.retries < RETRIES_MAX {
             // The owners that are ready know less than this node, and those that know as much are not
             // ready: they will be soon.
-            (read.hedges, read.not_yet) = (read.hedges + 1, 0);
+            (read.retries, read.not_yet) = (read.retries + 1, 0);
             return true;
         }
         let heard = read.misses > 0 || read.not_yet > 0;
-        let done = read.best.is_some() || read.unready.is_some() || heard;
-        if done {
+        if read.best.is_some() || read.unready.is_some() || heard {
             self.end_read(op, turn);
             return false;
         }
@@ -210,11 +221,8 @@ impl Coordinator {
                 }
                 found(entry)
             }
-            None => match own_write(&op.key, op.partition, read, turn) {
-                Some(answer) => answer,
-                None if read.misses == 0 && read.unready.is_some() => {
-                    found(read.unready.take().expect("looked at just now"))
-                }
+            None => match unserved(&op.key, op.partition, read, turn) {
+                Some(entry) => found(entry),
                 None => {
                     if read.not_yet > 0 && read.misses == 0 && !turn.out_of_sight {
                         // Everybody who had it is gone.
@@ -267,10 +275,10 @@ impl Coordinator {
             }
             Response::NotYet => read.not_yet += 1,
             Response::Unready(entry) => {
-                let newer = |held: &Entry| held.version() < entry.version();
+                let newer = |(_, held): &(NodeId, Entry)| held.version() < entry.version();
                 let own = read.own > Version::ZERO && entry.version() >= read.own;
                 if own && read.unready.as_ref().is_none_or(newer) {
-                    read.unready = Some(entry);
+                    read.unready = Some((from, entry));
                 }
             }
             _ => {}
@@ -319,7 +327,7 @@ fn is_dead(read: &Read, peer: NodeId, stamp: Stamp, turn: &Turn<'_>) -> bool {
     dead && turn.rules().bars()
 }
 
-fn found(entry: Entry) -> Answer<Bytes> {
+pub(super) fn found(entry: Entry) -> Answer<Bytes> {
     let deadline_ms = entry.deadline_ms();
     match entry.content() {
         Content::Value(value) => Answer::Found { value: value.clone(), deadline_ms },
@@ -397,15 +405,29 @@ pub(super) fn own_write(
     partition: Partition,
     read: &Read,
     turn: &Turn<'_>,
-) -> Option<Answer<Bytes>> {
+) -> Option<Entry> {
     let min = read.own;
     turn.with(partition, |kept, context| match kept.look(key_ref(key), context) {
         Held::Value(parts) if min > Version::ZERO && parts.version >= min => {
             let dead = is_dead(read, turn.own, parts.version.value, turn);
-            (!dead).then(|| found(parts.to_entry()))
+            (!dead).then(|| parts.to_entry())
         }
         _ => None,
     })
+}
+
+/// What is held of a key where nobody may answer for it: this node's own write, or what an owner
+/// that boots holds, if that is newer or this node has nothing.
+fn unserved(key: &Key, partition: Partition, read: &mut Read, turn: &Turn<'_>) -> Option<Entry> {
+    let own = own_write(key, partition, read, turn);
+    let unready = read.unready.take().filter(|(peer, entry)| match &own {
+        Some(own) => {
+            let version = entry.version();
+            own.version() < version && !is_dead(read, *peer, version.value, turn)
+        }
+        None => read.misses == 0,
+    });
+    unready.map(|(_, entry)| entry).or(own)
 }
 
 fn ask_read(

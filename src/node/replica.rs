@@ -10,6 +10,7 @@ use crate::store::{
 
 /// Answers a request about this node's own store; `None` for what is not a replica's business.
 pub fn answer(
+    from: NodeId,
     request: &Request,
     turn: &mut Turn<'_>,
     stats: &mut ReplicaStats,
@@ -23,6 +24,7 @@ pub fn answer(
             {
                 // Adopting it would let one bad clock decide everything from now on.
                 stats.refused_ahead += 1;
+                turn.outbox.ahead.push(from);
                 return Some(Response::Busy);
             }
             let partition = turn.partition_of(key_ref(key));

@@ -23,6 +23,8 @@ const AFTER_GAP_MS: u64 = 1_000;
 /// How long an observation counts: for this window and the next, in milliseconds. Longer than frames
 /// are under way, and not much longer, because a peer may have given in to its own peers since.
 const WINDOW_MS: u64 = 1_000;
+/// Where half of the clocks are ahead of the other half, those are followed so far, in milliseconds.
+const TIE_MS_MAX: i64 = 60_000;
 
 /// How far a peer's clock is ahead of this node's physical time, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +32,8 @@ struct Lead {
     since: Mono,
     current: i64,
     previous: i64,
+    /// When it was last seen to have stamped something too far ahead to be believed.
+    stamped: Option<Mono>,
 }
 
 impl Lead {
@@ -44,6 +48,8 @@ pub struct Timekeeping {
     leads: BTreeMap<NodeId, Lead>,
     next: Mono,
     next_complaint: Mono,
+    /// It became a member, and has not compared its clock yet.
+    newcomer: bool,
     /// Frames whose time was too far ahead to be believed.
     pub refused: u64,
 }
@@ -59,7 +65,8 @@ impl Timekeeping {
             return;
         }
         let shown = hlc.ms() as i64 - clock.physical_ms(now.mono) as i64;
-        let fresh = Lead { since: now.mono, current: shown, previous: i64::MIN };
+        let stamped = self.leads.get(&from).and_then(|lead| lead.stamped);
+        let fresh = Lead { since: now.mono, current: shown, previous: i64::MIN, stamped };
         let lead = self.leads.entry(from).or_insert(fresh);
         if now.mono.since(lead.since) > WINDOW_MS * 1_000_000 {
             let stale = now.mono.since(lead.since) > 2 * WINDOW_MS * 1_000_000;
@@ -82,11 +89,57 @@ impl Timekeeping {
         self.next = now.plus_ms(AFTER_GAP_MS);
     }
 
-    /// The next correction is due now, unless this node was stopped lately.
-    pub fn hasten(&mut self, now: Mono) {
+    /// This node becomes a member: the next correction is due now, unless it was stopped lately.
+    pub fn join(&mut self, now: Mono) {
+        self.newcomer = true;
         if self.next <= now.plus_ms(STEER_MS) {
             self.next = now;
         }
+    }
+
+    /// Physical time was moved: the others are ahead by so much less.
+    fn have_moved(&mut self, by_ms: i64) {
+        for lead in self.leads.values_mut() {
+            lead.current = lead.current.saturating_sub(by_ms);
+            lead.previous = lead.previous.saturating_sub(by_ms);
+        }
+    }
+
+    /// A peer has stamped something that this node does not believe: it cannot go back.
+    pub fn has_stamped(&mut self, peer: NodeId, now: Mono) {
+        if let Some(lead) = self.leads.get_mut(&peer) {
+            lead.stamped = Some(now);
+        }
+    }
+
+    /// How far this node has to move: to the median, itself included, if that is too far away.
+    ///
+    /// Of an even number, half may be ahead of the other half (of two, one of the other). Those ahead
+    /// give in, because the others refuse their stamps; but who has stamped there would have nothing
+    /// believed until the others' clocks have come so far, so it stays, and they follow it, once they
+    /// have seen such a stamp. Who becomes a member follows at once. Not further than [`TIE_MS_MAX`]: a clock that runs an hour ahead would
+    /// end everything that was to live for less.
+    fn off_by(&self, clock: &Clock, now: Mono) -> i64 {
+        let bound = AHEAD_MS_MAX as i64;
+        let own = std::iter::once(0);
+        let mut all: Vec<i64> = own.chain(self.leads.values().map(Lead::shown)).collect();
+        all.sort_unstable();
+        let (lower, upper) = (all[(all.len() - 1) / 2], all[all.len() / 2]);
+        let tied = upper - lower > bound && upper - lower <= TIE_MS_MAX;
+        if tied && upper.abs() <= bound {
+            let believed = clock.physical_ms(now) as i64 + lower + bound;
+            let stays = clock.latest().ms() as i64 > believed && clock.rules().stamped_stay();
+            return if stays { 0 } else { lower };
+        }
+        let cannot_go_back = |lead: &Lead| {
+            let seen = |at: Mono| now.since(at) <= WINDOW_MS * 1_000_000;
+            lead.shown() > bound && lead.stamped.is_some_and(seen)
+        };
+        let follows = self.newcomer || self.leads.values().any(cannot_go_back);
+        if tied && lower.abs() <= bound && follows {
+            return upper;
+        }
+        if lower.abs() > bound { lower } else { 0 }
     }
 
     /// When [`Timekeeping::steer`] wants to be called.
@@ -106,23 +159,18 @@ impl Timekeeping {
             return None;
         }
         let bound = AHEAD_MS_MAX as i64;
-        let own = std::iter::once(0);
-        let mut all: Vec<i64> = own.chain(self.leads.values().map(Lead::shown)).collect();
-        // The lower median, this node included: of two that differ, the one that is ahead, whose
-        // stamps the other would refuse, gives in.
-        let middle = (all.len() - 1) / 2;
-        let median = *all.select_nth_unstable(middle).1;
-        if median.abs() > bound && clock.rules().follow_median() {
-            clock.shift_ms(median);
-            for lead in self.leads.values_mut() {
-                lead.current -= median;
-                lead.previous = lead.previous.saturating_sub(median);
-            }
+        let step = self.off_by(clock, now.mono);
+        if step != 0 && clock.rules().follow_median() {
+            clock.shift_ms(step);
+            self.have_moved(step);
         }
+        self.newcomer &= self.leads.is_empty();
         let wall = clock.wall_lead_ms(now);
         let agree = self.leads.values().filter(|lead| (wall - lead.shown()).abs() <= bound).count();
-        let confirmed = lone || 2 * agree > self.leads.len();
+        let confirmed = (lone && self.leads.is_empty()) || 2 * agree > self.leads.len();
+        let before = clock.physical_ms(now.mono) as i64;
         clock.steer(now, confirmed);
+        self.have_moved(clock.physical_ms(now.mono) as i64 - before);
         let complain = wall.abs() > bound && !confirmed && now.mono >= self.next_complaint;
         complain.then(|| {
             self.next_complaint = now.mono.plus_ms(COMPLAIN_MS);
@@ -172,6 +220,29 @@ mod tests {
         heard(&mut keeping, 2, 40_000, &clock, at);
         keeping.steer(false, false, &clock, at);
         assert_eq!(clock.physical_ms(at.mono), 40_000, "ahead: follows");
+    }
+
+    #[test]
+    fn of_two_nodes_the_one_that_is_behind_gives_in_if_the_other_has_stamped() {
+        let at = now(0, 100_000);
+        let ahead = Clock::new(Writer(1), at);
+        ahead.stamp(at.mono, Default::default());
+        let mut keeping = Timekeeping::default();
+        heard(&mut keeping, 2, 60_000, &ahead, at);
+        keeping.steer(false, false, &ahead, at);
+        assert_eq!(ahead.physical_ms(at.mono), 100_000, "nothing it has stamped would be believed");
+        let behind = Clock::new(Writer(2), now(0, 60_000));
+        let mut keeping = Timekeeping::default();
+        heard(&mut keeping, 1, 100_000, &behind, at);
+        keeping.has_stamped(peer(1), at.mono);
+        keeping.steer(false, false, &behind, now(0, 60_000));
+        assert_eq!(behind.physical_ms(at.mono), 100_000);
+        // An hour ahead is too much, whatever was stamped.
+        let mut keeping = Timekeeping::default();
+        heard(&mut keeping, 3, 3_700_000, &behind, at);
+        keeping.has_stamped(peer(3), at.mono);
+        keeping.steer(false, false, &behind, now(0, 60_000));
+        assert_eq!(behind.physical_ms(at.mono), 100_000);
     }
 
     #[test]

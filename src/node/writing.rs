@@ -6,7 +6,7 @@
 //! passes; whoever lacks it then is noted as having missed it.
 
 use super::coordinator::{Coordinator, Pending, Phase, reply};
-use super::event::{Level, Written};
+use super::event::{Failure, Level, Written};
 use super::message::{Exchange, Request, Response};
 use super::outbox::lane;
 use super::turn::Turn;
@@ -34,6 +34,17 @@ pub(super) struct Write {
     pub(super) epochs: Vec<(NodeId, u32)>,
     /// Whether an owner has another ring: there may be owners that this node does not know.
     pub(super) other_ring: bool,
+}
+
+impl Write {
+    /// Whether the level is reached if so many can acknowledge it.
+    fn is_enough(&self, possible: usize) -> bool {
+        usize::from(self.acks) >= needed(self.level, self.wanted, possible)
+    }
+
+    fn written(&self) -> Written {
+        Written { version: self.entry.version(), acks: self.acks, wanted: self.wanted }
+    }
 }
 
 impl Coordinator {
@@ -125,11 +136,9 @@ impl Coordinator {
         }
         let reachable = op.waiting.iter().filter(|(p, _)| turn.reachable.contains(p)).count();
         let possible = usize::from(write.acks) + reachable;
-        if !write.answered && usize::from(write.acks) >= needed(write.level, write.wanted, possible)
-        {
+        if !write.answered && write.is_enough(possible) {
             write.answered = true;
-            let written =
-                Written { version: write.entry.version(), acks: write.acks, wanted: write.wanted };
+            let written = write.written();
             self.own_writes.remember(&op.key, op.partition, written.version, number);
             reply(op.origin, Ok((write.answer.clone(), Some(written))), turn);
         }
@@ -169,6 +178,27 @@ impl Coordinator {
             }
         }
         self.advance_write(number, op, turn)
+    }
+
+    /// The deadline has come. Whoever was asked, is heard, and has not answered (the way there may be
+    /// cut, and the way back open) counts by now like one that cannot be reached.
+    pub(super) fn expire_write(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) {
+        let Phase::Write(write) = &mut op.phase else {
+            return;
+        };
+        if !write.answered {
+            let (acks, written) = (write.acks, write.written());
+            if acks > 0 {
+                self.own_writes.remember(&op.key, op.partition, written.version, number);
+            }
+            let result = match write.is_enough(usize::from(acks)) {
+                true => Ok((write.answer.clone(), Some(written))),
+                false => Err(Failure::Unknown { acks }),
+            };
+            self.stats.unknown += u64::from(result.is_err());
+            reply(op.origin, result, turn);
+        }
+        self.end_write(number, op, turn);
     }
 
     pub(super) fn end_write(&mut self, number: u64, op: &Pending, turn: &mut Turn<'_>) {

@@ -66,6 +66,9 @@ rules! {
     /// A timer of a suspicion that was refuted meanwhile is dropped: foca 2.0.0 tells the live member
     /// that it is dead, and it takes another identity for nothing.
     refuted_suspects,
+    /// A suspect that is heard is told that it is suspected: the word may have been lost as often as
+    /// SWIM passes it on, and a member that lives would be declared down.
+    suspects_told,
     /// Both ends of a new link tell each other all members they know: a node would learn them one by
     /// one from gossip, or not at all.
     state_on_link,
@@ -93,6 +96,9 @@ rules! {
     above_held,
     /// And above the floor of the key: the other owners would refuse it.
     above_floor,
+    /// Of two whose clocks differ, the one that has stamped stays, and the other follows: nothing that
+    /// it writes would be believed until the other's clock has come so far.
+    stamped_stay,
     /// Deadlines are checked at every read: what has ended would be served until it is swept.
     deadlines,
 

@@ -1,6 +1,8 @@
 //! Clocks that are off, run at other rates, or jump: the last writer still wins, stamps are never
 //! believed far ahead, and what ends, ends everywhere.
 
+use rand::RngExt;
+
 use super::Scenario;
 use crate::plan::Fault;
 
@@ -44,6 +46,38 @@ pub const CLOCK_JUMP: Scenario = Scenario {
             line.now_ms += length;
             line.happens(Fault::Clock { node, by_ms: -by_ms });
             line.pass(0..length.max(2));
+        }
+    },
+};
+
+/// Two nodes, and each comes back now and then believing a clock that is seconds off, sometimes while
+/// they are apart: there is no majority that would know better, and both go on taking writes.
+pub const CLOCK_RESTART: Scenario = Scenario {
+    name: "clock-restart",
+    about: "of two nodes, one after the other starts anew with a clock that is seconds off",
+    nodes: (2, 2),
+    options: |options, rng| {
+        options.wall_off_ms_max = 100;
+        options.healed_ms = 69_000;
+        // With one copy, half of what a node writes is for the other alone to take.
+        options.replicas = rng.random_range(1..=2);
+    },
+    faults: |line| {
+        while line.goes_on() {
+            let node = line.node();
+            line.pass(0..2_000);
+            let far = line.draw(600..20_000) as i64;
+            let by_ms = if line.draw(0..2) == 0 { far } else { -far };
+            let (away, length) = (line.draw(1_600..4_000), line.draw(8_000..16_000));
+            line.restart(node, away);
+            line.happens_in(away / 2, Fault::Clock { node, by_ms });
+            if by_ms < 0 && line.draw(0..2) == 0 {
+                // It serves alone for a while. (With a clock ahead it would stamp what is ahead.)
+                line.split(vec![node], away + length / 2);
+            }
+            line.now_ms += away + length;
+            line.happens(Fault::Clock { node, by_ms: -by_ms });
+            line.pass(1_000..3_000);
         }
     },
 };

@@ -50,7 +50,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 21] = [
+pub const ALL: [&Scenario; 22] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -68,6 +68,7 @@ pub const ALL: [&Scenario; 21] = [
     &far_apart::FAR_APART,
     &clock::CLOCK_SKEW,
     &clock::CLOCK_JUMP,
+    &clock::CLOCK_RESTART,
     &hot_key::HOT_KEY,
     &flush::FLUSH,
     &swarm::SWARM,

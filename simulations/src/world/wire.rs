@@ -12,7 +12,9 @@ use super::hearing::describe;
 use crate::network::{IN_FLIGHT_BYTES_MAX, InFlight, Link};
 
 /// A dial without an answer fails after so long, in milliseconds.
-const DIAL_MS_MAX: u64 = 2_000;
+const DIAL_MS_MAX: u64 = 1_200;
+/// When its first packet is sent, in milliseconds: QUIC repeats it while nobody answers.
+const CALLS_MS: [u64; 4] = [0, 150, 450, 1_050];
 /// Datagrams wait so long behind other bytes at most, in nanoseconds.
 const BACKLOG_NS_MAX: u64 = 500_000_000;
 
@@ -28,6 +30,8 @@ pub struct Dial {
 
 #[derive(Clone, Debug)]
 enum Stage {
+    /// The first packet is sent for the so many-th time.
+    Call(usize),
     /// The handshake is done: the acceptor says Hello first.
     Accept,
     /// The acceptor's Hello arrives.
@@ -44,17 +48,31 @@ impl World<Core> {
     pub(super) fn dial(&mut self, host: usize, addr: SocketAddr, expected: Option<NodeId>) {
         let target = super::host_at(addr).filter(|target| *target < self.hosts.len());
         let from = (host, self.hosts[host].life);
-        let to = target.map_or((host, 0), |t| (t, self.hosts[t].life));
-        let answers = target.is_some_and(|t| t != host && self.runs(t) && self.joined(host, t));
-        let mut dial = Dial { from, to, addr, expected, stage: Stage::Accept };
-        if answers {
+        let to = (target.unwrap_or(host), 0);
+        self.call(Dial { from, to, addr, expected, stage: Stage::Call(0) }, 0);
+    }
+
+    /// A dial sends its first packet, for the first time or again.
+    fn call(&mut self, mut dial: Dial, count: usize) {
+        let (host, target) = (dial.from.0, dial.to.0);
+        if target != host && self.runs(target) && self.joined(host, target) {
+            dial.to.1 = self.hosts[target].life;
+            dial.stage = Stage::Accept;
             // One and a half round trips of QUIC and TLS before the acceptor can speak.
-            let ns: u64 = (0..3).map(|_| self.network.reliable_ns(host, to.0).0).sum();
-            self.then(self.now.plus_ns(ns), Step::Dial(dial));
-        } else {
-            dial.stage = Stage::Fail("no answer".to_owned());
-            self.then(self.now.plus_ms(DIAL_MS_MAX), Step::Dial(dial));
+            let ns: u64 = (0..3).map(|_| self.network.reliable_ns(host, target).0).sum();
+            return self.then(self.now.plus_ns(ns), Step::Dial(dial));
         }
+        let next_ms = match CALLS_MS.get(count + 1) {
+            Some(next_ms) => {
+                dial.stage = Stage::Call(count + 1);
+                *next_ms
+            }
+            None => {
+                dial.stage = Stage::Fail("no answer".to_owned());
+                DIAL_MS_MAX
+            }
+        };
+        self.then(self.now.plus_ms(next_ms - CALLS_MS[count]), Step::Dial(dial));
     }
 
     fn lives(&self, (host, life): (usize, u32)) -> bool {
@@ -69,6 +87,9 @@ impl World<Core> {
         if let Stage::Fail(reason) = dial.stage {
             let input = Input::DialFailed { addr: dial.addr, reason, difference: None };
             return self.deliver(from.0, input, None);
+        }
+        if let Stage::Call(count) = dial.stage {
+            return self.call(dial, count);
         }
         if !self.lives(to) || !self.runs(to.0) || !self.runs(from.0) || !self.joined(from.0, to.0) {
             dial.stage = Stage::Fail("the handshake stopped".to_owned());
@@ -133,7 +154,7 @@ impl World<Core> {
                 self.network.links[link].ends[1].open = true;
                 self.up(link, 1);
             }
-            Stage::Fail(_) => {}
+            Stage::Call(_) | Stage::Fail(_) => {}
         }
     }
 

@@ -9,7 +9,7 @@ use super::{Identity, Known, Membership, config};
 use crate::node::event::{MemberState, Notice};
 use crate::node::outbox::Outbox;
 use crate::placement::{Generation, Life, NodeId};
-use crate::store::Now;
+use crate::store::{Mono, Now};
 
 /// What changed in the members, for the rest of the node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,7 +87,8 @@ impl Membership {
             let was = before.map(|k| k.state);
             let view = self.view(&identity, state, false);
             self.next_dials = now.mono;
-            self.known.insert(id, Known { identity, state, since });
+            let told = Mono(0);
+            self.known.insert(id, Known { identity, state, since, told });
             match (was, state) {
                 (None | Some(MemberState::Down), MemberState::Alive | MemberState::Suspect) => {
                     outbox.notice(Notice::MemberUp(view));

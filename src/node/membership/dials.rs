@@ -20,6 +20,9 @@ const REDIAL_MS: u64 = 500;
 const REDIAL_LATER_MS: u64 = 15_000;
 /// How long after going down a member is dialed often.
 const REDIAL_OFTEN_MS: u64 = 60_000;
+/// A member that is down, and has a link for so long, is not there any more: its last word was lost,
+/// and nothing is ever sent to it that would show it.
+const DEAD_LINK_MS: u64 = 3_000;
 /// How long a node without seeds waits to be called before it serves alone.
 const ALONE_WITHOUT_SEEDS_MS: u64 = 1_200;
 /// How long a node with seeds tries them before it serves alone.
@@ -58,21 +61,21 @@ impl Membership {
         self.next_dials = now.mono;
     }
 
-    /// The last link to a peer is gone. A member is dialed again at once.
+    /// The last link to a peer is gone. A member is dialed again, at once if it is not down.
     pub fn down(&mut self, peer: NodeId, now: Now) {
         self.links.remove(&peer);
         self.next_dials = self.next_dials.min(now.mono.plus_ms(DIALS_MS));
-        // One that is down has said goodbye, or does not answer: it is dialed in its turn.
-        let present = self.known.get(&peer).filter(|known| known.state != MemberState::Down);
-        if let Some(known) = present {
-            let at = self.dials.entry(known.identity.addr).or_insert(Dial {
-                next: now.mono,
-                failures: 0,
-                tried: true,
-            });
-            at.next = now.mono;
-            self.next_dials = now.mono;
-        }
+        let Some(known) = self.known.get(&peer) else {
+            return;
+        };
+        let next = match known.state {
+            // It has said goodbye, or does not answer: whoever starts there next waits to be called.
+            MemberState::Down => now.mono.plus_ms(REDIAL_MS),
+            MemberState::Alive | MemberState::Suspect => now.mono,
+        };
+        let dial = Dial { next, failures: 0, tried: true };
+        self.dials.entry(known.identity.addr).or_insert(dial).next = next;
+        self.next_dials = self.next_dials.min(next);
     }
 
     /// A dial came to nothing. Returns whether it went to a seed.
@@ -169,15 +172,23 @@ impl Membership {
     /// Dials everybody that should have a link and has none: members, members that went down, and
     /// the seeds.
     pub(super) fn dial(&mut self, now: Now, outbox: &mut Outbox) {
+        for (id, known) in &self.known {
+            let long = |since: &Mono| now.mono.since(*since) >= DEAD_LINK_MS * 1_000_000;
+            let down = known.state == MemberState::Down && long(&known.since);
+            if down && self.links.get(id).is_some_and(long) {
+                let reason = "down all along";
+                outbox.push(Output::Close { peer: *id, reason });
+            }
+        }
         let own = self.identity().addr;
         let linked = |addr: SocketAddr| {
             let mut there = self.known.values().filter(|known| known.identity.addr == addr);
-            there.any(|known| self.links.contains(&known.identity.id))
+            there.any(|known| self.links.contains_key(&known.identity.id))
         };
         let mut wanted: BTreeMap<SocketAddr, Option<NodeId>> = BTreeMap::new();
         for known in self.known.values() {
             let down = known.state == MemberState::Down && !self.rules.redial();
-            if !self.links.contains(&known.identity.id) && !down {
+            if !self.links.contains_key(&known.identity.id) && !down {
                 wanted.insert(known.identity.addr, Some(known.identity.id));
             }
         }
@@ -208,6 +219,6 @@ impl Membership {
 
     pub(super) fn linked_at(&self, addr: SocketAddr) -> Option<NodeId> {
         let known = self.known.values().find(|k| k.identity.addr == addr)?;
-        self.links.contains(&known.identity.id).then_some(known.identity.id)
+        self.links.contains_key(&known.identity.id).then_some(known.identity.id)
     }
 }

@@ -197,6 +197,9 @@ impl Sessions {
             verdicts
         });
         self.stats.repaired += repaired;
+        if verdicts.contains(&Verdict::Later) {
+            turn.outbox.ahead.push(from);
+        }
         let standing = self.standing(from, bit, partition, turn);
         turn.outbox.exchange(
             from,
