@@ -320,6 +320,8 @@ impl Coordinator {
             };
             self.arm(number, &mut op, first);
             self.pending.insert(number, op);
+        } else {
+            give_up(&mut op, turn);
         }
     }
 
@@ -391,12 +393,7 @@ impl Coordinator {
                 !op.waiting.is_empty()
             }
         };
-        if live {
-            if op.waiting.is_empty() {
-                self.arm(number, &mut op, turn.now.mono.plus_ms(RETRY_MS));
-            }
-            self.pending.insert(number, op);
-        }
+        self.put_back(number, op, live, turn);
         Some(timing)
     }
 
@@ -413,9 +410,7 @@ impl Coordinator {
             let Some(mut op) = self.pending.remove(&old) else {
                 continue;
             };
-            for (peer, _) in op.waiting.drain(..) {
-                turn.outbox.given_up.push(peer);
-            }
+            give_up(&mut op, turn);
             op.late.clear();
             op.deadline = turn.now.mono.plus_ms(DEADLINE_MS);
             let number = self.next;
@@ -567,9 +562,6 @@ impl Coordinator {
             }
             Phase::Scatter(_) => finish_scatter(op, turn),
         }
-        for (peer, _) in op.waiting.drain(..) {
-            turn.outbox.given_up.push(peer);
-        }
     }
 
     fn step(
@@ -581,12 +573,19 @@ impl Coordinator {
         let Some(mut op) = self.pending.remove(&number) else {
             return;
         };
-        if step(self, &mut op, turn) {
-            if op.waiting.is_empty() {
-                self.arm(number, &mut op, turn.now.mono.plus_ms(RETRY_MS));
-            }
-            self.pending.insert(number, op);
+        let live = step(self, &mut op, turn);
+        self.put_back(number, op, live, turn);
+    }
+
+    /// After a step: the operation goes on, or has ended, and nobody is waited for any more.
+    fn put_back(&mut self, number: u64, mut op: Box<Pending>, live: bool, turn: &mut Turn<'_>) {
+        if !live {
+            return give_up(&mut op, turn);
         }
+        if op.waiting.is_empty() {
+            self.arm(number, &mut op, turn.now.mono.plus_ms(RETRY_MS));
+        }
+        self.pending.insert(number, op);
     }
 }
 
@@ -614,6 +613,11 @@ fn say_working(op: &Pending, turn: &mut Turn<'_>) {
         let Asker { peer, lane, number } = asker;
         turn.outbox.response(peer, lane, number, &Response::Working);
     }
+}
+
+/// Nobody waits for these answers any more.
+pub(super) fn give_up(op: &mut Pending, turn: &mut Turn<'_>) {
+    turn.outbox.given_up.extend(op.waiting.drain(..).map(|(peer, _)| peer));
 }
 
 pub(super) fn drop_waiting(op: &mut Pending, peer: NodeId, turn: &mut Turn<'_>) {

@@ -15,7 +15,9 @@
 
 use bytes::Bytes;
 
-use super::coordinator::{Coordinator, Forward, Gather, HEDGE_MS, Pending, Phase, outlived, reply};
+use super::coordinator::{
+    Coordinator, Forward, Gather, HEDGE_MS, Pending, Phase, give_up, outlived, reply,
+};
 use super::event::{Failure, Level};
 use super::message::{Request, Response};
 use super::outbox::lane;
@@ -141,7 +143,7 @@ impl Coordinator {
         let (newest, bar, answers, floors) = (None, Stamp::ZERO, 1, Vec::new());
         let gather = Gather { update, level, newest, bar, floors, min, answers, patient_until };
         op.phase = Phase::Gather(gather);
-        op.waiting.clear();
+        give_up(op, turn);
         if ask {
             let request = Request::Read { key: op.key.clone(), min: Version::ZERO };
             for peer in turn.ring.owners(op.partition) {
@@ -203,9 +205,7 @@ impl Coordinator {
         if !enough && !op.waiting.is_empty() {
             return true;
         }
-        for (peer, _) in op.waiting.drain(..) {
-            turn.outbox.given_up.push(peer);
-        }
+        give_up(op, turn);
         self.decide_now(number, op, turn)
     }
 

@@ -321,10 +321,7 @@ impl Node {
         };
         self.observe(from, header, now);
         self.membership.heard(from, now, &mut self.outbox);
-        if self.responsiveness.heard(from, now.mono) {
-            self.lateness.responsive(from, now.mono);
-            self.refresh_reachable();
-        }
+        self.hear(from, kind == Kind::Responses, now);
         match kind {
             Kind::Hello => {}
             // It has said goodbye: any word about members now would bring it back to life.
@@ -354,6 +351,9 @@ impl Node {
             }),
             Kind::Lateness => {
                 self.batch::<message::Lateness>(from, &body, now, |node, from, item, now| {
+                    if matches!(item, message::Lateness::Pong { .. }) {
+                        node.hear(from, true, now);
+                    }
                     node.roles(now, |node, turn| {
                         let next = node.coordinator.next_operation();
                         let behind = node.lateness.receive(from, item, next, turn);
@@ -365,6 +365,14 @@ impl Node {
                 let header = self.header();
                 self.membership.bye(from, now, &mut self.outbox, header);
             }
+        }
+    }
+
+    /// Something came from a peer, and perhaps an answer to what this node said.
+    fn hear(&mut self, from: NodeId, answers: bool, now: Now) {
+        if self.responsiveness.heard(from, answers, now.mono) {
+            self.lateness.responsive(from, now.mono);
+            self.refresh_reachable();
         }
     }
 

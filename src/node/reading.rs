@@ -203,9 +203,6 @@ impl Coordinator {
         let Phase::Read(read) = &mut op.phase else {
             return;
         };
-        for (peer, _) in op.waiting.drain(..) {
-            turn.outbox.given_up.push(peer);
-        }
         let answer = match read.best.take() {
             Some((_, entry)) => {
                 for (peer, version) in &read.answers {

@@ -4,6 +4,9 @@
 //! A peer with requests outstanding and no frame for max(50 ms, 4 x its 99th-percentile round trip)
 //! is *unresponsive*: not waited for, not preferred, probed five times a second. Any frame from it
 //! clears that. Nothing here says that it is dead.
+//!
+//! A peer whose frames come, and among them no answer for longer than that, is *deaf*: the way there
+//! is cut, and the way back is not. It is unresponsive, too, until an answer comes.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -17,6 +20,9 @@ const SILENCE_NS_MIN: u64 = 50_000_000;
 const SILENCE_NS_UNKNOWN: u64 = 200_000_000;
 /// Most, in nanoseconds: a peer that is always slow is still given up for a quicker one.
 const SILENCE_NS_MAX: u64 = 400_000_000;
+/// A peer whose frames come, and no answers, is deaf after so long, in nanoseconds, or after twice the
+/// silence that would have been enough.
+const DEAF_NS_MIN: u64 = 200_000_000;
 /// Time between probes of an unresponsive peer, in milliseconds.
 const PROBE_MS: u64 = 200;
 
@@ -29,10 +35,15 @@ struct Pulse {
     due: bool,
     /// When the peer last sent something, or was first asked after having nothing to answer.
     quiet_since: Mono,
+    /// When the peer last answered something, or was asked after having answered all; `None` if there
+    /// is nothing to answer.
+    unanswered_since: Option<Mono>,
     /// Smoothed round trip and mean deviation (RFC 6298), in nanoseconds.
     rtt_ns: u64,
     deviation_ns: u64,
     unresponsive: bool,
+    /// And any frame does not change that, but an answer.
+    deaf: bool,
     next_probe: Mono,
 }
 
@@ -59,12 +70,14 @@ impl Responsiveness {
             outstanding: 0,
             due: false,
             quiet_since: now,
+            unanswered_since: None,
             rtt_ns: 0,
             deviation_ns: 0,
             unresponsive: false,
+            deaf: false,
             next_probe: now,
         });
-        self.heard(peer, now);
+        self.heard(peer, true, now);
     }
 
     /// The last link is gone.
@@ -81,6 +94,7 @@ impl Responsiveness {
                 pulse.quiet_since = now;
             }
             pulse.outstanding += 1;
+            pulse.unanswered_since.get_or_insert(now);
         }
     }
 
@@ -99,15 +113,20 @@ impl Responsiveness {
         self.peers.get_mut(&peer).filter(|_| self.rules.responsiveness())
     }
 
-    /// Anything came from the peer. Returns whether it had been unresponsive.
-    pub fn heard(&mut self, peer: NodeId, now: Mono) -> bool {
+    /// Anything came from the peer; `answers` says whether it shows that the peer hears this node.
+    /// Returns whether it had been unresponsive.
+    pub fn heard(&mut self, peer: NodeId, answers: bool, now: Mono) -> bool {
         self.next.take();
         let Some(pulse) = self.peers.get_mut(&peer) else {
             return false;
         };
         pulse.quiet_since = now;
         pulse.due = false;
-        std::mem::take(&mut pulse.unresponsive)
+        if answers {
+            pulse.unanswered_since = (pulse.outstanding > 0).then_some(now);
+            pulse.deaf = false;
+        }
+        !pulse.deaf && std::mem::take(&mut pulse.unresponsive)
     }
 
     /// An answer came; after so long, if that says something about the way there.
@@ -117,6 +136,9 @@ impl Responsiveness {
             return;
         };
         pulse.outstanding = pulse.outstanding.saturating_sub(1);
+        if pulse.outstanding == 0 {
+            pulse.unanswered_since = None;
+        }
         if let Some(rtt_ns) = rtt_ns {
             self.timed(peer, rtt_ns);
         }
@@ -163,6 +185,7 @@ impl Responsiveness {
         self.next.take();
         for pulse in self.peers.values_mut() {
             pulse.quiet_since = now;
+            pulse.unanswered_since = pulse.unanswered_since.map(|_| now);
         }
     }
 
@@ -174,8 +197,9 @@ impl Responsiveness {
         }
         self.next.take();
         for (peer, pulse) in &mut self.peers {
-            if !pulse.unresponsive && pulse.owes() && now >= pulse.limit() {
+            if !pulse.unresponsive && pulse.limit().is_some_and(|limit| now >= limit) {
                 pulse.unresponsive = true;
+                pulse.deaf = pulse.deaf_from().is_some_and(|from| now >= from);
                 pulse.next_probe = now;
                 silent.push(*peer);
             }
@@ -212,11 +236,7 @@ impl Responsiveness {
     /// When [`Responsiveness::judge`] or [`Responsiveness::probes`] has something to do.
     pub fn next_deadline(&self) -> Option<Mono> {
         let next = |pulse: &Pulse| {
-            if pulse.unresponsive {
-                Some(pulse.next_probe)
-            } else {
-                pulse.owes().then(|| pulse.limit())
-            }
+            if pulse.unresponsive { Some(pulse.next_probe) } else { pulse.limit() }
         };
         let earliest = || self.peers.values().filter_map(next).min();
         let deadline = self.next.get().unwrap_or_else(earliest);
@@ -231,13 +251,23 @@ impl Pulse {
         self.outstanding > 0 || self.due
     }
 
-    /// When silence makes it unresponsive.
-    fn limit(&self) -> Mono {
-        let limit_ns = match self.rtt_ns {
+    /// When it becomes unresponsive, if nothing more comes.
+    fn limit(&self) -> Option<Mono> {
+        let silent = self.owes().then(|| Mono(self.quiet_since.0 + self.silence_ns()));
+        silent.into_iter().chain(self.deaf_from()).min()
+    }
+
+    /// When it counts as deaf, if no answer comes.
+    fn deaf_from(&self) -> Option<Mono> {
+        let patience_ns = DEAF_NS_MIN.max(2 * self.silence_ns());
+        Some(Mono(self.unanswered_since?.0 + patience_ns))
+    }
+
+    fn silence_ns(&self) -> u64 {
+        match self.rtt_ns {
             0 => SILENCE_NS_UNKNOWN,
             _ => (4 * self.p99_ns()).clamp(SILENCE_NS_MIN, SILENCE_NS_MAX),
-        };
-        Mono(self.quiet_since.0 + limit_ns)
+        }
     }
 
     /// For a round trip that is roughly normal, mean plus three mean deviations is about the 99th
@@ -273,7 +303,7 @@ mod tests {
         assert!(pulses.judge(ms(10_049)).is_empty());
         assert_eq!(pulses.judge(ms(10_050)), [PEER]);
         assert!(!pulses.is_responsive(PEER));
-        assert!(pulses.heard(PEER, ms(10_060)), "any frame clears it");
+        assert!(pulses.heard(PEER, false, ms(10_060)), "any frame clears it");
         assert!(pulses.is_responsive(PEER));
     }
 
@@ -283,8 +313,24 @@ mod tests {
         pulses.sent(PEER, ms(0));
         pulses.given_up(PEER);
         assert_eq!(pulses.judge(ms(50)), [PEER]);
-        pulses.heard(PEER, ms(60));
+        pulses.heard(PEER, true, ms(60));
         assert!(pulses.judge(ms(1_000)).is_empty(), "and that was the answer");
+    }
+
+    #[test]
+    fn a_peer_that_is_heard_and_does_not_answer_is_deaf_until_it_does() {
+        let mut pulses = pulses();
+        pulses.sent(PEER, ms(0));
+        for t in (0..200).step_by(10) {
+            pulses.heard(PEER, false, ms(t));
+            assert!(pulses.judge(ms(t)).is_empty(), "{t}");
+        }
+        assert_eq!(pulses.judge(ms(200)), [PEER]);
+        assert!(!pulses.heard(PEER, false, ms(210)), "it does not hear this node");
+        assert!(!pulses.is_responsive(PEER));
+        assert!(pulses.heard(PEER, true, ms(220)));
+        pulses.answered(PEER, None);
+        assert!(pulses.judge(ms(1_000)).is_empty(), "and it owes nothing more");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! once. An operation goes on after its client was answered, until all owners have it or its deadline
 //! passes; whoever lacks it then is noted as having missed it.
 
-use super::coordinator::{Coordinator, Pending, Phase, reply};
+use super::coordinator::{Coordinator, Pending, Phase, give_up, reply};
 use super::event::{Failure, Level, Written};
 use super::message::{Exchange, Request, Response};
 use super::outbox::lane;
@@ -95,7 +95,7 @@ impl Coordinator {
         turn: &mut Turn<'_>,
     ) -> bool {
         let owners = turn.ring.owners(op.partition);
-        op.waiting.clear();
+        give_up(op, turn);
         op.phase = Phase::Write(Write {
             entry,
             answer,
@@ -208,9 +208,6 @@ impl Coordinator {
         let behind = write.unasked.iter().chain(op.waiting.iter().map(|(peer, _)| peer));
         for peer in behind {
             turn.outbox.missed.push((*peer, op.partition));
-        }
-        for (peer, _) in &op.waiting {
-            turn.outbox.given_up.push(*peer);
         }
         if write.acks < write.wanted {
             self.stats.degraded += 1;

@@ -258,6 +258,12 @@ impl<L: Level> World<L> {
         };
         let key = self.history.records[index].key.clone();
         self.learn_held(host, &key);
+        if key.starts_with('n')
+            && matches!(&reply, Reply::Answer { answer: Answer::Found { .. }, .. })
+        {
+            // A sum that nobody was told of, because its answer was lost, may have come again.
+            (0..self.hosts.len()).for_each(|holder| self.learn_held(holder, &key));
+        }
         let outcome = match reply {
             Reply::Answer { answer, written } => {
                 let version = written.map(|w| w.version);
