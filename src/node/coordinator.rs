@@ -538,7 +538,7 @@ impl Coordinator {
 
     fn expire(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) {
         match &mut op.phase {
-            Phase::Write(_) => return self.expire_write(number, op, turn),
+            Phase::Write(_) => self.expire_write(number, op, turn),
             Phase::Read(read) => {
                 if read.was_answered() {
                     return self.end_read(op, turn);

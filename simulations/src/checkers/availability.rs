@@ -1,7 +1,8 @@
 //! Always answers: every operation ends within its deadline. While one ready owner can be reached
 //! none fails; while a majority of them can, and the network loses nothing, none takes longer than
 //! 250 ms and four round trips, whoever dies or hangs meanwhile: so long may a silence last before it
-//! counts as one.
+//! counts as one. Where ways are cut it takes longer: a peer that is heard may hear nothing, and an
+//! answer that waited for a cut to end looks like a long way.
 //!
 //! A decision waits for one owner: where packets are lost its answer may come too late.
 //!
@@ -22,6 +23,8 @@ use crate::time::Time;
 const END_MS_MAX: u64 = 1_100;
 /// With a majority of the owners there, it ends by then and four round trips.
 const SOON_MS_MAX: u64 = 250;
+/// So much later where ways are cut.
+const CUT_MS: u64 = 150;
 /// Where nobody was cut off, a read that finds something was asked of two more owners, one after
 /// the other, and ends by then, besides four round trips.
 const READ_MS_MAX: u64 = 2 * HEDGE_MS + 40;
@@ -35,6 +38,7 @@ const LATE_MS: u64 = 3_000;
 /// Complains about the first operation that failed, or took too long.
 pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
     let calm = plan.is_calm();
+    let most_ms = SOON_MS_MAX + if history.cuts.is_empty() { 0 } else { CUT_MS };
     let way_ms = 2 * (plan.options.latency_us_max + plan.options.jitter_us_max) / 1_000;
     for record in &history.records {
         let stop = match record.outcome {
@@ -45,7 +49,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         let decided = record.act.is_decided();
         let soon_ms = match record.outcome {
             Outcome::Found(_) if history.cuts.is_empty() => READ_MS_MAX + 4 * way_ms,
-            _ if way_ms <= NEAR_MS_MAX => SOON_MS_MAX + 4 * way_ms,
+            _ if way_ms <= NEAR_MS_MAX => most_ms + 4 * way_ms,
             _ => 2 * (SILENCE_MS_MAX + 2 * way_ms),
         };
         let text = match record.outcome {

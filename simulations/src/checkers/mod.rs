@@ -69,7 +69,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
     let complaints = [
         validity::judge(history),
         own_writes::judge(history),
-        never_goes_back::judge(history),
+        never_goes_back::judge(plan, history),
         after_stall::judge(history),
         stamps::judge(history),
         resurrection::judge(history),

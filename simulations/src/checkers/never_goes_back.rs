@@ -2,14 +2,31 @@
 //! of them had read before.
 //!
 //! Allowed: that a newer value died with its last holder meanwhile; and that the owners that answered
-//! had been apart, so that the second did not know what the first knew. What one replica knew it must
+//! had been apart, so that the second did not know what the first knew: by a cut, or because a packet
+//! was lost on the way to one that did not acknowledge the newer value. What one replica knew it must
 //! not forget even then: that is judged in `replica` and `resurrection`.
 
+use chickadee::store::Stamp;
+
 use super::Violation;
-use crate::history::History;
+use crate::history::{History, Outcome};
+use crate::plan::Plan;
 
 /// Complains about the first read that is older than an earlier one at the same node.
-pub fn judge(history: &History) -> Option<Violation> {
+pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
+    let owners = u8::try_from(plan.options.nodes).unwrap_or(u8::MAX).min(plan.options.replicas);
+    // Whether every owner had that when it was acknowledged.
+    let complete = |key: &str, stamp: Stamp| {
+        history.records.iter().any(|write| {
+            let acks = match write.outcome {
+                Outcome::Done { acks, .. } => acks,
+                _ => 0,
+            };
+            let same = write.acknowledged().is_some_and(|version| version.value == stamp);
+            write.key == key && same && acks >= owners
+        })
+    };
+    let calm = plan.is_calm();
     let told = |read| Some(history.found(read)?.oldest);
     let mut complaints = Vec::new();
     for (read, stamp, before) in history.newest_before(told) {
@@ -19,6 +36,7 @@ pub fn judge(history: &History) -> Option<Violation> {
         if seen.newest < stamp
             && history.together(before.start, read.end)
             && !history.lost(&read.key, stamp, read.end)
+            && (calm || complete(&read.key, stamp))
         {
             complaints.push(Violation {
                 invariant: "never-goes-back",
@@ -39,7 +57,12 @@ pub fn judge(history: &History) -> Option<Violation> {
 mod tests {
     use super::super::tests::{history, read, write};
     use super::*;
+    use crate::scenarios;
     use crate::time::Time;
+
+    fn judge(history: &History) -> Option<Violation> {
+        super::judge(&scenarios::find("kill").expect("there is one").plan(1, None), history)
+    }
 
     #[test]
     fn an_older_value_after_a_newer_one_is_noticed() {

@@ -411,6 +411,26 @@ impl<L: Level> World<L> {
         })
     }
 
+    /// Up to where a host knows a key: what it holds, or, without a value, what it may have forgotten.
+    pub fn covered(&self, host: usize, key: &str) -> Stamp {
+        let Some(process) = self.process(host) else {
+            return Stamp::ZERO;
+        };
+        let now = self.hosts[host].clocks.read(self.now).mono;
+        let key = key_ref(key);
+        let partition = process.store.partition_of(key.bytes);
+        process.store.with(partition, &process.clock, now, |kept, context| {
+            if kept.role() == Role::None {
+                return Stamp::ZERO;
+            }
+            match kept.look(key, context) {
+                Held::Value(parts) => parts.version.value,
+                Held::Dead(version) => version.value.max(kept.floor(key, context)),
+                Held::Nothing => kept.floor(key, context),
+            }
+        })
+    }
+
     /// What a host is to a partition.
     pub fn role(&self, host: usize, partition: chickadee::placement::Partition) -> Role {
         let Some(process) = self.process(host) else {

@@ -129,20 +129,12 @@ impl<L: Level> World<L> {
 
     /// Takes note of what nobody else holds, or nobody in the core does if the node is not in it.
     fn account_losses(&mut self, host: usize) {
-        let Some(process) = self.hosts[host].process.as_ref() else {
-            return;
-        };
-        let mut held = Vec::new();
-        self.each_entry(process, |key, parts| held.push((key.to_owned(), parts.version.value)));
         let healed = self.now >= Time::ms(self.plan.options.healed_ms);
-        for (key, up_to) in held {
+        for key in self.history.keys.clone() {
             let counts = |other: &usize| *other != host && (!healed || self.plan.in_core(*other));
             let others = (0..self.hosts.len()).filter(counts);
-            let above = others
-                .filter_map(|other| self.held(other, &key))
-                .map(|(version, _)| version.value)
-                .max()
-                .unwrap_or_default();
+            let above = others.map(|other| self.covered(other, &key)).max().unwrap_or_default();
+            let up_to = self.covered(host, &key);
             if above < up_to {
                 let at = self.now;
                 self.trace.world(at, "loss", || format!("{key} above {above} up to {up_to}"));
