@@ -510,7 +510,7 @@ impl Coordinator {
                 }
                 say_working(op, turn);
                 match &mut op.phase {
-                    Phase::Write(_) => this.advance_write(number, op, turn),
+                    Phase::Write(_) => this.retry_write(number, op, turn),
                     Phase::Read(_) => this.hedge(number, op, turn),
                     Phase::Gather(_) => this.decide_if_known(number, op, turn),
                     Phase::Forward(_) if op.waiting.is_empty() => {
@@ -582,7 +582,8 @@ impl Coordinator {
         if !live {
             return give_up(&mut op, turn);
         }
-        if op.waiting.is_empty() {
+        let refused = matches!(&op.phase, Phase::Write(write) if !write.refused.is_empty());
+        if op.waiting.is_empty() || refused {
             self.arm(number, &mut op, turn.now.mono.plus_ms(RETRY_MS));
         }
         self.pending.insert(number, op);
@@ -602,6 +603,7 @@ fn awaited(op: &Pending) -> Option<Asker> {
 fn pause(op: &Pending) -> u64 {
     match (awaited(op), &op.phase) {
         (Some(_), _) | (None, Phase::Gather(_)) => WORKING_MS,
+        (None, Phase::Write(write)) if !write.refused.is_empty() => RETRY_MS,
         (None, _) => DEADLINE_MS,
     }
 }

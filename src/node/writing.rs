@@ -25,6 +25,9 @@ pub(super) struct Write {
     pub(super) held: bool,
     /// Owners that could not be asked yet.
     pub(super) unasked: Vec<NodeId>,
+    /// Owners that could not take it yet: they do not know that they own it, or take the stamp for
+    /// one from the future.
+    pub(super) refused: Vec<NodeId>,
     pub(super) answered: bool,
     /// Whether it may be stamped again above an owner's floor: once, and never if conditional.
     pub(super) restampable: bool,
@@ -104,6 +107,7 @@ impl Coordinator {
             held,
             wanted: owners.len() as u8,
             unasked: owners.iter().copied().filter(|owner| *owner != turn.own).collect(),
+            refused: Vec::new(),
             answered: false,
             restampable,
             overtaken: Vec::new(),
@@ -150,6 +154,23 @@ impl Coordinator {
         true
     }
 
+    /// Asks those again that could not take it, unless others have: they will hear of it.
+    pub(super) fn retry_write(
+        &mut self,
+        number: u64,
+        op: &mut Pending,
+        turn: &mut Turn<'_>,
+    ) -> bool {
+        if let Phase::Write(write) = &mut op.phase
+            && !write.answered
+        {
+            let owners = turn.ring.owners(op.partition);
+            let refused = std::mem::take(&mut write.refused).into_iter();
+            write.unasked.extend(refused.filter(|peer| owners.contains(peer)));
+        }
+        self.advance_write(number, op, turn)
+    }
+
     pub(super) fn send_to_new_owners(
         &mut self,
         number: u64,
@@ -163,6 +184,7 @@ impl Coordinator {
             op.waiting.iter().any(|(peer, _)| peer == owner)
                 || write.epochs.iter().any(|(peer, _)| peer == owner)
                 || write.unasked.contains(owner)
+                || write.refused.contains(owner)
         };
         for owner in turn.ring.owners(op.partition) {
             if *owner != turn.own {
@@ -267,7 +289,8 @@ impl Coordinator {
                 }
                 return live;
             }
-            // Covered by a floor or refused: it has nothing older either. Not an ack.
+            Response::NotOwner | Response::Busy => write.refused.push(from),
+            // Covered by a floor: it has nothing older either. Not an ack.
             _ => {}
         }
         self.advance_write(number, op, turn)

@@ -15,6 +15,10 @@ use crate::store::{Mono, Role};
 /// An owner that is a member but cannot be reached is waited for so long, in milliseconds.
 const PATIENCE_MS: u64 = 4_000;
 
+/// A member that had a link, and cannot be reached, so long: after a stop of this node all links are
+/// gone, and come back one after the other.
+const LINK_MS: u64 = 1_000;
+
 /// Time between two questions to everybody who holds something, in milliseconds.
 const ASK_MS: u64 = 100;
 
@@ -91,8 +95,9 @@ impl Sessions {
                 boot.unheard.clone_from(turn.members);
             }
             let met = &self.met;
+            let soon = turn.now.mono.since(boot.since) < LINK_MS * 1_000_000;
             boot.unheard.retain(|peer| match met.contains(peer) {
-                true => turn.reachable.contains(peer),
+                true => turn.reachable.contains(peer) || (soon && waits(peer)),
                 false => waits(peer),
             });
             let due = |asked: Mono| turn.now.mono.since(asked) >= ASK_MS * 1_000_000;
