@@ -107,6 +107,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["marks"], &[&STALL]),
     mutant(&["condemned_stay"], &[&LONG_ABSENCE]),
     mutant(&["boot_keeps"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["old_keeps"], &[&SLOW_JOIN]),
     mutant(&["lonely_keeps"], &[&PARTITION_HEAL_LONG]),
     mutant(&["flush_table"], &[&FLUSH]),
     // ---- what is exchanged

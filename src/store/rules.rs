@@ -152,6 +152,9 @@ rules! {
     condemned_stay,
     /// A booting node forgets nothing: its floor would condemn what it has not been told of yet.
     boot_keeps,
+    /// Nor does one that owns no more: writes do not come to it, and its floor would condemn what it
+    /// has not been offered yet.
+    old_keeps,
     /// Nor does one whose other holders are out of sight: it would condemn what they hold.
     lonely_keeps,
     /// Flushes are told in Hello, state and frames: who missed one would serve what it removed.

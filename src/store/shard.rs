@@ -225,14 +225,21 @@ impl Store {
     /// Says whether a partition has only just been found to have no other holder. What nobody waits
     /// for is forgotten when it no longer is.
     pub fn set_lonely(&self, id: PartitionId, lonely: bool) {
+        self.change(id, |partition| {
+            partition.lonely = lonely;
+            if !lonely {
+                partition.purge();
+            }
+        });
+    }
+
+    /// A change that may free memory, and needs none.
+    fn change(&self, id: PartitionId, change: impl FnOnce(&mut Partition)) {
         let mut shard = self.shard_of(id);
         let shard = &mut *shard;
         let partition = &mut shard.partitions[id.0 as usize / self.shards.len()];
         let (footprint, marks) = (partition.footprint(), partition.mark_footprint());
-        partition.lonely = lonely;
-        if !lonely {
-            partition.purge();
-        }
+        change(partition);
         let after = partition.footprint();
         shard.footprint = shard.footprint - footprint + after;
         shard.mark_footprint = shard.mark_footprint - marks + partition.mark_footprint();
@@ -245,12 +252,16 @@ impl Store {
         shard.partitions[id.0 as usize / self.shards.len()].sole = sole;
     }
 
-    /// Sets role and surroundings of a partition.
+    /// Sets role and surroundings of a partition. Whoever becomes ready forgets what nobody waits for.
     pub fn set_role(&self, id: PartitionId, role: Role, sole: bool) {
-        let mut shard = self.shard_of(id);
-        let partition = &mut shard.partitions[id.0 as usize / self.shards.len()];
-        partition.role = role;
-        partition.sole = sole;
+        self.change(id, |partition| {
+            let ready = role == Role::Ready && partition.role != Role::Ready;
+            partition.role = role;
+            partition.sole = sole;
+            if ready {
+                partition.purge();
+            }
+        });
     }
 
     /// From now until then, a miss in that partition is in doubt.

@@ -428,6 +428,7 @@ impl Sessions {
                 // While it is being compared, a miss here may be another's value.
                 turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
             }
+            talk.resume();
             if talk.is_stuck(in_step) {
                 turn.with(partition, |kept, _| kept.say_again(bit));
             }

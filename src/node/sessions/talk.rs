@@ -32,6 +32,8 @@ pub(super) struct Talk {
     wanted: VecDeque<Key>,
     /// What the peer was told last of how this node stands.
     told: Option<Standing>,
+    /// Something offered could not be judged: nothing is offered until the next interval.
+    later: bool,
     /// Intervals in a row in which it was not in step.
     behind: u8,
 }
@@ -64,6 +66,11 @@ impl Talk {
             *self = Talk { pushes: self.pushes, ..Talk::default() };
         }
         stuck
+    }
+
+    /// An interval begins: what could not be judged may be offered again.
+    pub(super) fn resume(&mut self) {
+        self.later = false;
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -231,7 +238,7 @@ impl Sessions {
         }
         let mut condemned = 0;
         turn.with(partition, |kept, _| {
-            let (mut again, mut unfinished) = (false, false);
+            let (mut later, mut unfinished) = (false, false);
             for ((key, version), verdict) in sent.items.into_iter().zip(verdicts) {
                 match verdict {
                     Verdict::Ack => kept.acked(bit, key_ref(&key), version),
@@ -242,13 +249,14 @@ impl Sessions {
                     Verdict::Condemn => {
                         condemned += u64::from(kept.condemned(bit, key_ref(&key), version));
                     }
-                    Verdict::Later => again = true,
+                    Verdict::Later => later = true,
                 }
             }
-            if again {
+            if later {
                 kept.offer_again(bit);
             }
-            if sent.full && (again || unfinished) {
+            talk.later |= later;
+            if sent.full && (later || unfinished) {
                 kept.note_unanswered(bit);
             }
         });
@@ -336,7 +344,7 @@ impl Sessions {
         let entries = values(&mut talk.wanted, partition, turn);
         self.stats.wanted += entries.len() as u64;
         let (mut headers, mut full) = (Vec::new(), None);
-        if entries.is_empty() && standing.echo != 0 {
+        if entries.is_empty() && standing.echo != 0 && !talk.later {
             let (before, own) = (recent(turn), (turn.own, self.life));
             turn.with(partition, |kept, context| {
                 let Some(session) = kept.sessions().get(bit) else { return };

@@ -51,7 +51,7 @@ pub enum Verdict {
     Want,
     /// It may have been outlived: drop the content, keep the mark.
     Condemn,
-    /// It cannot be judged now, because a clock is off: offer it again.
+    /// It cannot be judged now, because a clock is off, or a third has to be asked: offer it again.
     Later,
 }
 
@@ -272,11 +272,14 @@ impl Partition {
         }
         // Covered by a floor, if at all. A flush is known to both, or will be before any answer.
         let flushed = version.value <= context.flushes.of(key.namespace);
-        let trusted = self.sessions.get(bit).is_some_and(Session::is_trusted);
-        if trusted || flushed || !live || !self.rules.condemn() {
-            Verdict::Ack
-        } else {
-            Verdict::Condemn
+        if flushed || !live || !self.rules.condemn() {
+            return Verdict::Ack;
+        }
+        match self.sessions.get(bit) {
+            Some(session) if session.is_trusted() => Verdict::Ack,
+            // It covered all until others told of more, and they are asked whether it covers that, too.
+            Some(session) if session.trusted => Verdict::Later,
+            _ => Verdict::Condemn,
         }
     }
 
@@ -486,12 +489,15 @@ impl Partition {
     }
 
     /// Whether all who hold the partition cover this entry, so that it can be forgotten silently. A
-    /// booting node forgets nothing, nor does one that has only just found itself alone.
+    /// booting node forgets nothing, nor does one that has only just found itself alone; nor one that
+    /// owns no more, because writes do not come to it, and its floor would condemn what it has not
+    /// been offered yet.
     pub(super) fn is_stable(&self, bits: u8) -> bool {
         let (mask, rules) = (self.sessions.mask(), &self.rules);
         let boots = self.role == Role::Boot && rules.boot_keeps();
+        let old = self.role == Role::Old && rules.old_keeps();
         let lonely = self.lonely && rules.lonely_keeps();
-        (bits & mask == mask && !boots && !lonely) || !rules.marks()
+        (bits & mask == mask && !boots && !old && !lonely) || !rules.marks()
     }
 
     /// Notes that an entry is new here, for those who may lack it.
