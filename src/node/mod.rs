@@ -260,7 +260,12 @@ impl Node {
 
     /// When to call again with [`Input::Tick`], if nothing happens before.
     pub fn next_deadline(&self, now: Mono) -> Mono {
-        let heartbeat = now.plus_ms(HEARTBEAT_MS);
+        self.next_due(now)
+            .map_or(now.plus_ms(HEARTBEAT_MS), |due| due.min(now.plus_ms(HEARTBEAT_MS)))
+    }
+
+    /// When something is due, apart from the heartbeat.
+    pub fn next_due(&self, now: Mono) -> Option<Mono> {
         [
             (!self.gone).then(|| self.membership.next_deadline()),
             self.responsiveness.next_deadline(),
@@ -270,7 +275,7 @@ impl Node {
         ]
         .into_iter()
         .flatten()
-        .fold(heartbeat, Mono::min)
+        .min()
     }
 
     // ---- inputs ---------------------------------------------------------------------------

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chickadee::node::event::{Command, Input, OpId, Output, Reply};
 use chickadee::node::membership::Identity;
-use chickadee::node::{HEARTBEAT_MS, Node, Options};
+use chickadee::node::{Node, Options};
 use chickadee::placement::{Generation, Life, PartitionCount, Zone};
 use chickadee::store::{Clock, Store, StoreOptions, Writer};
 
@@ -138,11 +138,9 @@ impl World<Core> {
 
     fn schedule_wake(&mut self, host: usize) {
         let Lent { now, process } = lend(self, host);
-        let mut deadline = process.inside.node.next_deadline(now.mono);
-        if deadline == now.mono.plus_ms(HEARTBEAT_MS) {
-            // Nothing is due: a turn for its own sake, and as late as a driver may be.
-            deadline = process.last_turn.plus_ms(IDLE_MS);
-        }
+        // If nothing is due, a turn for its own sake, and as late as a driver may be.
+        let idle = process.last_turn.plus_ms(IDLE_MS);
+        let deadline = process.inside.node.next_due(now.mono).map_or(idle, |due| due.min(idle));
         let at = self.hosts[host].clocks.when(deadline, self.now);
         let process = self.hosts[host].process.as_mut().expect("just lent");
         process.inside.deadline = at;

@@ -87,6 +87,10 @@ impl Membership {
             let was = before.map(|k| k.state);
             let view = self.view(&identity, state, false);
             self.next_dials = now.mono;
+            if was.is_none_or(|was| was == MemberState::Down) && state != MemberState::Down {
+                // Whatever came of earlier dials, it is there now.
+                self.dials.remove(&identity.addr);
+            }
             let told = Mono(0);
             self.known.insert(id, Known { identity, state, since, told });
             match (was, state) {
