@@ -68,9 +68,10 @@ impl Clocks {
 
     /// The first virtual time at which the monotonic clock shows that, not before `now`.
     pub fn when(&self, mono: Mono, now: Time) -> Time {
-        let shown = mono.0.saturating_sub(self.origin_ns) as i128;
-        let time = shown * 1_000_000 / (1_000_000 + self.rate_ppm as i128);
-        let mut time = Time((time as u64).max(now.0));
+        let shown = mono.0.saturating_sub(self.origin_ns) as i64;
+        let ahead = shown * self.rate_ppm / (1_000_000 + self.rate_ppm);
+        // Rounding may have gone too far by one.
+        let mut time = Time(((shown - ahead).max(1) as u64 - 1).max(now.0));
         while self.read(time).mono < mono {
             time.0 += 1;
         }
@@ -78,9 +79,9 @@ impl Clocks {
     }
 }
 
+/// Exact for some days, at the rates that plans have.
 fn fast(ns: u64, ppm: i64) -> u64 {
-    let extra = ns as i128 * ppm as i128 / 1_000_000;
-    (ns as i128 + extra) as u64
+    ns.saturating_add_signed(ns as i64 * ppm / 1_000_000)
 }
 
 #[cfg(test)]

@@ -159,13 +159,19 @@ impl Timekeeping {
             return None;
         }
         let bound = AHEAD_MS_MAX as i64;
-        let step = self.off_by(clock, now.mono);
+        let agree = self.leads.values().all(|lead| lead.shown().abs() <= bound);
+        let step = if agree { 0 } else { self.off_by(clock, now.mono) };
         if step != 0 && clock.rules().follow_median() {
             clock.shift_ms(step);
             self.have_moved(step);
         }
         self.newcomer &= self.leads.is_empty();
         let wall = clock.wall_lead_ms(now);
+        if agree && wall.abs() <= bound {
+            // As nearly always: all clocks show about the same.
+            clock.steer(now, true);
+            return None;
+        }
         let agree = self.leads.values().filter(|lead| (wall - lead.shown()).abs() <= bound).count();
         let confirmed = (lone && self.leads.is_empty()) || 2 * agree > self.leads.len();
         let before = clock.physical_ms(now.mono) as i64;
