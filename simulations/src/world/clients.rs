@@ -440,7 +440,8 @@ impl<L: Level> World<L> {
         process.store.with(partition, &process.clock, now, |kept, _| kept.role())
     }
 
-    /// The hosts that hold a live value of a key, and answer for it: who owns it no more does not.
+    /// The hosts that hold the newest live value of a key, and answer for it: who owns it no more does
+    /// not, and who has only an older one may know that it is.
     fn holders(&self, key: &str) -> HostSet {
         let answers = |host: &usize| {
             self.process(*host).is_some_and(|process| {
@@ -448,10 +449,14 @@ impl<L: Level> World<L> {
                 !process.stopping && role == Role::Ready
             })
         };
-        (0..self.hosts.len())
-            .filter(answers)
-            .filter(|host| matches!(self.held(*host, key), Some((_, Some(_)))))
-            .collect()
+        let value = |host: usize| match self.held(host, key) {
+            Some((version, Some(_))) => Some((host, version)),
+            _ => None,
+        };
+        let held: Vec<(usize, Version)> = (0..self.hosts.len()).filter_map(value).collect();
+        let newest = held.iter().map(|(_, version)| *version).max();
+        let newest = held.into_iter().filter(|(_, version)| Some(*version) == newest);
+        newest.map(|(host, _)| host).filter(answers).collect()
     }
 
     /// Learns what a host holds of a key under which version.
