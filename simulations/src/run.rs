@@ -147,8 +147,7 @@ fn live<L: Level>(world: &mut World<L>) -> Result<Agreement, Option<Violation>> 
     let mut calm = healed;
     let mut first = None;
     let idle_bytes = loop {
-        // Nobody is asked before time has passed: over QUIC, what had just been healed would lose it.
-        let (mut before, mut still) = (BTreeMap::new(), world.now);
+        let (mut before, mut still) = (convergence::activity(world), world.now);
         loop {
             world.run_until(look);
             if world.violation.is_some() {

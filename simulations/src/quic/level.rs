@@ -15,7 +15,8 @@ use chickadee::store::{Answer, KeyRef, NotHere, Operation};
 use chickadee::tls::NodeKey;
 use rand::RngExt;
 use tokio::runtime::{Builder, Runtime};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until};
 
 use super::deeds::{Deed, Deeds, Doer, Who};
 use super::machine::{self, Machine};
@@ -31,8 +32,9 @@ use crate::world::{Event, Host, Process, World, host_at};
 const BACKLOG_NS_MAX: u64 = 500_000_000;
 /// A process that goes on does so within so long, in nanoseconds.
 const RESUME_NS_MAX: u64 = 2_000_000;
-/// A node that is asked something that it answers at once has so long: one that ends never does.
-const ASK_PATIENCE: Duration = Duration::from_secs(1);
+/// A node that is asked something that it answers at once has so many turns of the runtime: one that
+/// ends never answers.
+const ASK_TURNS: usize = 1_000;
 
 /// The level of driver, QUIC and TLS.
 #[derive(Debug)]
@@ -215,10 +217,19 @@ impl Level for Quic {
 
     fn ask(world: &mut World<Quic>, host: usize, command: Command) -> Option<Reply> {
         let handle = world.handle(host);
-        let asked = async { timeout(ASK_PATIENCE, handle.ask(command)).await };
-        let reply = world.level.runtime.block_on(asked);
-        world.read_clock();
-        reply.ok()?.ok()
+        let asked = async {
+            let mut asked = std::pin::pin!(handle.ask(command));
+            for _ in 0..ASK_TURNS {
+                // Never idle: time would pass, and what is sent meanwhile would arrive too late.
+                tokio::select! {
+                    biased;
+                    reply = &mut asked => return reply.ok(),
+                    () = yield_now() => {}
+                }
+            }
+            None
+        };
+        world.level.runtime.block_on(asked)
     }
 }
 
