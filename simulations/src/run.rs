@@ -69,7 +69,12 @@ pub struct Recording {
 
 /// Runs a plan, and measures meanwhile. Measuring only looks: the run is the same.
 pub fn record(plan: &Plan, trace: Trace) -> Recording {
-    let mut world = World::<Core>::new(plan.clone(), trace);
+    record_on::<Core>(plan, trace)
+}
+
+/// Records a plan on a level.
+pub(crate) fn record_on<L: Level>(plan: &Plan, trace: Trace) -> Recording {
+    let mut world = World::<L>::new(plan.clone(), trace);
     world.samples = Some(Vec::new());
     let outcome = finish(plan, &mut world);
     Recording { outcome, samples: world.samples.unwrap_or_default(), traffic: world.traffic }

@@ -2,7 +2,7 @@
 
 use simulations::plan::Plan;
 use simulations::quic;
-use simulations::run::{Outcome, run};
+use simulations::run::{Outcome, Recording, record, run};
 use simulations::trace::Trace;
 
 /// What runs the processes of a plan.
@@ -21,6 +21,14 @@ impl Level {
         match self {
             Level::Core => run(plan, trace),
             Level::Quic => quic::run(plan, trace),
+        }
+    }
+
+    /// Runs a plan, and measures meanwhile.
+    pub(super) fn record(self, plan: &Plan, trace: Trace) -> Recording {
+        match self {
+            Level::Core => record(plan, trace),
+            Level::Quic => quic::record(plan, trace),
         }
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use simulations::report::Report;
-use simulations::run::{Recording, record};
+use simulations::run::Recording;
 use simulations::trace::Trace;
 
 use super::level::Level;
@@ -27,6 +27,9 @@ pub(super) struct Arguments {
     /// A saved plan, instead of scenario and seeds.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// What runs the nodes: `core` is the state machine, `quic` the real driver, QUIC and TLS.
+    #[arg(long, value_enum, default_value_t)]
+    level: Level,
     /// The page.
     #[arg(long, value_name = "FILE.html")]
     out: PathBuf,
@@ -34,15 +37,17 @@ pub(super) struct Arguments {
 
 /// Runs everything, and writes the page. Returns whether all held.
 pub(super) fn report(arguments: &Arguments) -> Result<bool, String> {
-    let Arguments { name, seeds, nodes, plan, out } = arguments;
+    let Arguments { name, seeds, nodes, plan, level, out } = arguments;
     let wrong = |error| format!("--out {}: the page cannot be written: {error}", out.display());
     let plans: Box<dyn Iterator<Item = Named>> = match (plan, name, seeds) {
-        (Some(path), ..) => Box::new(
-            [Named { plan: read(path)?, level: Level::Core, again: again_file(path, Level::Core) }]
-                .into_iter(),
-        ),
+        (Some(path), ..) => {
+            let plan = read(path)?;
+            let wrong = |why| format!("{}: {why}", path.display());
+            level.takes(plan.options.nodes).map_err(wrong)?;
+            Box::new([Named { plan, level: *level, again: again_file(path, *level) }].into_iter())
+        }
         (None, Some(name), Some(seeds)) => {
-            let scenario = scenario(name, *nodes, Level::Core)?;
+            let scenario = scenario(name, *nodes, *level)?;
             Box::new(seeds.clone().map(move |seed| draw(&scenario, seed, *nodes)))
         }
         _ => return Err("a scenario and --seeds A..B are needed, or --plan FILE".to_owned()),
@@ -52,7 +57,8 @@ pub(super) fn report(arguments: &Arguments) -> Result<bool, String> {
     let mut outcomes = Vec::new();
     let mut shown: Option<((bool, Option<u64>), Named, Recording)> = None;
     for named in plans {
-        let recording = watching(&named, |_| {}, || record(&named.plan, Trace::default()));
+        let record = || level.record(&named.plan, Trace::default());
+        let recording = watching(&named, |_| {}, record);
         let outcome = recording.outcome.clone();
         if let Some(violation) = &outcome.violation {
             println!("{}", verdict::failure(&named.plan, violation));

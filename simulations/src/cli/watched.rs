@@ -26,22 +26,26 @@ pub(super) fn watched(
     saves: impl FnOnce(&Plan) + Send + 'static,
 ) -> Outcome {
     let Named { plan, level, .. } = named;
-    match level {
-        Level::Core => watching(named, saves, || level.run(plan, trace)),
+    watching(named, saves, || level.run(plan, trace))
+}
+
+/// As [`watched`], for another way to run the plan.
+pub(super) fn watching<T: Send>(
+    named: &Named,
+    saves: impl FnOnce(&Plan) + Send + 'static,
+    runs: impl FnOnce() -> T + Send,
+) -> T {
+    match named.level {
+        Level::Core => naming(named, saves, runs),
         // On a thread of its own, as that level wants it.
         Level::Quic => std::thread::scope(|scope| {
-            let runs = || watching(named, saves, || level.run(plan, trace));
+            let runs = || naming(named, saves, runs);
             scope.spawn(runs).join().expect("a panic ends the process")
         }),
     }
 }
 
-/// As [`watched`], for another way to run the plan.
-pub(super) fn watching<T>(
-    named: &Named,
-    saves: impl FnOnce(&Plan) + 'static,
-    runs: impl FnOnce() -> T,
-) -> T {
+fn naming<T>(named: &Named, saves: impl FnOnce(&Plan) + 'static, runs: impl FnOnce() -> T) -> T {
     let (plan, again) = (named.plan.clone(), named.again.clone());
     RUNNING.replace(Some(Box::new(move || {
         let (scenario, seed) = (&plan.scenario, plan.seed);

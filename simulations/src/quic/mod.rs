@@ -37,7 +37,7 @@ pub mod wall;
 use chickadee::config::MEMORY_BYTES_MIN;
 
 use crate::plan::Plan;
-use crate::run::{Outcome, run_on};
+use crate::run::{Outcome, Recording, record_on, run_on};
 use crate::trace::Trace;
 use level::Quic;
 
@@ -49,13 +49,21 @@ pub const NODES_MAX: usize = 100;
 /// # Panics
 /// If it is of more than [`NODES_MAX`] nodes.
 pub fn run(plan: &Plan, trace: Trace) -> Outcome {
-    let nodes = plan.options.nodes;
-    assert!(nodes <= NODES_MAX, "{nodes} nodes are too many for this level");
     run_on::<Quic>(&fitted(plan), trace)
+}
+
+/// Runs a plan, and measures meanwhile.
+///
+/// # Panics
+/// If it is of more than [`NODES_MAX`] nodes.
+pub fn record(plan: &Plan, trace: Trace) -> Recording {
+    record_on::<Quic>(&fitted(plan), trace)
 }
 
 /// The plan as far as it can be had at this level.
 fn fitted(plan: &Plan) -> Plan {
+    let nodes = plan.options.nodes;
+    assert!(nodes <= NODES_MAX, "{nodes} nodes are too many for this level");
     let mut plan = plan.clone();
     plan.options.memory_bytes_max = plan.options.memory_bytes_max.max(MEMORY_BYTES_MIN);
     plan.options.rate_ppm_max = 0;
