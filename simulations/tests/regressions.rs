@@ -208,3 +208,90 @@ fn no_clock_is_believed_by_itself() {
     holds("swarm", &[355, 1027]);
     holds("clock-jump", &[19]);
 }
+
+/// A node that read its own write while it booted was told of a newer one by an owner that booted,
+/// too, and kept to its own.
+#[test]
+fn an_own_write_is_not_newer_than_what_another_holds() {
+    holds("swarm", &[1047]);
+}
+
+/// The word that a node is suspected was passed on as often as SWIM does, all of it while the node was
+/// cut off: it never heard that it had something to refute.
+#[test]
+fn a_suspect_that_is_heard_is_told() {
+    holds("swarm", &[1058]);
+}
+
+/// Of two nodes whose clocks differed the one ahead gave in, and nothing it wrote was believed until
+/// the other's clock had come so far.
+#[test]
+fn who_has_stamped_does_not_go_back() {
+    holds("swarm", &[1139]);
+}
+
+/// A node alone took over its wall clock while it had already heard a peer, and took the difference
+/// for none. Its restart, without a seed, was noticed by nobody: a link that a stopping node closes at
+/// once kept others from dialing it for 3 s, and the last word of another was lost with its process.
+#[test]
+fn two_nodes_keep_time_and_find_each_other() {
+    holds("clock-restart", &[1, 27, 39, 73]);
+}
+
+/// Requests to a peer that was heard all the time, and heard nothing, ran into their deadline.
+#[test]
+fn a_deaf_peer_is_not_waited_for() {
+    holds("swarm", &[340, 1362]);
+}
+
+/// Owners that know too little were asked again until the deadline, and what they had said forgotten.
+#[test]
+fn a_read_that_was_answered_does_not_fail() {
+    holds("swarm", &[1486]);
+}
+
+/// An update that was decided by the first whom it was asked of left the second owing an answer for
+/// ever: it was taken for unresponsive after every pause.
+#[test]
+fn nobody_owes_what_nobody_waits_for() {
+    holds("swarm", &[280, 379, 831, 1351]);
+}
+
+/// A node that went on after a stop had no links, and took its partition over from nobody.
+#[test]
+fn a_boot_waits_for_links() {
+    holds("swarm", &[604]);
+}
+
+/// A write was handed to a new owner before it knew that it was one, and not again.
+#[test]
+fn a_write_that_comes_too_early_comes_again() {
+    holds("swarm", &[717]);
+}
+
+/// A holder that owns no more forgot tombstones; its floor rose above values that it had not been
+/// offered yet, and it condemned them at all owners.
+#[test]
+fn who_owns_no_more_forgets_nothing() {
+    holds("slow-join", &[16, 30]);
+}
+
+/// After a long cut the dials of members that had turned up again stood in a backoff of many seconds.
+#[test]
+fn who_is_there_again_is_dialed_at_once() {
+    holds("long-absence", &[12]);
+    holds("swarm", &[629]);
+}
+
+/// Where writes of both sides of a long absence met, entries were judged while a third was asked.
+#[test]
+fn a_long_absence_ends_in_agreement() {
+    holds("long-absence", &[33, 48, 49]);
+}
+
+/// Simulated drivers told an asker 80 ms late that they are at work.
+#[test]
+fn far_deciders_are_not_passed_over() {
+    holds("far-apart", &[16]);
+    holds("flapping", &[2]);
+}
