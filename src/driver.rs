@@ -193,6 +193,8 @@ struct Driver<O = ()> {
     said: Said,
     own_hello: Generation,
     was_ready: bool,
+    /// It has left the cluster for good.
+    left: bool,
     observer: O,
 }
 
@@ -315,6 +317,7 @@ impl<O: Observer> Driver<O> {
             said: Said::default(),
             own_hello,
             was_ready: false,
+            left: false,
             observer,
         };
         driver.resolve();
@@ -374,6 +377,11 @@ impl<O: Observer> Driver<O> {
             if self.ended.get().is_some() {
                 break;
             }
+            if self.left && stopping.is_none() {
+                // Whoever leaves for good ends.
+                self.turn(Input::Stop);
+                stopping = Some(self.time.mono().plus_ms(DRAIN_MS));
+            }
             if let Some(until) = stopping
                 && (self.waiting.callers.is_empty() || self.time.mono() >= until)
             {
@@ -384,6 +392,9 @@ impl<O: Observer> Driver<O> {
             // Whatever is still unanswered: the others are told.
             self.turn(Input::Stop);
             self.perform();
+        }
+        if self.left {
+            let _ = self.ended.set(EndError::Left);
         }
         // No local answer any more: the others go on without this node from here.
         self.handle.shared().last_turn.store(0, Ordering::Release);
@@ -502,7 +513,10 @@ impl<O: Observer> Driver<O> {
                 }
                 Output::Close { peer, reason } => self.endpoint.close(peer, reason),
                 Output::Resolve => self.resolve(),
-                Output::Reply { id, reply } => self.waiting.answer(id, reply),
+                Output::Reply { id, reply } => {
+                    self.left |= matches!(reply, Reply::Left { .. });
+                    self.waiting.answer(id, reply);
+                }
                 Output::Notice(notice) => self.on_notice(notice),
             }
         }

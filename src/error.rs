@@ -75,6 +75,9 @@ pub enum EndError {
         /// Both values.
         problem: String,
     },
+    /// It left the cluster, as it was asked to.
+    #[error("the node has left its cluster")]
+    Left,
     /// Its socket or its thread is gone.
     #[error("the node has stopped")]
     Stopped,

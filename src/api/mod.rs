@@ -200,6 +200,20 @@ impl Node {
         }
     }
 
+    /// Leaves the cluster for good: hands over what this node holds to those who own it from now on,
+    /// for at most so long, and ends. Returns how many partitions nobody had taken by then; what was
+    /// only there is lost.
+    pub async fn leave(mut self, within: Duration) -> usize {
+        let within_ms = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        let left = self.running.handle.ask(Command::Leave { within_ms }).await;
+        self.running.stop().await;
+        match left {
+            Ok(Reply::Left { kept }) => kept,
+            // It had ended before.
+            _ => 0,
+        }
+    }
+
     /// Stops the node for a restart: finishes what is under way, tells the others that it is gone so
     /// that nobody waits for it, and returns when it has ended, within 10 s. Started again under its
     /// name it takes the same place and fetches what it owns.

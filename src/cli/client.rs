@@ -47,8 +47,8 @@ pub(super) enum ClientError {
     Connect(Address, io::Error),
     #[error("{0}: {1}")]
     Reply(Address, ReplyError),
-    #[error("{0} did not answer within {seconds} s", seconds = ANSWER_MAX.as_secs())]
-    Silent(Address),
+    #[error("{0} did not answer within {seconds} s", seconds = .1.as_secs())]
+    Silent(Address, Duration),
     #[error(
         "{0} wants a password; give it as CHICKADEE_RESP_PASSWORD or with --resp-password-file"
     )]
@@ -86,13 +86,23 @@ impl Connect {
 impl Client {
     /// Sends a command, and waits for the answer; one that says no is an error.
     pub(super) fn ask(&mut self, words: &[&[u8]]) -> Result<Reply, ClientError> {
+        self.ask_within(ANSWER_MAX, words)
+    }
+
+    /// The same, and waits for so long.
+    pub(super) fn ask_within(
+        &mut self,
+        patience: Duration,
+        words: &[&[u8]],
+    ) -> Result<Reply, ClientError> {
+        let patient = self.stream.get_ref().set_read_timeout(Some(patience));
         let mut request = format!("*{}\r\n", words.len()).into_bytes();
         for word in words {
             request.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
             request.extend_from_slice(word);
             request.extend_from_slice(b"\r\n");
         }
-        let sent = self.stream.get_mut().write_all(&request);
+        let sent = patient.and_then(|()| self.stream.get_mut().write_all(&request));
         let reply = sent.map_err(ReplyError::Io).and_then(|()| reply::read(&mut self.stream));
         let address = || self.address.clone();
         match reply {
@@ -104,7 +114,7 @@ impl Client {
             Err(ReplyError::Io(error))
                 if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
             {
-                Err(ClientError::Silent(address()))
+                Err(ClientError::Silent(address(), patience))
             }
             Err(error) => Err(ClientError::Reply(address(), error)),
         }

@@ -22,6 +22,7 @@ mod file;
 mod get;
 mod input;
 mod key;
+mod leave;
 mod logging;
 mod members;
 mod memory;
@@ -71,6 +72,8 @@ enum Verb {
     Members(members::Members),
     /// Tell where a key belongs, and what a node holds of it
     Explain(explain::Explain),
+    /// Take a node out of its cluster for good
+    Leave(leave::Leave),
     /// Print a value
     Get(get::Get),
     /// Write a value
@@ -88,6 +91,7 @@ impl Verb {
             Verb::Status(status) => status.run(),
             Verb::Members(members) => members.run(),
             Verb::Explain(explain) => explain.run(),
+            Verb::Leave(leave) => leave.run(),
             Verb::Get(get) => get.run(),
             Verb::Set(set) => set.run(),
             Verb::Del(del) => del.run(),

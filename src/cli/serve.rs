@@ -79,6 +79,10 @@ async fn serve(node: Node, door: Door, password: Option<String>) -> Outcome {
         end = node.await_end() => {
             // Nobody is answered any more; clients had better look elsewhere.
             signals.or_at_once(clients.stop()).await;
+            if end == EndError::Left {
+                info!("left the cluster");
+                return Ok(ExitCode::SUCCESS);
+            }
             return Err(end.into());
         }
     }

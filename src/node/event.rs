@@ -163,6 +163,11 @@ pub enum Command {
         /// The key.
         key: Key,
     },
+    /// Leave for good: hand over what this node holds.
+    Leave {
+        /// For so long at most, in milliseconds.
+        within_ms: u64,
+    },
 }
 
 /// How many owners must acknowledge a write, or answer a read.
@@ -199,6 +204,11 @@ pub enum Reply {
     Status(Vec<(&'static str, StatusValue)>),
     /// A key, explained.
     Explain(Box<Explanation>),
+    /// This node has handed over what it held and owns nothing any more; it is to be stopped now.
+    Left {
+        /// Partitions that nobody had taken in time.
+        kept: usize,
+    },
     /// It did not work.
     Failed(Failure),
 }

@@ -21,6 +21,7 @@ pub mod membership;
 pub mod message;
 pub mod outbox;
 pub mod own_writes;
+mod parting;
 pub mod reading;
 pub mod refused;
 pub mod replica;
@@ -122,6 +123,7 @@ pub struct Node {
     ready: bool,
     /// It has said goodbye, or was replaced: it takes part in nothing any more.
     gone: bool,
+    leaving: Option<parting::Leaving>,
 }
 
 impl Node {
@@ -165,6 +167,7 @@ impl Node {
             out_of_sight: false,
             ready: false,
             gone: false,
+            leaving: None,
         };
         node.rehash_flushes();
         node
@@ -311,6 +314,7 @@ impl Node {
                 let status = self.status(now);
                 self.outbox.reply(id, Reply::Status(status));
             }
+            Command::Leave { within_ms } => self.leave(id, within_ms, now),
             Command::Explain { key } => {
                 let explanation = self.explain(&key, now);
                 self.outbox.reply(id, Reply::Explain(Box::new(explanation)));
@@ -444,26 +448,6 @@ impl Node {
             _ => self.stats.malformed_frames += 1,
         }
         self.outbox.notice(Notice::Dropped { peer: from, reason: error.to_string() });
-    }
-
-    /// From now on no command is taken. Whoever hears a goodbye closes the link, so it waits for the
-    /// answers that are under way, unless asked to stop once more.
-    fn stop(&mut self, now: Now) {
-        if self.coordinator.stopping {
-            self.say_goodbye(now);
-        }
-        self.coordinator.stopping = true;
-    }
-
-    fn say_goodbye(&mut self, now: Now) {
-        if std::mem::replace(&mut self.gone, true) {
-            return;
-        }
-        let header = self.header();
-        self.membership.leave(now, &mut self.outbox, header);
-        for peer in self.links.clone() {
-            self.outbox.control_raw(peer, Kind::Bye, &[]);
-        }
     }
 
     /// What every frame tells besides its body: the sender's clock, and whether its flushes differ.
@@ -614,6 +598,7 @@ impl Node {
             self.next_roster = now.mono.plus_ms(ROSTER_MS);
             self.rebuild_ring(now);
         }
+        self.consider_left(now);
         if self.coordinator.stopping && !self.coordinator.is_awaited() {
             self.say_goodbye(now);
         }

@@ -417,12 +417,13 @@ pub(super) fn own_write(
 /// that boots holds, if that is newer or this node has nothing.
 fn unserved(key: &Key, partition: Partition, read: &mut Read, turn: &Turn<'_>) -> Option<Entry> {
     let own = own_write(key, partition, read, turn);
-    let unready = read.unready.take().filter(|(peer, entry)| match &own {
-        Some(own) => {
-            let version = entry.version();
-            own.version() < version && !is_dead(read, *peer, version.value, turn)
-        }
-        None => read.misses == 0,
+    let unready = read.unready.take().filter(|(peer, entry)| {
+        let version = entry.version();
+        let newer = match &own {
+            Some(own) => own.version() < version,
+            None => read.misses == 0,
+        };
+        newer && !is_dead(read, *peer, version.value, turn)
     });
     unready.map(|(_, entry)| entry).or(own)
 }

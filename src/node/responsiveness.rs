@@ -20,8 +20,8 @@ const SILENCE_NS_MIN: u64 = 50_000_000;
 const SILENCE_NS_UNKNOWN: u64 = 200_000_000;
 /// Most, in nanoseconds: a peer that is always slow is still given up for a quicker one.
 const SILENCE_NS_MAX: u64 = 400_000_000;
-/// A peer whose frames come, and no answers, is deaf after so long, in nanoseconds, or after twice the
-/// silence that would have been enough: what is lost three times in a row comes so late, too.
+/// A peer whose frames come, and no answers, is deaf after so long, in nanoseconds, or after twice
+/// the silence that would have been enough: what is lost three times in a row comes so late, too.
 const DEAF_NS_MIN: u64 = 300_000_000;
 /// Time between probes of an unresponsive peer, in milliseconds.
 const PROBE_MS: u64 = 200;

@@ -116,9 +116,10 @@ impl Timekeeping {
     ///
     /// Of an even number, half may be ahead of the other half (of two, one of the other). Those ahead
     /// give in, because the others refuse their stamps; but who has stamped there would have nothing
-    /// believed until the others' clocks have come so far, so it stays, and they follow it, once they
-    /// have seen such a stamp. Who becomes a member follows at once. Not further than [`TIE_MS_MAX`]: a clock that runs an hour ahead would
-    /// end everything that was to live for less.
+    /// believed until the others' clocks have come so far, so it stays, and they follow it, once
+    /// they have seen such a stamp. Who becomes a member follows at once. Not further than
+    /// [`TIE_MS_MAX`]: a clock that runs an hour ahead would end everything that was to live for
+    /// less.
     fn off_by(&self, clock: &Clock, now: Mono) -> i64 {
         let bound = AHEAD_MS_MAX as i64;
         let own = std::iter::once(0);

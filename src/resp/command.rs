@@ -92,6 +92,11 @@ pub enum Command<'a> {
     Members,
     /// CHICKADEE READY: whether this node is in sync.
     Ready,
+    /// CHICKADEE LEAVE: this node hands over what it holds, and ends.
+    Leave {
+        /// How long handing over may take, in milliseconds.
+        within_ms: u64,
+    },
     /// CHICKADEE EXPLAIN: where a key belongs and what is known of it.
     Explain(&'a [u8]),
 }

@@ -40,8 +40,10 @@ words! {
     FLUSHDB FLUSHALL TIME CHICKADEE
     EX PX EXAT PXAT NX XX GT LT KEEPTTL ASYNC SYNC ON OFF SKIP
     SETNAME GETNAME SETINFO ID LIST REPLY HELP NORMAL MASTER SLAVE REPLICA PUBSUB
-    COUNT DOCS GETKEYS FILTERBY MODULE ACLCAT PATTERN STATUS MEMBERS READY EXPLAIN
+    COUNT DOCS GETKEYS FILTERBY MODULE ACLCAT PATTERN STATUS MEMBERS READY EXPLAIN LEAVE
 }
+/// How long handing over may take, unless it is said, in milliseconds.
+const LEAVE_MS: u64 = 60_000;
 const NO_EVICT: u128 = word(b"no-evict");
 const NO_TOUCH: u128 = word(b"no-touch");
 const LIB_NAME: u128 = word(b"lib-name");
@@ -407,6 +409,15 @@ fn chickadee(args: Args<'_>) -> Parsed<'_> {
         STATUS => exactly(2, args, "chickadee|status").map(|()| Command::Status),
         MEMBERS => exactly(2, args, "chickadee|members").map(|()| Command::Members),
         READY => exactly(2, args, "chickadee|ready").map(|()| Command::Ready),
+        LEAVE if args.len() == 2 => Ok(Command::Leave { within_ms: LEAVE_MS }),
+        LEAVE => {
+            exactly(3, args, "chickadee|leave")?;
+            let seconds = u64::try_from(integer(args.at(2))?).ok();
+            let within_ms = seconds.and_then(|seconds| seconds.checked_mul(1_000));
+            within_ms
+                .map(|within_ms| Command::Leave { within_ms })
+                .ok_or(CommandError::NotAnInteger)
+        }
         EXPLAIN => exactly(3, args, "chickadee|explain").map(|()| Command::Explain(args.at(2))),
         HELP => exactly(2, args, "chickadee|help").map(|()| Command::Help(&table::CHICKADEE)),
         _ => unknown_subcommand("CHICKADEE", args),

@@ -218,6 +218,9 @@ impl Session {
             Command::Status => self.ask(&mut call, Finish::View, NodeCommand::Status),
             Command::Members => self.ask(&mut call, Finish::View, NodeCommand::Members),
             Command::Ready => self.ask(&mut call, Finish::View, NodeCommand::Ready),
+            Command::Leave { within_ms } => {
+                self.ask(&mut call, Finish::View, NodeCommand::Leave { within_ms });
+            }
             Command::Explain(key) => {
                 let key = self.key(key);
                 self.ask(&mut call, Finish::View, NodeCommand::Explain { key });

@@ -198,6 +198,7 @@ const CHICKADEE_ENTRY: Entry =
     Entry::new(OWN, ("chickadee", -2), &[], "", "Looks at the cluster").of(&[
         Entry::new(OWN, ("chickadee|explain", 3), READ, "key", "Tells where a key belongs and what is known of it").keys((2, 2, 1), &["RO"]),
         Entry::new(OWN, ("chickadee|help", 2), &[], "", HELP_SUMMARY),
+        Entry::new(OWN, ("chickadee|leave", -2), ADMIN, "[seconds]", "Hands over what this node holds, and ends it"),
         Entry::new(OWN, ("chickadee|members", 2), &[], "", "Lists the members of the cluster"),
         Entry::new(OWN, ("chickadee|ready", 2), &[], "", "Tells whether this node is in sync"),
         Entry::new(OWN, ("chickadee|status", 2), &[], "", "Describes this node in short"),

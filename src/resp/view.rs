@@ -27,7 +27,11 @@ pub(super) fn encode(reply: &Reply, out: &mut Encoder) {
             }
         }
         Reply::Explain(explanation) => encode_explanation(explanation, out),
-        Reply::Flushed => out.ok(),
+        Reply::Left { kept: 0 } | Reply::Flushed => out.ok(),
+        Reply::Left { kept } => {
+            let told = format!("ERR left, but nobody had taken {kept} partitions over in time");
+            out.error(told.as_bytes());
+        }
         Reply::Count(count) => out.integer(*count as i64),
         Reply::Answer { .. } | Reply::Failed(_) => out.null(),
     }

@@ -96,8 +96,8 @@ rules! {
     above_held,
     /// And above the floor of the key: the other owners would refuse it.
     above_floor,
-    /// Of two whose clocks differ, the one that has stamped stays, and the other follows: nothing that
-    /// it writes would be believed until the other's clock has come so far.
+    /// Of two whose clocks differ, the one that has stamped stays, and the other follows: nothing
+    /// that it writes would be believed until the other's clock has come so far.
     stamped_stay,
     /// Deadlines are checked at every read: what has ended would be served until it is swept.
     deadlines,

@@ -252,7 +252,8 @@ impl Store {
         shard.partitions[id.0 as usize / self.shards.len()].sole = sole;
     }
 
-    /// Sets role and surroundings of a partition. Whoever becomes ready forgets what nobody waits for.
+    /// Sets role and surroundings of a partition. Whoever becomes ready forgets what nobody waits
+    /// for.
     pub fn set_role(&self, id: PartitionId, role: Role, sole: bool) {
         self.change(id, |partition| {
             let ready = role == Role::Ready && partition.role != Role::Ready;

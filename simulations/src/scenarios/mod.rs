@@ -11,6 +11,7 @@ pub mod heal_and_crash;
 pub mod hot_key;
 pub mod join_storm;
 pub mod kill;
+pub mod leaving;
 pub mod lonely_start;
 pub mod long_absence;
 pub mod lossy;
@@ -50,7 +51,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 22] = [
+pub const ALL: [&Scenario; 23] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -62,6 +63,7 @@ pub const ALL: [&Scenario; 22] = [
     &flapping::FLAPPING,
     &join_storm::JOIN_STORM,
     &slow_join::SLOW_JOIN,
+    &leaving::LEAVING,
     &rolling_restart::ROLLING_RESTART,
     &lossy::LOSSY,
     &slow_node::SLOW_NODE,

@@ -250,6 +250,9 @@ impl<L: Level> World<L> {
 
     /// The node answered.
     pub fn answered(&mut self, host: usize, id: OpId, reply: Reply) {
+        if let Reply::Left { kept } = reply {
+            return self.has_left(host, kept);
+        }
         let Some(process) = &mut self.hosts[host].process else {
             return;
         };
@@ -411,7 +414,8 @@ impl<L: Level> World<L> {
         })
     }
 
-    /// Up to where a host knows a key: what it holds, or, without a value, what it may have forgotten.
+    /// Up to where a host knows a key: what it holds, or, without a value, what it may have
+    /// forgotten.
     pub fn covered(&self, host: usize, key: &str) -> Stamp {
         let Some(process) = self.process(host) else {
             return Stamp::ZERO;
@@ -440,8 +444,8 @@ impl<L: Level> World<L> {
         process.store.with(partition, &process.clock, now, |kept, _| kept.role())
     }
 
-    /// The hosts that hold the newest live value of a key, and answer for it: who owns it no more does
-    /// not, and who has only an older one may know that it is.
+    /// The hosts that hold the newest live value of a key, and answer for it: who owns it no more
+    /// does not, and who has only an older one may know that it is.
     fn holders(&self, key: &str) -> HostSet {
         let answers = |host: &usize| {
             self.process(*host).is_some_and(|process| {

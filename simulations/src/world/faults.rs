@@ -1,5 +1,6 @@
 //! What goes wrong, and how it is mended.
 
+use chickadee::node::event::{Command, OpId};
 use rand::RngExt;
 
 use super::level::Level;
@@ -7,6 +8,9 @@ use super::{Event, World};
 use crate::history::{Loss, Stall};
 use crate::plan::Fault;
 use crate::time::Time;
+
+/// How long a node that leaves may take to hand over, in milliseconds.
+const LEAVE_MS: u64 = 20_000;
 
 impl<L: Level> World<L> {
     /// Lets a fault happen.
@@ -27,7 +31,7 @@ impl<L: Level> World<L> {
             Fault::Stop { node } => self.stop(*node),
             Fault::Leave { node } => {
                 self.hosts[*node].left = true;
-                self.stop(*node);
+                self.leave(*node);
             }
             Fault::Stall { node } => self.stall(*node),
             Fault::Resume { node } => self.resume(*node),
@@ -80,7 +84,8 @@ impl<L: Level> World<L> {
         for host in core {
             self.network.set_slow(host, 0);
             self.resume(host);
-            if self.hosts[host].process.as_ref().is_some_and(|p| p.stopping) {
+            let left = self.hosts[host].left;
+            if self.hosts[host].process.as_ref().is_some_and(|p| p.stopping || left) {
                 self.crash(host);
             }
             if self.hosts[host].life > 0 && !self.hosts[host].left {
@@ -152,6 +157,21 @@ impl<L: Level> World<L> {
         // From now on it tells nobody what it holds.
         self.account_losses(host);
         self.hosts[host].process.as_mut().expect("it runs").stopping = true;
+    }
+
+    /// The process is asked to leave for good: it hands over what it holds.
+    fn leave(&mut self, host: usize) {
+        if self.runs(host) {
+            self.next_operation += 1;
+            let id = OpId(self.next_operation);
+            L::command(self, host, id, Command::Leave { within_ms: LEAVE_MS });
+        }
+    }
+
+    /// It has left, and ends.
+    pub(super) fn has_left(&mut self, host: usize, kept: usize) {
+        self.trace.line(self.now, host, "left", || format!("and kept {kept} partitions"));
+        self.stop(host);
     }
 
     /// The process does not go on.

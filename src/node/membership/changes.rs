@@ -84,6 +84,7 @@ impl Membership {
                 _ => now.mono,
             };
             let replaced = before.as_ref().is_some_and(|k| k.identity.life != identity.life);
+            let moves = before.as_ref().is_some_and(|k| k.identity.weight != identity.weight);
             let was = before.map(|k| k.state);
             let view = self.view(&identity, state, false);
             self.next_dials = now.mono;
@@ -104,6 +105,9 @@ impl Membership {
                 }
                 (_, MemberState::Alive | MemberState::Suspect) if replaced => {
                     outbox.notice(Notice::MemberUp(view));
+                    changes.push(Change::Up(id));
+                }
+                (_, MemberState::Alive | MemberState::Suspect) if moves => {
                     changes.push(Change::Up(id));
                 }
                 (Some(MemberState::Suspect), MemberState::Alive) => {

@@ -23,6 +23,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::Membership;
+use crate::node::codec::Header;
 use crate::node::event::Notice;
 use crate::node::outbox::Outbox;
 use crate::placement::{Generation, Life, NodeId, Zone};
@@ -114,6 +115,16 @@ impl Membership {
                 self.rejoined |= self.lives.was_member;
             }
         }
+    }
+
+    /// From now on this node owns nothing: it takes a weight of 0, and stays a member.
+    pub fn own_nothing(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
+        let own = self.foca.identity().clone();
+        let generation = Generation(own.generation.0 + 1);
+        let identity = Identity { generation, weight: 0, ..own };
+        let _ = self.foca.change_identity(identity, &mut self.runtime);
+        let _ = self.foca.apply_many(std::iter::empty(), false, &mut self.runtime);
+        self.settle(now, outbox, header);
     }
 
     /// Whether another process runs under this node's name.

@@ -277,7 +277,7 @@ impl Partition {
         }
         match self.sessions.get(bit) {
             Some(session) if session.is_trusted() => Verdict::Ack,
-            // It covered all until others told of more, and they are asked whether it covers that, too.
+            // It covered all until others told of more, and they are asked whether it covers that.
             Some(session) if session.trusted => Verdict::Later,
             _ => Verdict::Condemn,
         }
