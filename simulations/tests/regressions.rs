@@ -231,8 +231,9 @@ fn who_has_stamped_does_not_go_back() {
 }
 
 /// A node alone took over its wall clock while it had already heard a peer, and took the difference
-/// for none. Its restart, without a seed, was noticed by nobody: a link that a stopping node closes
-/// at once kept others from dialing it for 3 s, and the last word of another was lost with its process.
+/// for none. Its restart, without a seed, was noticed by nobody: a link that a stopping node
+/// closes at once kept others from dialing it for 3 s, and the last word of another was lost with
+/// its process.
 #[test]
 fn two_nodes_keep_time_and_find_each_other() {
     holds("clock-restart", &[1, 27, 39, 73]);
