@@ -8,7 +8,7 @@ use chickadee::store::{Parts, partition::Cursor};
 use super::level::{Inside, Level};
 use super::{Event, Process, World};
 use crate::checkers::bounds::{self, Bounds};
-use crate::checkers::{Violation, held_places, rings};
+use crate::checkers::{Violation, held_places, rings, tree};
 use crate::samples::Sample;
 use crate::time::Time;
 use crate::workload::LETTERS;
@@ -85,6 +85,7 @@ impl<L: Level> World<L> {
                         seen.dropped(partition);
                         return;
                     }
+                    complaints.extend(tree::judge(now, index, partition, kept));
                     let mut cursor = Some(Cursor::default());
                     while let Some(from) = cursor {
                         cursor = kept.walk(from, usize::MAX / 64, |key, parts| {
