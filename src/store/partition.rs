@@ -26,6 +26,7 @@ use super::rules::Rules;
 use super::sessions::{Forgotten, Sessions};
 use super::shard::key_hash;
 
+pub mod comparison;
 mod counting;
 pub mod exchange;
 mod guard;
@@ -147,6 +148,8 @@ pub struct Partition {
     table: HashTable<Record>,
     /// Sums over what the table holds.
     tree: tree::Tree,
+    /// Questions to peers under way.
+    comparisons: Vec<comparison::Comparison>,
     /// Counts rehashes, which move entries between buckets.
     layout: u32,
     ghosts: VecDeque<u64>,
@@ -180,6 +183,7 @@ impl Partition {
             known: Vec::new(),
             table: HashTable::new(),
             tree: tree::Tree::new(seed, 0),
+            comparisons: Vec::new(),
             layout: 0,
             ghosts: VecDeque::new(),
             guards: VecDeque::new(),
@@ -567,6 +571,7 @@ impl Partition {
         for bit in 0..super::sessions::SESSIONS_MAX as u8 {
             self.sessions.close(bit);
         }
+        self.comparisons.clear();
         self.recent.clear();
     }
 
@@ -600,9 +605,10 @@ impl Partition {
         self.table.is_empty()
     }
 
-    /// Bytes of memory: records, table and tree.
+    /// Bytes of memory: records, table, tree, and what is being compared.
     pub fn footprint(&self) -> usize {
-        self.record_bytes + self.table.allocation_size() + self.tree.footprint()
+        let compared: usize = self.comparisons.iter().map(|c| c.footprint()).sum();
+        self.record_bytes + self.table.allocation_size() + self.tree.footprint() + compared
     }
 
     /// Bytes of memory of marks.

@@ -67,6 +67,7 @@ impl Partition {
     /// Puts these parts in place of whatever is held.
     pub(super) fn install(&mut self, key: KeyRef<'_>, hash: u64, parts: Parts<'_>, now: Mono) {
         self.note_recent(hash, now);
+        self.note_changed(hash);
         let full = self.table.len() == self.table.capacity();
         let seed = self.seed;
         let rehash = |r: &Record| key_hash(r.key(), seed);
