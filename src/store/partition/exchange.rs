@@ -494,6 +494,13 @@ impl Partition {
         done && !self.recent.iter().any(lacks)
     }
 
+    /// Calls `visit` with everything that a peer is known to cover.
+    #[cfg(feature = "simulation")]
+    pub fn each_covered(&self, bit: u8, mut visit: impl FnMut(KeyRef<'_>, Version)) {
+        let known = self.table.iter().filter(|record| record.bits() & 1 << bit != 0);
+        known.for_each(|record| visit(record.key(), record.version()));
+    }
+
     /// Whether all who hold the partition cover this entry, so that it can be forgotten silently. A
     /// booting node forgets nothing, nor does one that has only just found itself alone.
     pub(super) fn is_stable(&self, bits: u8) -> bool {
