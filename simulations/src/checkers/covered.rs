@@ -2,63 +2,75 @@
 //! both are still in the session in which it learnt that, the peer holds that version or a later one,
 //! or no value and a floor as high. Otherwise what the peer was never told of may be forgotten.
 
-use chickadee::placement::Partition;
-use chickadee::store::{self, Context, KeyRef, Role};
+use chickadee::placement::{NodeId, Partition};
+use chickadee::store::{self, Context, Key, KeyRef, Role, Version, key_ref};
 
 use super::Violation;
 use crate::world::World;
 use crate::world::level::Level;
 
+/// What a node believes of a peer: who it is, the numbers of their session (the peer's first), and
+/// what it covers.
+type Belief = (NodeId, (u64, u64), Vec<(Key, Version)>);
+
 /// Complains about the first bit that lies.
 pub fn judge(world: &World<impl Level>) -> Option<Violation> {
-    let partitions = world.plan.options.partitions;
-    (0..world.hosts.len()).find_map(|host| {
-        (0..partitions).find_map(|partition| lie(world, host, Partition(partition)))
+    let partitions = || (0..world.plan.options.partitions).map(Partition);
+    let all = (0..world.hosts.len()).flat_map(|host| partitions().map(move |p| (host, p)));
+    all.into_iter().find_map(|(host, partition)| {
+        let beliefs = look(world, host, partition, beliefs)?;
+        beliefs.iter().find_map(|belief| doubt(world, host, partition, belief))
     })
 }
 
-fn lie(world: &World<impl Level>, host: usize, partition: Partition) -> Option<Violation> {
-    let own = world.hosts[host].id;
-    let look = |of: usize, seen: &mut dyn FnMut(&store::Partition, &Context<'_>)| {
-        if let Some(process) = world.process(of) {
-            process.store.with(partition, &process.clock, process.last_turn, |kept, context| {
-                seen(kept, context);
-            });
-        }
-    };
-    let mut said = Vec::new();
-    look(host, &mut |kept, _| {
-        for (bit, session) in kept.sessions().iter() {
-            let mut keys = Vec::new();
-            kept.each_covered(bit, |key, version| {
-                keys.push((key.namespace, key.bytes.to_vec(), version));
-            });
-            said.push((session.peer, (session.theirs, session.mine), keys));
-        }
-    });
-    said.into_iter().find_map(|(peer, numbers, keys)| {
-        let peer = world.index(peer);
-        let mut lie = None;
-        look(peer, &mut |kept, context| {
-            let theirs = kept.sessions().with(own);
-            let same = theirs.is_some_and(|session| (session.mine, session.theirs) == numbers);
-            if !same || kept.role() == Role::None {
-                return;
-            }
-            lie = keys.iter().find_map(|(namespace, bytes, version)| {
-                let key = KeyRef { namespace: *namespace, bytes };
-                let covers = kept.covers(key, *version, context);
-                (!covers).then(|| (String::from_utf8_lossy(bytes).into_owned(), version.value))
-            });
+/// Looks at a partition of a host, if a process runs there.
+fn look<R>(
+    world: &World<impl Level>,
+    host: usize,
+    partition: Partition,
+    seen: impl FnOnce(&store::Partition, &Context<'_>) -> R,
+) -> Option<R> {
+    let process = world.process(host)?;
+    let (clock, now) = (&process.clock, process.last_turn);
+    Some(process.store.with(partition, clock, now, |kept, context| seen(kept, context)))
+}
+
+fn beliefs(kept: &store::Partition, _: &Context<'_>) -> Vec<Belief> {
+    let sessions = kept.sessions().iter();
+    let each = sessions.map(|(bit, session)| {
+        let mut covered = Vec::new();
+        kept.each_covered(bit, |KeyRef { namespace, bytes }, version| {
+            let bytes = bytes::Bytes::copy_from_slice(bytes);
+            covered.push((Key { namespace, bytes }, version));
         });
-        let (key, stamp) = lie?;
-        let text = format!("believes that node {peer} covers {stamp}, and it does not");
-        Some(Violation {
-            invariant: "covered",
-            at: world.now,
-            key: Some(key),
-            node: Some(host),
-            text,
-        })
+        (session.peer, (session.theirs, session.mine), covered)
+    });
+    each.collect()
+}
+
+/// Compares what a host believes with what is the case.
+fn doubt(
+    world: &World<impl Level>,
+    host: usize,
+    partition: Partition,
+    (peer, numbers, covered): &Belief,
+) -> Option<Violation> {
+    let own = world.hosts[host].id;
+    let peer = world.index(*peer);
+    let lie = look(world, peer, partition, |kept, context| {
+        let session = kept.sessions().with(own);
+        let same = session.is_some_and(|session| (session.mine, session.theirs) == *numbers);
+        let holds = same && kept.role() != Role::None;
+        let covers =
+            |(key, version): &&(Key, Version)| kept.covers(key_ref(key), *version, context);
+        covered.iter().find(|entry| holds && !covers(entry)).cloned()
+    })?;
+    let (key, version) = lie?;
+    Some(Violation {
+        invariant: "covered",
+        at: world.now,
+        key: Some(String::from_utf8_lossy(&key.bytes).into_owned()),
+        node: Some(host),
+        text: format!("has it that node {peer} covers {}, which it does not", version.value),
     })
 }

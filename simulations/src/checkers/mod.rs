@@ -1,8 +1,8 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
 //! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`], [`staying`],
-//! [`held_places`], [`tree`], [`covered`]. After it, over the history of its clients: [`validity`], [`own_writes`],
-//! [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`], [`expiry`],
+//! [`held_places`], [`tree`], [`covered`]. After it, over the history of its clients: [`validity`],
+//! [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`], [`expiry`],
 //! [`availability`], [`acknowledged`], [`present`], [`decisions`]. After the faults have ended:
 //! [`membership`], [`convergence`], [`copies`].
 

@@ -6,7 +6,7 @@ use super::Scenario;
 /// See the module.
 pub const REOPEN: Scenario = Scenario {
     name: "reopen",
-    about: "few partitions of many keys are compared anew and anew, while links between nodes are cut",
+    about: "few partitions of many keys are compared anew and anew, while links are cut",
     nodes: (4, 6),
     options: |options, _| {
         options.partitions = 2;

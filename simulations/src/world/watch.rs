@@ -39,7 +39,7 @@ impl<L: Level> World<L> {
         self.watch_rings();
         self.complain(held_places::judge(self));
         // It goes over everything, for each pair.
-        if self.now.0 / Time::ms(EVERY_MS).0 % COVERED_EVERY == 0 {
+        if (self.now.0 / Time::ms(EVERY_MS).0).is_multiple_of(COVERED_EVERY) {
             self.complain(covered::judge(self));
         }
         if self.samples.is_some() {

@@ -4,8 +4,8 @@
 //! `store/partition/comparison` for what makes it sound.
 //!
 //! Whoever would begin to offer asks. If both do, the one with the smaller id goes on, and the other
-//! answers. Nothing of the partition but news is offered meanwhile, on either side. A question without
-//! an answer is given up after [`STUCK_MS`], and so is a comparison of which too much changed.
+//! answers. Nothing of the partition but news is offered meanwhile, on either side. A question
+//! without an answer is given up after [`STUCK_MS`], and so is a comparison while too much changes.
 
 use super::Sessions;
 use crate::node::message::{Exchange, Standing};

@@ -89,7 +89,7 @@ pub enum Findings {
         /// How many entries I hold in all.
         entries: u32,
     },
-    /// Of the listed elements I lack those whose bit is set, from the lowest bit of the first byte on.
+    /// Of the listed elements I lack those whose bit is set, the lowest bit of the first byte first.
     Lacks(Vec<u8>),
 }
 

@@ -52,8 +52,8 @@ impl Sum {
         Sum { sum: self.sum.wrapping_add(other.sum), count: self.count.wrapping_add(other.count) }
     }
 
-    /// The form that travels: half of the sum, and the count. Of all ways to shorten a sum only to cut
-    /// it off is such that the short ones add up as the long ones do.
+    /// The form that travels: half of the sum, and the count. Of all ways to shorten a sum only
+    /// cutting it off is such that the short ones add up as the long ones do.
     pub fn folded(self) -> u64 {
         fold(self.sum).wrapping_add(u64::from(self.count).wrapping_mul(0xd6e8_feb8_6659_fd93))
     }

@@ -219,8 +219,8 @@ proptest! {
         let equal = pair.compare(|_| {}).expect("it comes to an end");
         let both = held[0].iter().filter(|entry| held[1].contains(entry)).count();
         prop_assert_eq!(equal, both as u64);
-        for side in 0..2 {
-            prop_assert_eq!(pair.offered(side).len(), held[side].len() - both);
+        for (side, held) in held.iter().enumerate() {
+            prop_assert_eq!(pair.offered(side).len(), held.len() - both);
         }
     }
 
