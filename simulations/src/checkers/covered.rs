@@ -61,8 +61,11 @@ fn doubt(
         let session = kept.sessions().with(own);
         let same = session.is_some_and(|session| (session.mine, session.theirs) == *numbers);
         let holds = same && kept.role() != Role::None;
-        let covers =
-            |(key, version): &&(Key, Version)| kept.covers(key_ref(key), *version, context);
+        // What a flush has killed may not be swept yet, and is told to nobody.
+        let covers = |(key, version): &&(Key, Version)| {
+            let flushed = context.flushes.of(key.namespace);
+            version.value <= flushed || kept.covers(key_ref(key), *version, context)
+        };
         covered.iter().find(|entry| holds && !covers(entry)).cloned()
     })?;
     let (key, version) = lie?;
