@@ -19,6 +19,7 @@ use crate::scenarios::kill::KILL;
 use crate::scenarios::lonely_start::LONELY_START;
 use crate::scenarios::long_absence::LONG_ABSENCE;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
+use crate::scenarios::reopen::REOPEN;
 use crate::scenarios::slow_join::SLOW_JOIN;
 use crate::scenarios::stall::STALL;
 use crate::scenarios::swarm::SWARM;
@@ -117,6 +118,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["condemn"], &[&PARTITION_HEAL_LONG]),
     mutant(&["adopt_floors"], &[&PARTITION_HEAL_LONG]),
     mutant(&["renewals"], &[&HEAL_AND_CRASH, &LONG_ABSENCE]),
+    mutant(&["records"], &[&REOPEN]),
     mutant(&["floors_together"], &[&HEAL_AND_CRASH]),
     mutant(&["boot_after_absence"], &[&PARTITION_HEAL_LONG]),
     // Expected to make up for each other: who was alone for long was mostly declared down, too.

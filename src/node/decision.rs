@@ -23,7 +23,7 @@ use super::message::{Request, Response};
 use super::outbox::lane;
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Entry, Held, Parts, Stamp, Update, Version, key_ref};
+use crate::store::{Entry, Held, Parts, Role, Stamp, Update, Version, key_ref};
 
 impl Coordinator {
     /// Finds the decider and hands the update to it, or decides here. Returns whether the operation
@@ -98,6 +98,7 @@ impl Coordinator {
                     if written.acks >= written.wanted {
                         self.own_writes.settle(&op.key, number);
                     }
+                    guard_here(op, written.version, turn);
                 }
                 reply(op.origin, Ok((answer, written)), turn);
                 false
@@ -247,4 +248,15 @@ impl Coordinator {
             Some(entry) => self.replicate(number, op, entry, answer, level, true, false, turn),
         }
     }
+}
+
+/// This node may be an owner that the write has not reached: it must not answer alone with less.
+fn guard_here(op: &Pending, version: Version, turn: &Turn<'_>) {
+    turn.with(op.partition, |kept, context| {
+        let key = key_ref(&op.key);
+        if kept.role() != Role::None && !kept.covers(key, version, context) {
+            let hash = kept.hash(key);
+            kept.guard(hash, version);
+        }
+    });
 }

@@ -15,6 +15,8 @@
 //!   |-- Decide(update) ---->| asks, decides, writes    |<-- Reply(verdicts) ----|
 //!   |<---------- Working ---|  every 20 ms             |-- Push(entries) ------>|  what is wanted
 //!   |<---------- Decided ---|                          |<-- Reply(verdicts) ----|
+//!                                                      |-- Compare(sums) ------>|  one way, before
+//!                                                      |<-- Compared(nodes) ----|  all is offered
 //! ```
 
 use bytes::Bytes;
@@ -24,6 +26,7 @@ use super::event::{Level, Written};
 use super::membership::Identity;
 use crate::placement::{Life, NodeId, Partition};
 use crate::store::partition::FLOORS;
+use crate::store::partition::comparison::{Findings, Question};
 use crate::store::partition::exchange::Verdict;
 use crate::store::sessions::Forgotten;
 use crate::store::{Answer, Entry, Flushes, Key, Namespace, Role, Stamp, Update, Version};
@@ -215,6 +218,24 @@ pub enum Exchange {
         stamp: Stamp,
         /// For each owner of the sender's ring, if it acknowledged, in which epoch of its sessions.
         epochs: Vec<Option<u32>>,
+    },
+    /// How does what you hold differ from what I hold?
+    Compare {
+        /// How I stand.
+        standing: Standing,
+        /// Echoed in the answer.
+        number: u64,
+        /// What I hold, as sums.
+        question: Question,
+    },
+    /// The answer.
+    Compared {
+        /// How I stand.
+        standing: Standing,
+        /// Of the question.
+        number: u64,
+        /// Where we differ.
+        findings: Findings,
     },
 }
 

@@ -104,6 +104,8 @@ impl Node {
             ("exchanges_under_way", Number(self.sessions.busy() as u64)),
             ("handoffs", Number(self.sessions.handing_off() as u64)),
             ("headers_offered", Number(sessions.offered)),
+            ("partitions_compared", Number(sessions.compared)),
+            ("entries_equal", Number(sessions.equal)),
             ("values_wanted", Number(sessions.wanted)),
             ("values_repaired", Number(sessions.repaired)),
             ("values_condemned", Number(sessions.condemned)),

@@ -16,7 +16,6 @@
 use std::collections::VecDeque;
 
 use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Slot;
 
 use super::clock::{Clock, Mono, Stamp};
 use super::entry::{Namespace, Version};
@@ -27,9 +26,12 @@ use super::rules::Rules;
 use super::sessions::{Forgotten, Sessions};
 use super::shard::key_hash;
 
+pub mod comparison;
 mod counting;
 pub mod exchange;
 mod guard;
+pub mod tree;
+mod upkeep;
 
 /// Number of floors of a partition: forgetting one key must not shut the door on all.
 pub const FLOORS: usize = 16;
@@ -144,6 +146,10 @@ pub struct Partition {
     /// What others have forgotten, as far as the floors stand for it.
     known: Vec<Forgotten>,
     table: HashTable<Record>,
+    /// Sums over what the table holds.
+    tree: tree::Tree,
+    /// Questions to peers under way.
+    comparisons: Vec<comparison::Comparison>,
     /// Counts rehashes, which move entries between buckets.
     layout: u32,
     ghosts: VecDeque<u64>,
@@ -176,6 +182,8 @@ impl Partition {
             forgotten: 0,
             known: Vec::new(),
             table: HashTable::new(),
+            tree: tree::Tree::new(seed, 0),
+            comparisons: Vec::new(),
             layout: 0,
             ghosts: VecDeque::new(),
             guards: VecDeque::new(),
@@ -563,6 +571,7 @@ impl Partition {
         for bit in 0..super::sessions::SESSIONS_MAX as u8 {
             self.sessions.close(bit);
         }
+        self.comparisons.clear();
         self.recent.clear();
     }
 
@@ -596,9 +605,10 @@ impl Partition {
         self.table.is_empty()
     }
 
-    /// Bytes of memory: records and table.
+    /// Bytes of memory: records, table, tree, and what is being compared.
     pub fn footprint(&self) -> usize {
-        self.record_bytes + self.table.allocation_size()
+        let compared: usize = self.comparisons.iter().map(|c| c.footprint()).sum();
+        self.record_bytes + self.table.allocation_size() + self.tree.footprint() + compared
     }
 
     /// Bytes of memory of marks.
@@ -624,101 +634,6 @@ impl Partition {
     /// The hash of a key: the same on all nodes of a cluster.
     pub fn hash(&self, key: KeyRef<'_>) -> u64 {
         key_hash(key, self.seed)
-    }
-
-    fn raise(&mut self, hash: u64, stamp: Stamp) {
-        if self.rules.floors() {
-            let floor = &mut self.floors[bucket(hash)];
-            *floor = (*floor).max(stamp);
-        }
-        self.forgotten += 1;
-    }
-
-    /// Removes an entry and raises the floor to it.
-    fn forget(&mut self, key: KeyRef<'_>, hash: u64) {
-        if let Some(version) = self.remove(key, hash) {
-            self.raise(hash, version.value);
-        }
-    }
-
-    /// Drops the content and keeps the mark, which is offered to whoever may lack it: a peer that
-    /// wants the value would otherwise never hear that what it holds is dead.
-    fn demote(&mut self, key: KeyRef<'_>, hash: u64) {
-        let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else {
-            return;
-        };
-        if record.is_mark() {
-            return;
-        }
-        let bits = record.bits();
-        let version = record.version();
-        let before = record.footprint();
-        *record = Record::new(key, Parts { version, value: None, deadline_ms: None });
-        record.set_bits(bits);
-        let after = record.footprint();
-        self.record_bytes = self.record_bytes - before + after;
-        self.mark_bytes += after;
-        self.marks += 1;
-        self.count_out(key.namespace, version);
-        if !self.sessions.are_all(bits) {
-            self.note_recent(hash, Mono(0));
-        }
-    }
-
-    fn remove(&mut self, key: KeyRef<'_>, hash: u64) -> Option<Version> {
-        let slot = self.table.find_entry(hash, |r| r.is(key)).ok()?;
-        let (record, _) = slot.remove();
-        self.record_bytes -= record.footprint();
-        if record.is_mark() {
-            self.mark_bytes -= record.footprint();
-            self.marks -= 1;
-        } else {
-            self.count_out(key.namespace, record.version());
-        }
-        Some(record.version())
-    }
-
-    /// Puts these parts in place of whatever is held.
-    fn install(&mut self, key: KeyRef<'_>, hash: u64, parts: Parts<'_>, now: Mono) {
-        self.note_recent(hash, now);
-        let full = self.table.len() == self.table.capacity();
-        let seed = self.seed;
-        let rehash = |r: &Record| key_hash(r.key(), seed);
-        match self.table.entry(hash, |r| r.is(key), rehash) {
-            Slot::Occupied(mut slot) => {
-                let record = slot.get_mut();
-                let version = record.version();
-                if record.overwrite(parts) {
-                    if !self.flushed.is_empty() {
-                        self.uncount_flushed(key.namespace, version);
-                    }
-                    return;
-                }
-                let (before, was_mark) = (record.footprint(), record.is_mark());
-                let hot = record.is_hot();
-                *record = Record::new(key, parts);
-                record.set_hot(hot);
-                let after = record.footprint();
-                self.record_bytes = self.record_bytes - before + after;
-                if was_mark {
-                    self.mark_bytes -= before;
-                    self.marks -= 1;
-                } else {
-                    self.count_out(key.namespace, version);
-                }
-                self.count_in(key.namespace, parts, after);
-            }
-            Slot::Vacant(slot) => {
-                let record = Record::new(key, parts);
-                let footprint = record.footprint();
-                slot.insert(record);
-                if full {
-                    self.layout = self.layout.wrapping_add(1);
-                }
-                self.record_bytes += footprint;
-                self.count_in(key.namespace, parts, footprint);
-            }
-        }
     }
 }
 

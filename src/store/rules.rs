@@ -178,6 +178,9 @@ rules! {
     adopt_floors,
     /// And gives its sessions new numbers: those who trust it have not adopted what it adopted.
     renewals,
+    /// Keys changed while a comparison is open are excepted from what it settles: what has come since
+    /// the copy of the sums would count as known to a peer that was never told of it.
+    records,
     /// A booting node adopts all floors together, in the end: with one of them it would condemn what
     /// it has not been told of yet.
     floors_together,

@@ -83,6 +83,10 @@ pub struct Session {
     pub offered: Option<Box<Offered>>,
     /// How far this node's own entries were offered.
     pub scan: Scan,
+    /// Its bit was cleared, and neither a comparison nor a scan has begun since.
+    pub fresh: bool,
+    /// When this side last answered a question of a comparison that goes on.
+    pub answering: Option<Mono>,
     /// When it was last heard under the current numbers.
     pub heard: Mono,
 }
@@ -179,6 +183,8 @@ impl Sessions {
             lacks: Vec::new(),
             offered: None,
             scan: Scan::At(Cursor::default()),
+            fresh: true,
+            answering: None,
             heard: Mono(0),
         }));
         Some(bit)

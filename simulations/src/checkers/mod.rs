@@ -1,8 +1,8 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
 //! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`], [`staying`],
-//! [`held_places`]. After it, over the history of its clients: [`validity`], [`own_writes`],
-//! [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`], [`expiry`],
+//! [`held_places`], [`tree`], [`covered`]. After it, over the history of its clients: [`validity`],
+//! [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`], [`expiry`],
 //! [`availability`], [`acknowledged`], [`present`], [`decisions`]. After the faults have ended:
 //! [`membership`], [`convergence`], [`copies`].
 
@@ -12,6 +12,7 @@ pub mod availability;
 pub mod bounds;
 pub mod convergence;
 pub mod copies;
+pub mod covered;
 pub mod decisions;
 pub mod expiry;
 pub mod held_places;
@@ -24,6 +25,7 @@ pub mod resurrection;
 pub mod rings;
 pub mod stamps;
 pub mod staying;
+pub mod tree;
 pub mod validity;
 
 use std::fmt;

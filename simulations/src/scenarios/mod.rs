@@ -17,6 +17,7 @@ pub mod long_absence;
 pub mod lossy;
 pub mod one_way_cut;
 pub mod partition_heal;
+pub mod reopen;
 pub mod rolling_restart;
 pub mod slow_join;
 pub mod slow_node;
@@ -51,7 +52,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 23] = [
+pub const ALL: [&Scenario; 24] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -65,6 +66,7 @@ pub const ALL: [&Scenario; 23] = [
     &slow_join::SLOW_JOIN,
     &leaving::LEAVING,
     &rolling_restart::ROLLING_RESTART,
+    &reopen::REOPEN,
     &lossy::LOSSY,
     &slow_node::SLOW_NODE,
     &far_apart::FAR_APART,

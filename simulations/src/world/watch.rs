@@ -8,7 +8,7 @@ use chickadee::store::{Parts, partition::Cursor};
 use super::level::{Inside, Level};
 use super::{Event, Process, World};
 use crate::checkers::bounds::{self, Bounds};
-use crate::checkers::{Violation, held_places, rings};
+use crate::checkers::{Violation, covered, held_places, rings, tree};
 use crate::samples::Sample;
 use crate::time::Time;
 use crate::workload::LETTERS;
@@ -16,6 +16,8 @@ use crate::workload::LETTERS;
 /// Time between two looks, in milliseconds.
 pub const EVERY_MS: u64 = 100;
 
+/// Of so many looks, one goes over what nodes believe of each other.
+const COVERED_EVERY: u64 = 3;
 /// What a store may have beyond its limit at any moment, in bytes: one entry, and tables that grow by
 /// doubling.
 const FOOTPRINT_SLACK: usize = 16 << 10;
@@ -36,6 +38,10 @@ impl<L: Level> World<L> {
         self.watch_bounds();
         self.watch_rings();
         self.complain(held_places::judge(self));
+        // It goes over everything, for each pair.
+        if (self.now.0 / Time::ms(EVERY_MS).0).is_multiple_of(COVERED_EVERY) {
+            self.complain(covered::judge(self));
+        }
         if self.samples.is_some() {
             let sample = Sample::of(self);
             self.samples.get_or_insert_default().push(sample);
@@ -85,6 +91,7 @@ impl<L: Level> World<L> {
                         seen.dropped(partition);
                         return;
                     }
+                    complaints.extend(tree::judge(now, index, partition, kept));
                     let mut cursor = Some(Cursor::default());
                     while let Some(from) = cursor {
                         cursor = kept.walk(from, usize::MAX / 64, |key, parts| {

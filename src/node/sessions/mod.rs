@@ -3,16 +3,17 @@
 //! exchange (rules R1 to R10 of the model this was checked in; see the crate's documentation).
 //!
 //! This file opens and closes sessions as members and owners change, and decides when a turn is
-//! due. What is said is in [`talk`], when a partition is ready in [`boot`], what is passed on in
-//! [`renewal`], when a partition can be dropped in [`handoff`], and what is different while others
-//! are out of sight in [`solitude`]. What must be atomic with reads and writes is in
-//! `store/partition/exchange`.
+//! due. What is said is in [`talk`], what need not be said in [`comparison`], when a partition is
+//! ready in [`boot`], what is passed on in [`renewal`], when a partition can be dropped in
+//! [`handoff`], and what is different while others are out of sight in [`solitude`]. What must be
+//! atomic with reads and writes is in `store/partition/exchange` and `store/partition/comparison`.
 //!
 //! A session is closed at once when its peer's memory is known to be gone (a newer life); for a
 //! silent peer after [`SILENCE_MS`]. While it is open its bit is awaited, so what is overwritten or
 //! evicted meanwhile leaves marks, and a return costs little.
 
 mod boot;
+mod comparison;
 mod handoff;
 mod renewal;
 mod solitude;
@@ -61,6 +62,10 @@ pub struct SessionStats {
     pub condemned: u64,
     /// Partitions dropped after all their owners had them.
     pub dropped: u64,
+    /// Comparisons that this node began and that came to their end.
+    pub compared: u64,
+    /// Entries that a comparison has settled, on either side, without a header.
+    pub equal: u64,
 }
 
 /// The exchanges of one node.
@@ -334,9 +339,10 @@ impl Sessions {
         turn: &mut Turn<'_>,
     ) {
         let partition = match &message {
-            Exchange::Push { standing, .. } | Exchange::Reply { standing, .. } => {
-                standing.partition
-            }
+            Exchange::Push { standing, .. }
+            | Exchange::Reply { standing, .. }
+            | Exchange::Compare { standing, .. }
+            | Exchange::Compared { standing, .. } => standing.partition,
             Exchange::Nothing { partition, .. }
             | Exchange::Who { partition }
             | Exchange::WhoIsValid { partition }
@@ -371,6 +377,18 @@ impl Sessions {
                 turn.with(partition, |kept, _| kept.relayed(hash, stamp, acks));
             }
             Exchange::Acked { .. } => {}
+            Exchange::Compare { standing, number, question } => {
+                if let Some((bit, echoed)) = self.hear(from, &standing, true, turn) {
+                    let question = echoed.then_some((number, &question));
+                    self.on_compare(from, bit, partition, question, turn);
+                }
+            }
+            Exchange::Compared { standing, number, findings } => {
+                if let Some((bit, echoed)) = self.hear(from, &standing, false, turn) {
+                    let findings = echoed.then_some((number, &findings));
+                    self.on_compared(from, bit, partition, findings, turn);
+                }
+            }
         }
     }
 

@@ -19,7 +19,7 @@ const HEADERS_MAX: usize = 256;
 const PUSH_BYTES_MAX: usize = 64 << 10;
 /// A push without a reply is given up after so long, in milliseconds, and what it offered is
 /// offered again.
-const STUCK_MS: u64 = 1_000;
+pub(super) const STUCK_MS: u64 = 1_000;
 /// A talk that is not in step after so many intervals is begun again.
 const BEHIND_MAX: u8 = 4;
 
@@ -28,14 +28,16 @@ const BEHIND_MAX: u8 = 4;
 pub(super) struct Talk {
     pushes: u32,
     sent: Option<Sent>,
+    /// The question under way: its number, and when it was asked.
+    pub(super) asked: Option<(u64, Mono)>,
     /// Keys whose values the peer wants.
     wanted: VecDeque<Key>,
     /// What the peer was told last of how this node stands.
-    told: Option<Standing>,
+    pub(super) told: Option<Standing>,
     /// Something offered could not be judged: nothing is offered until the next interval.
     later: bool,
     /// Intervals in a row in which it was not in step.
-    behind: u8,
+    pub(super) behind: u8,
 }
 
 /// A push under way.
@@ -61,7 +63,7 @@ impl Talk {
     /// lost, so that everything is to be said again.
     pub(super) fn is_stuck(&mut self, in_step: bool) -> bool {
         self.behind = if in_step { 0 } else { self.behind + 1 };
-        let stuck = self.behind >= BEHIND_MAX && self.sent.is_none() && self.wanted.is_empty();
+        let stuck = self.behind >= BEHIND_MAX && !self.is_waiting() && self.wanted.is_empty();
         if stuck {
             *self = Talk { pushes: self.pushes, ..Talk::default() };
         }
@@ -74,7 +76,7 @@ impl Talk {
     }
 
     pub(super) fn is_waiting(&self) -> bool {
-        self.sent.is_some()
+        self.sent.is_some() || self.asked.is_some()
     }
 }
 
@@ -265,7 +267,13 @@ impl Sessions {
     }
 
     /// What a message may have made possible.
-    fn follow_up(&mut self, from: NodeId, bit: u8, partition: Partition, turn: &mut Turn<'_>) {
+    pub(super) fn follow_up(
+        &mut self,
+        from: NodeId,
+        bit: u8,
+        partition: Partition,
+        turn: &mut Turn<'_>,
+    ) {
         if turn.role(partition) != Role::Boot || !turn.rules().floors_together() {
             let own = (turn.own, self.life);
             turn.with(partition, |kept, _| {
@@ -341,8 +349,14 @@ impl Sessions {
             let sent = talk.sent.take().expect("looked at just now");
             give_up(bit, partition, &sent, turn);
         }
+        self.give_up_comparison(to, bit, partition, turn);
+        let talk = self.talks.entry((to, partition)).or_default();
         let entries = values(&mut talk.wanted, partition, turn);
         self.stats.wanted += entries.len() as u64;
+        if entries.is_empty() && self.compare(to, bit, partition, &standing, turn) {
+            return true;
+        }
+        let talk = self.talks.entry((to, partition)).or_default();
         let (mut headers, mut full) = (Vec::new(), None);
         if entries.is_empty() && standing.echo != 0 && !talk.later {
             let (before, own) = (recent(turn), (turn.own, self.life));
@@ -384,7 +398,13 @@ impl Sessions {
     }
 
     /// How this node stands to a peer in a partition.
-    fn standing(&self, to: NodeId, bit: u8, partition: Partition, turn: &Turn<'_>) -> Standing {
+    pub(super) fn standing(
+        &self,
+        to: NodeId,
+        bit: u8,
+        partition: Partition,
+        turn: &Turn<'_>,
+    ) -> Standing {
         let you_own = turn.ring.owners(partition).contains(&to);
         let alone = self.solitude.is_alone(partition);
         turn.with(partition, |kept, _| {

@@ -90,6 +90,7 @@ impl Partition {
     /// on every entry, and everything is to be offered. `None` if all bits are taken.
     pub fn open_session(&mut self, peer: NodeId, life: Life, number: u64) -> Option<u8> {
         let bit = self.sessions.open(peer, life, number)?;
+        self.end_comparison(bit, false);
         self.clear_bit(bit);
         Some(bit)
     }
@@ -98,6 +99,7 @@ impl Partition {
     pub fn close_session(&mut self, peer: NodeId) {
         if let Some(bit) = self.sessions.bit(peer) {
             self.sessions.close(bit);
+            self.end_comparison(bit, false);
             self.clear_bit(bit);
             self.purge();
         }
@@ -120,6 +122,8 @@ impl Partition {
             session.scan = Scan::At(Default::default());
             session.answered = 0;
             session.ask = session.ask.wrapping_add(1);
+            session.fresh = true;
+            self.end_comparison(bit, false);
             self.clear_bit(bit);
         }
         let session = self.sessions.get_mut(bit)?;
@@ -135,7 +139,8 @@ impl Partition {
         Some(true)
     }
 
-    /// The next entries that lack a peer's bit, and whether these were all.
+    /// The next entries that lack a peer's bit, and whether these were all. While both are compared,
+    /// only what has come lately.
     pub fn offer(
         &mut self,
         bit: u8,
@@ -148,7 +153,8 @@ impl Partition {
         let Some(scan) = self.sessions.get(bit).map(|session| session.scan) else {
             return (headers, false);
         };
-        if let Scan::At(cursor) = scan {
+        let held_back = scan != Scan::Done && self.is_comparing(bit, context.now);
+        if let (Scan::At(cursor), false) = (scan, held_back) {
             let next = self.walk_records(cursor, limit.headers * 8, |record| {
                 let key = record.key();
                 let flushed = record.version().value <= context.flushes.of(key.namespace);
@@ -161,13 +167,14 @@ impl Partition {
             let scan = next.map_or(Scan::Done, Scan::At);
             if let Some(session) = self.sessions.get_mut(bit) {
                 session.scan = scan;
+                session.fresh = false;
             }
             if scan != Scan::Done || headers.len() >= limit.headers {
                 return (headers, false);
             }
         }
         self.prune();
-        let mut all = true;
+        let mut all = !held_back;
         for recent in &self.recent {
             for record in self.table.iter_hash(recent.hash) {
                 let key = record.key();
@@ -359,6 +366,7 @@ impl Partition {
 
     /// What was said to a peer may not have arrived.
     pub fn say_again(&mut self, bit: u8) {
+        self.end_comparison(bit, true);
         if let Some(session) = self.sessions.get_mut(bit) {
             session.answered = 0;
             session.scan = Scan::At(Default::default());
@@ -475,6 +483,7 @@ impl Partition {
 
     /// Gives a session a new number.
     pub fn renew_session(&mut self, bit: u8, number: u64) {
+        self.end_comparison(bit, true);
         self.sessions.renew(bit, number);
     }
 
@@ -486,6 +495,13 @@ impl Partition {
         };
         let done = self.sessions.get(bit).is_some_and(|session| session.scan == Scan::Done);
         done && !self.recent.iter().any(lacks)
+    }
+
+    /// Calls `visit` with everything that a peer is known to cover.
+    #[cfg(feature = "simulation")]
+    pub fn each_covered(&self, bit: u8, mut visit: impl FnMut(KeyRef<'_>, Version)) {
+        let known = self.table.iter().filter(|record| record.bits() & 1 << bit != 0);
+        known.for_each(|record| visit(record.key(), record.version()));
     }
 
     /// Whether all who hold the partition cover this entry, so that it can be forgotten silently. A
@@ -527,7 +543,7 @@ impl Partition {
         });
     }
 
-    fn set_bits(&mut self, key: KeyRef<'_>, hash: u64, bits: u8) {
+    pub(super) fn set_bits(&mut self, key: KeyRef<'_>, hash: u64, bits: u8) {
         let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else {
             return;
         };

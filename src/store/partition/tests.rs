@@ -96,7 +96,8 @@ impl Bench {
         }
         assert_eq!(p.values(None), values);
         assert_eq!(p.marks(), marks);
-        assert_eq!(p.footprint(), bytes + p.table.allocation_size());
+        assert_eq!(p.footprint(), bytes + p.table.allocation_size() + p.tree.footprint());
+        assert_eq!(p.tree, p.tree_of(p.tree.level()));
         assert_eq!(p.mark_footprint(), mark_bytes);
     }
 }

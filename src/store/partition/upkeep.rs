@@ -1,0 +1,131 @@
+//! The steps by which entries come and go. Whatever changes what is held goes through here, so that
+//! counters, floors, list of news and tree are right after each of them.
+
+use hashbrown::hash_table::Entry as Slot;
+
+use super::tree::Tree;
+use super::{Partition, bucket};
+use crate::store::clock::{Mono, Stamp};
+use crate::store::entry::Version;
+use crate::store::record::{KeyRef, Parts, Record};
+use crate::store::shard::key_hash;
+
+impl Partition {
+    pub(super) fn raise(&mut self, hash: u64, stamp: Stamp) {
+        if self.rules.floors() {
+            let floor = &mut self.floors[bucket(hash)];
+            *floor = (*floor).max(stamp);
+        }
+        self.forgotten += 1;
+    }
+
+    /// Removes an entry and raises the floor to it.
+    pub(super) fn forget(&mut self, key: KeyRef<'_>, hash: u64) {
+        if let Some(version) = self.remove(key, hash) {
+            self.raise(hash, version.value);
+        }
+    }
+
+    /// Drops the content and keeps the mark, which is offered to whoever may lack it: a peer that
+    /// wants the value would otherwise never hear that what it holds is dead.
+    pub(super) fn demote(&mut self, key: KeyRef<'_>, hash: u64) {
+        let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else {
+            return;
+        };
+        if record.is_mark() {
+            return;
+        }
+        let bits = record.bits();
+        let version = record.version();
+        let before = record.footprint();
+        *record = Record::new(key, Parts { version, value: None, deadline_ms: None });
+        record.set_bits(bits);
+        let after = record.footprint();
+        self.record_bytes = self.record_bytes - before + after;
+        self.mark_bytes += after;
+        self.marks += 1;
+        self.count_out(key.namespace, version);
+        if !self.sessions.are_all(bits) {
+            self.note_recent(hash, Mono(0));
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: KeyRef<'_>, hash: u64) -> Option<Version> {
+        let slot = self.table.find_entry(hash, |r| r.is(key)).ok()?;
+        let (record, _) = slot.remove();
+        self.tree.leave(hash, key, record.version());
+        self.record_bytes -= record.footprint();
+        if record.is_mark() {
+            self.mark_bytes -= record.footprint();
+            self.marks -= 1;
+        } else {
+            self.count_out(key.namespace, record.version());
+        }
+        Some(record.version())
+    }
+
+    /// Puts these parts in place of whatever is held.
+    pub(super) fn install(&mut self, key: KeyRef<'_>, hash: u64, parts: Parts<'_>, now: Mono) {
+        self.note_recent(hash, now);
+        self.note_changed(hash);
+        let full = self.table.len() == self.table.capacity();
+        let seed = self.seed;
+        let rehash = |r: &Record| key_hash(r.key(), seed);
+        match self.table.entry(hash, |r| r.is(key), rehash) {
+            Slot::Occupied(mut slot) => {
+                let record = slot.get_mut();
+                let version = record.version();
+                self.tree.replace(hash, key, (version, parts.version));
+                if record.overwrite(parts) {
+                    if !self.flushed.is_empty() {
+                        self.uncount_flushed(key.namespace, version);
+                    }
+                    return;
+                }
+                let (before, was_mark) = (record.footprint(), record.is_mark());
+                let hot = record.is_hot();
+                *record = Record::new(key, parts);
+                record.set_hot(hot);
+                let after = record.footprint();
+                self.record_bytes = self.record_bytes - before + after;
+                if was_mark {
+                    self.mark_bytes -= before;
+                    self.marks -= 1;
+                } else {
+                    self.count_out(key.namespace, version);
+                }
+                self.count_in(key.namespace, parts, after);
+            }
+            Slot::Vacant(slot) => {
+                let record = Record::new(key, parts);
+                let footprint = record.footprint();
+                slot.insert(record);
+                if full {
+                    self.layout = self.layout.wrapping_add(1);
+                }
+                self.record_bytes += footprint;
+                self.count_in(key.namespace, parts, footprint);
+                self.tree.enter(hash, key, parts.version);
+                if self.tree.is_crowded() {
+                    self.tree = self.tree_of(self.tree.level() + 1);
+                }
+            }
+        }
+    }
+
+    /// Whether the tree is the sum of what is held.
+    #[cfg(feature = "simulation")]
+    pub fn tree_is_right(&self) -> bool {
+        self.tree == self.tree_of(self.tree.level())
+    }
+
+    /// The tree of what is held, with 2 to the power of `level` leaves.
+    pub(super) fn tree_of(&self, level: u8) -> Tree {
+        let mut tree = Tree::new(self.seed, level);
+        for record in &self.table {
+            let key = record.key();
+            tree.enter(key_hash(key, self.seed), key, record.version());
+        }
+        tree
+    }
+}
