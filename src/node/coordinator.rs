@@ -380,7 +380,9 @@ impl Coordinator {
             Phase::Write(_) => {
                 self.on_write_response(number, &mut op, (from, same_ring), response, turn)
             }
-            Phase::Read(_) => self.on_read_response(number, &mut op, from, response, turn),
+            Phase::Read(_) => {
+                self.on_read_response(number, &mut op, (from, same_ring), response, turn)
+            }
             Phase::Forward(_) => self.on_decided(number, &mut op, from, response, turn),
             Phase::Gather(_) => self.on_gathered(number, &mut op, from, response, turn),
             Phase::Scatter(scatter) => {

@@ -185,6 +185,13 @@ impl Coordinator {
             (read.retries, read.not_yet) = (read.retries + 1, 0);
             return true;
         }
+        let boots = read.best.is_none() && read.misses == 0 && read.unready.is_some();
+        if boots && read.retries < RETRIES_MAX {
+            // What a booting owner holds may have been overwritten at those it boots from, and soon it
+            // will know.
+            read.retries += 1;
+            return true;
+        }
         let heard = read.misses > 0 || read.not_yet > 0;
         if read.best.is_some() || read.unready.is_some() || heard {
             self.end_read(op, turn);
@@ -236,7 +243,7 @@ impl Coordinator {
         &mut self,
         number: u64,
         op: &mut Pending,
-        from: NodeId,
+        (from, same_ring): (NodeId, bool),
         response: Response,
         turn: &mut Turn<'_>,
     ) -> bool {
@@ -271,6 +278,8 @@ impl Coordinator {
                 read.doubted |= doubt;
             }
             Response::NotYet => read.not_yet += 1,
+            // It may own the key no more, and writes go elsewhere.
+            Response::Unready(_) if !same_ring => read.not_yet += 1,
             Response::Unready(entry) => {
                 let newer = |(_, held): &(NodeId, Entry)| held.version() < entry.version();
                 let own = read.own > Version::ZERO && entry.version() >= read.own;

@@ -1,4 +1,7 @@
 //! Copies: once all agree, every owner of a key has it that one of them has, unless one had to evict.
+//!
+//! Where hosts had been apart, an owner may have forgotten something later under the same floor than
+//! what was written on the other side meanwhile, and does not take it: a copy less, and no lie.
 
 use std::collections::BTreeMap;
 

@@ -320,6 +320,7 @@ impl<L: Level> World<L> {
         let (host, client) = (record.host, record.client);
         if record.outcome == Outcome::Missing {
             self.watch_evictions();
+            self.excuse_forgotten(index);
             let record = &self.history.records[index];
             let holders = self.holders(&record.key.clone());
             self.history.records[index].holders.retain(&holders);
@@ -334,6 +335,27 @@ impl<L: Level> World<L> {
             if std::mem::take(&mut client_state.due) {
                 self.at(self.now, Event::Client(client));
             }
+        }
+    }
+
+    /// Where hosts had been apart, an owner may have forgotten something later under the same floor
+    /// than what was written on the other side meanwhile, and does not take it.
+    fn excuse_forgotten(&mut self, index: usize) {
+        let (key, now) = (self.history.records[index].key.clone(), self.now);
+        if self.history.cuts.is_empty() {
+            return;
+        }
+        let value = |host| match self.held(host, &key) {
+            Some((version, Some(_))) => Some(version.value),
+            _ => None,
+        };
+        let hosts = 0..self.hosts.len();
+        let Some(newest) = hosts.clone().filter_map(value).max() else {
+            return;
+        };
+        let mut lacks = hosts.filter(|host| self.held(*host, &key).is_none());
+        if lacks.any(|host| self.covered(host, &key) >= newest) {
+            self.history.evicted(&key, now);
         }
     }
 
