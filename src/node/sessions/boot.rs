@@ -28,7 +28,7 @@ pub(super) struct Boot {
     since: Mono,
     /// When all members were asked last, those that are no owners, too.
     everybody: Option<Mono>,
-    /// Members that have not answered that.
+    /// Members that have neither told all they hold, nor that it is nothing.
     pub(super) unheard: BTreeSet<NodeId>,
 }
 
@@ -66,7 +66,7 @@ impl Sessions {
         };
         let mut complete = true;
         let mut ready = false;
-        let mut judged = Vec::new();
+        let (mut judged, mut heard_out) = (Vec::new(), Vec::new());
         turn.with(partition, |kept, _| {
             for owner in turn.other_owners(partition) {
                 complete &= kept.sessions().bit(owner).is_some() || !waits(&owner);
@@ -80,6 +80,7 @@ impl Sessions {
                 if heard {
                     ready |= holder;
                     judged.push(bit);
+                    heard_out.push(session.peer);
                 } else {
                     complete &= !waits(&session.peer);
                 }
@@ -94,6 +95,8 @@ impl Sessions {
             if boot.everybody.is_none() {
                 boot.unheard.clone_from(turn.members);
             }
+            // Not whoever has begun to tell: want of memory may have closed that session.
+            boot.unheard.retain(|peer| !heard_out.contains(peer));
             let met = &self.met;
             let soon = turn.now.mono.since(boot.since) < LINK_MS * 1_000_000;
             boot.unheard.retain(|peer| match met.contains(peer) {

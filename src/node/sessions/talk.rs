@@ -136,9 +136,6 @@ impl Sessions {
         };
         let now = turn.now.mono;
         let echoed = turn.with(partition, |kept, _| kept.hear(bit, &heard, now))?;
-        if let Some(boot) = self.boots.get_mut(&partition) {
-            boot.unheard.remove(&from);
-        }
         if echoed && standing.valid {
             // It has heard this node out, and was judged here.
             self.find_company(partition, turn);
