@@ -187,8 +187,8 @@ impl Coordinator {
         }
         let boots = read.best.is_none() && read.misses == 0 && read.unready.is_some();
         if boots && read.retries < RETRIES_MAX {
-            // What a booting owner holds may have been overwritten at those it boots from, and soon it
-            // will know.
+            // What a booting owner holds may have been overwritten at those it boots from, and soon
+            // it will know.
             read.retries += 1;
             return true;
         }

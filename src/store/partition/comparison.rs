@@ -405,12 +405,11 @@ impl Partition {
         }
         let mut both = Vec::new();
         for record in &self.table {
-            let key = record.key();
-            let hash = key_hash(key, self.seed);
+            let hash = key_hash(record.key(), self.seed);
             if asked.nodes.binary_search(&node(hash, asked.level)).is_err() {
                 continue;
             }
-            let element = fold(self.tree.element(key, record.version()));
+            let element = fold(self.tree.element(hash, record.version()));
             if let Ok(place) = places.binary_search_by_key(&element, |(element, _)| *element) {
                 let at = places[place].1;
                 lacks[at / 8] &= !(1 << (at % 8));
@@ -483,10 +482,9 @@ impl Partition {
             return;
         }
         for record in &self.table {
-            let key = record.key();
-            let hash = key_hash(key, self.seed);
+            let hash = key_hash(record.key(), self.seed);
             if record.bits() & 1 << bit == 0 && differs(hash) {
-                let element = fold(self.tree.element(key, record.version()));
+                let element = fold(self.tree.element(hash, record.version()));
                 comparison.listed.push(Element { leaf: node(hash, level), hash, element });
                 if comparison.listed.len() == LISTED_IN_ALL_MAX {
                     break;
@@ -528,7 +526,7 @@ impl Partition {
         let found = self
             .table
             .iter_hash(hash)
-            .find(|record| fold(self.tree.element(record.key(), record.version())) == element);
+            .find(|record| fold(self.tree.element(hash, record.version())) == element);
         let Some(record) = found.filter(|record| record.bits() & 1 << bit == 0) else {
             return false;
         };

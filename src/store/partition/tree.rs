@@ -1,7 +1,8 @@
 //! The Merkle tree of a partition: sums over the entries of ranges of the hash, so that two holders
 //! find what differs without naming what does not.
 //!
-//! An element is a keyed 128-bit hash of (key, version). A leaf is the *sum* of its elements, not
+//! An element is a keyed 128-bit hash of (hash of the key, version), which is as good as the key
+//! itself. A leaf is the *sum* of its elements, not
 //! their XOR: sums of different sets of elements whose hash nobody outside can compute are equal by
 //! chance only. The value is not hashed, nor whether there still is one: a version has one value,
 //! and who holds its mark covers it, too.
@@ -15,7 +16,6 @@ use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 use super::FLOORS;
 use crate::store::entry::Version;
-use crate::store::record::KeyRef;
 
 /// Highest level of leaves: 2 to the power of it are the most.
 pub const LEVEL_MAX: u8 = 20;
@@ -24,11 +24,6 @@ pub const LEVEL_MAX: u8 = 20;
 const CROWDED: usize = 32;
 /// Entries per leaf on average below which they are halved.
 const SPARSE: usize = 8;
-
-/// Bytes of an element besides the key: namespace, length of the key, and two stamps.
-const FIXED_BYTES: usize = 36;
-/// Elements up to that length are hashed without an allocation, in bytes.
-const SHORT_BYTES: usize = 128;
 
 /// The sum of some elements.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -118,15 +113,15 @@ impl Tree {
     }
 
     /// An entry is there that was not.
-    pub fn enter(&mut self, hash: u64, key: KeyRef<'_>, version: Version) {
-        let element = self.element(key, version);
+    pub fn enter(&mut self, hash: u64, version: Version) {
+        let element = self.element(hash, version);
         self.leaf(hash).add(element);
         self.entries += 1;
     }
 
     /// An entry is gone.
-    pub fn leave(&mut self, hash: u64, key: KeyRef<'_>, version: Version) {
-        let element = self.element(key, version);
+    pub fn leave(&mut self, hash: u64, version: Version) {
+        let element = self.element(hash, version);
         self.leaf(hash).subtract(element);
         self.entries -= 1;
         if self.entries < SPARSE << self.level && self.level > 0 {
@@ -135,9 +130,9 @@ impl Tree {
         }
     }
 
-    /// An entry has another version: (before, after).
-    pub fn replace(&mut self, hash: u64, key: KeyRef<'_>, (before, after): (Version, Version)) {
-        let elements = (self.element(key, before), self.element(key, after));
+    /// An entry has another version.
+    pub fn replace(&mut self, hash: u64, before: Version, after: Version) {
+        let elements = (self.element(hash, before), self.element(hash, after));
         let leaf = self.leaf(hash);
         leaf.sum = leaf.sum.wrapping_sub(elements.0).wrapping_add(elements.1);
     }
@@ -153,18 +148,14 @@ impl Tree {
         Some(leaves.iter().copied().fold(Sum::default(), Sum::join))
     }
 
-    /// The element of an entry.
-    pub fn element(&self, key: KeyRef<'_>, version: Version) -> u128 {
-        let len = FIXED_BYTES + key.bytes.len();
-        if len <= SHORT_BYTES {
-            let mut bytes = [0; SHORT_BYTES];
-            write(&mut bytes[..len], key, version);
-            xxh3_128_with_seed(&bytes[..len], self.seed)
-        } else {
-            let mut bytes = vec![0; len];
-            write(&mut bytes, key, version);
-            xxh3_128_with_seed(&bytes, self.seed)
-        }
+    /// The element of an entry whose key has that hash. Of two keys with one hash the versions
+    /// differ, because no stamp is given out twice.
+    pub fn element(&self, hash: u64, version: Version) -> u128 {
+        let Version { value, deadline } = version;
+        let words = [hash, value.hlc.0, value.writer.0, deadline.hlc.0, deadline.writer.0];
+        // The same on all machines.
+        let bytes = words.map(u64::to_le_bytes);
+        xxh3_128_with_seed(bytes.as_flattened(), self.seed)
     }
 
     fn leaf(&mut self, hash: u64) -> &mut Sum {
@@ -175,18 +166,6 @@ impl Tree {
     }
 }
 
-/// The bytes that are hashed: the same on all machines.
-fn write(out: &mut [u8], key: KeyRef<'_>, version: Version) {
-    let Version { value, deadline } = version;
-    out[..2].copy_from_slice(&key.namespace.0.to_le_bytes());
-    out[2..4].copy_from_slice(&(key.bytes.len() as u16).to_le_bytes());
-    let words = [value.hlc.0, value.writer.0, deadline.hlc.0, deadline.writer.0];
-    for (place, word) in out[4..FIXED_BYTES].chunks_exact_mut(8).zip(words) {
-        place.copy_from_slice(&word.to_le_bytes());
-    }
-    out[FIXED_BYTES..].copy_from_slice(key.bytes);
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -194,6 +173,7 @@ mod tests {
     use super::*;
     use crate::store::clock::{Hlc, Stamp, Writer};
     use crate::store::entry::Namespace;
+    use crate::store::record::KeyRef;
     use crate::store::shard::key_hash;
 
     fn version(n: u64) -> Version {
@@ -203,7 +183,7 @@ mod tests {
     fn enter(tree: &mut Tree, n: u32, at: u64) {
         let bytes = n.to_le_bytes();
         let key = KeyRef { namespace: Namespace(0), bytes: &bytes };
-        tree.enter(key_hash(key, 1), key, version(at));
+        tree.enter(key_hash(key, 1), version(at));
     }
 
     fn tree(level: u8, entries: impl IntoIterator<Item = (u32, u64)>) -> Tree {
@@ -256,12 +236,11 @@ mod tests {
 
     #[test]
     fn the_bytes_of_an_element_have_not_changed() {
-        let key = KeyRef { namespace: Namespace(3), bytes: b"key" };
         let value = Stamp { hlc: Hlc(5), writer: Writer(6) };
         let deadline = Stamp { hlc: Hlc(7), writer: Writer(8) };
         let tree = Tree::new(9, 0);
-        let element = fold(tree.element(key, Version { value, deadline }));
-        assert_eq!(element, 8_469_518_711_992_463_340);
+        let element = fold(tree.element(4, Version { value, deadline }));
+        assert_eq!(element, 8_937_771_285_871_419_701);
     }
 
     #[test]

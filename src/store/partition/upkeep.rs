@@ -53,7 +53,7 @@ impl Partition {
     pub(super) fn remove(&mut self, key: KeyRef<'_>, hash: u64) -> Option<Version> {
         let slot = self.table.find_entry(hash, |r| r.is(key)).ok()?;
         let (record, _) = slot.remove();
-        self.tree.leave(hash, key, record.version());
+        self.tree.leave(hash, record.version());
         self.record_bytes -= record.footprint();
         if record.is_mark() {
             self.mark_bytes -= record.footprint();
@@ -75,7 +75,7 @@ impl Partition {
             Slot::Occupied(mut slot) => {
                 let record = slot.get_mut();
                 let version = record.version();
-                self.tree.replace(hash, key, (version, parts.version));
+                self.tree.replace(hash, version, parts.version);
                 if record.overwrite(parts) {
                     if !self.flushed.is_empty() {
                         self.uncount_flushed(key.namespace, version);
@@ -105,7 +105,7 @@ impl Partition {
                 }
                 self.record_bytes += footprint;
                 self.count_in(key.namespace, parts, footprint);
-                self.tree.enter(hash, key, parts.version);
+                self.tree.enter(hash, parts.version);
                 if self.tree.is_crowded() {
                     self.tree = self.tree_of(self.tree.level() + 1);
                 }
@@ -123,8 +123,7 @@ impl Partition {
     pub(super) fn tree_of(&self, level: u8) -> Tree {
         let mut tree = Tree::new(self.seed, level);
         for record in &self.table {
-            let key = record.key();
-            tree.enter(key_hash(key, self.seed), key, record.version());
+            tree.enter(key_hash(record.key(), self.seed), record.version());
         }
         tree
     }
