@@ -409,9 +409,13 @@ fn chickadee(args: Args<'_>) -> Parsed<'_> {
         STATUS => exactly(2, args, "chickadee|status").map(|()| Command::Status),
         MEMBERS => exactly(2, args, "chickadee|members").map(|()| Command::Members),
         READY => exactly(2, args, "chickadee|ready").map(|()| Command::Ready),
-        LEAVE if args.len() == 2 => Ok(Command::Leave { within_ms: LEAVE_MS }),
         LEAVE => {
-            exactly(3, args, "chickadee|leave")?;
+            if args.len() == 2 {
+                return Ok(Command::Leave { within_ms: LEAVE_MS });
+            }
+            if args.len() > 3 {
+                return Err(CommandError::Syntax);
+            }
             let seconds = u64::try_from(integer(args.at(2))?).ok();
             let within_ms = seconds.and_then(|seconds| seconds.checked_mul(1_000));
             within_ms

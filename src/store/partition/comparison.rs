@@ -526,6 +526,7 @@ impl Partition {
         let found = self
             .table
             .iter_hash(hash)
+            .filter(|record| key_hash(record.key(), self.seed) == hash)
             .find(|record| fold(self.tree.element(hash, record.version())) == element);
         let Some(record) = found.filter(|record| record.bits() & 1 << bit == 0) else {
             return false;
