@@ -44,11 +44,12 @@
 //!   not lie. What one replica knew says nothing of another: a client that is answered by two owners
 //!   in turn, which were cut off from each other until lately, may read the older value second.
 //!   (Simulations `kill`, `stall`, `flush`, `partition-heal-short`, `partition-heal-long`,
-//!   `heal-and-crash`.) *Not yet*: in every run of `swarm`, which mixes faults of all kinds: some
-//!   seeds in a thousand break this or another promise.
+//!   `heal-and-crash`, `swarm`.) *Not yet*: in every run of `swarm`, which mixes faults of all kinds:
+//!   a seed in some thousands may break this or another promise.
 //! * **It converges.** Any two holders of an entry know of each other whether the other has it, and
-//!   tell it what it may lack; then they are quiet. (All simulations; `tests/embedding.rs`.) *Not
-//!   yet*: two that meet again compare no trees, but every key that the other may lack.
+//!   tell it what it may lack; then they are quiet. Two that meet again compare trees of hashes
+//!   first, and only what differs is told. (All simulations, `reopen` above all;
+//!   `tests/embedding.rs`.)
 //! * **Eviction stays at home.** Memory pressure on one node changes no other node's content: what
 //!   it dropped it is not sent again, and what the others must not forget it keeps as a mark.
 //!   (Simulation `swarm`.)
@@ -56,8 +57,8 @@
 //!   (`tests/embedding.rs`.)
 //! * **A deploy does not empty it.** Restarting every node, one after the other, loses no key while
 //!   the others have copies and room; [`Node::await_ready`] says when the next one may go.
-//!   (`tests/embedding.rs`.) *Not yet*: a handoff in which a leaving node waits until its successors
-//!   have all it had.
+//!   A node that leaves for good waits until its successors have all it had, or its time is up
+//!   ([`Node::leave`]). (Simulations `rolling-restart`, `leaving`; `tests/embedding.rs`.)
 //! * **It is closed by default.** All traffic between nodes is TLS 1.3 with certificates on both
 //!   sides, derived from the cluster key; there is no plaintext mode. Without a key the binary uses
 //!   loopback only, and a Redis port that others can reach needs a password. (`src/tls.rs`,

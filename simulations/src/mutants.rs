@@ -20,6 +20,7 @@ use crate::scenarios::lonely_start::LONELY_START;
 use crate::scenarios::long_absence::LONG_ABSENCE;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
 use crate::scenarios::reopen::REOPEN;
+use crate::scenarios::silence::SILENCE;
 use crate::scenarios::slow_join::SLOW_JOIN;
 use crate::scenarios::stall::STALL;
 use crate::scenarios::swarm::SWARM;
@@ -73,7 +74,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["reannounce"], &[&LONELY_START]),
     mutant(&["redial"], &[&KILL]),
     mutant(&["refuted_suspects"], &[&PARTITION_HEAL_SHORT]),
-    mutant(&["suspects_told"], &[&PARTITION_HEAL_SHORT]),
+    mutant(&["suspects_told"], &[&SILENCE]),
     mutant(&["state_on_link"], &[&KILL]),
     mutant(&["hearsay"], &[&PARTITION_HEAL_LONG]),
     mutant(&["ring_hold"], &[&KILL]),

@@ -19,6 +19,7 @@ pub mod one_way_cut;
 pub mod partition_heal;
 pub mod reopen;
 pub mod rolling_restart;
+pub mod silence;
 pub mod slow_join;
 pub mod slow_node;
 pub mod stall;
@@ -52,7 +53,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 24] = [
+pub const ALL: [&Scenario; 25] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -62,6 +63,7 @@ pub const ALL: [&Scenario; 24] = [
     &lonely_start::LONELY_START,
     &one_way_cut::ONE_WAY_CUT,
     &flapping::FLAPPING,
+    &silence::SILENCE,
     &join_storm::JOIN_STORM,
     &slow_join::SLOW_JOIN,
     &leaving::LEAVING,
