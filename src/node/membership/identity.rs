@@ -104,9 +104,7 @@ impl Membership {
             Meeting::Replaced => outbox.notice(Notice::Replaced { generation, addr }),
             Meeting::GoAbove(identity) => {
                 outbox.notice(Notice::WentAbove(identity.generation));
-                let _ = self.foca.change_identity(identity, &mut self.runtime);
-                // Another identity begins without peers, until the next look at its members.
-                let _ = self.foca.apply_many(std::iter::empty(), false, &mut self.runtime);
+                self.become_identity(identity);
                 // What was refused to the generation before is asked for again.
                 for dial in self.dials.values_mut() {
                     dial.next = now.mono;
@@ -121,10 +119,14 @@ impl Membership {
     pub fn own_nothing(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
         let own = self.foca.identity().clone();
         let generation = Generation(own.generation.0 + 1);
-        let identity = Identity { generation, weight: 0, ..own };
-        let _ = self.foca.change_identity(identity, &mut self.runtime);
-        let _ = self.foca.apply_many(std::iter::empty(), false, &mut self.runtime);
+        self.become_identity(Identity { generation, weight: 0, ..own });
         self.settle(now, outbox, header);
+    }
+
+    fn become_identity(&mut self, identity: Identity) {
+        let _ = self.foca.change_identity(identity, &mut self.runtime);
+        // Another identity begins without peers, until the next look at its members.
+        let _ = self.foca.apply_many(std::iter::empty(), false, &mut self.runtime);
     }
 
     /// Whether another process runs under this node's name.
