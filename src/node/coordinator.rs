@@ -584,8 +584,8 @@ impl Coordinator {
         if !live {
             return give_up(&mut op, turn);
         }
-        let refused = matches!(&op.phase, Phase::Write(write) if !write.refused.is_empty());
-        if op.waiting.is_empty() || refused {
+        let retried = matches!(&op.phase, Phase::Write(write) if write.is_to_be_retried());
+        if op.waiting.is_empty() || retried {
             self.arm(number, &mut op, turn.now.mono.plus_ms(RETRY_MS));
         }
         self.pending.insert(number, op);
@@ -605,7 +605,7 @@ fn awaited(op: &Pending) -> Option<Asker> {
 fn pause(op: &Pending) -> u64 {
     match (awaited(op), &op.phase) {
         (Some(_), _) | (None, Phase::Gather(_)) => WORKING_MS,
-        (None, Phase::Write(write)) if !write.refused.is_empty() => RETRY_MS,
+        (None, Phase::Write(write)) if write.is_to_be_retried() => RETRY_MS,
         (None, _) => DEADLINE_MS,
     }
 }

@@ -45,6 +45,11 @@ impl Write {
         usize::from(self.acks) >= needed(self.level, self.wanted, possible)
     }
 
+    /// Whether owners that could not take it are to be asked again: not once others have it.
+    pub(super) fn is_to_be_retried(&self) -> bool {
+        !self.answered && !self.refused.is_empty()
+    }
+
     fn written(&self) -> Written {
         Written { version: self.entry.version(), acks: self.acks, wanted: self.wanted }
     }
@@ -162,7 +167,7 @@ impl Coordinator {
         turn: &mut Turn<'_>,
     ) -> bool {
         if let Phase::Write(write) = &mut op.phase
-            && !write.answered
+            && write.is_to_be_retried()
         {
             let owners = turn.ring.owners(op.partition);
             let refused = std::mem::take(&mut write.refused).into_iter();
