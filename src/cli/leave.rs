@@ -27,7 +27,7 @@ Examples:
 impl Leave {
     pub(super) fn run(self) -> Outcome {
         let seconds = self.within.as_secs().max(1);
-        let patience = Duration::from_secs(seconds + 10);
+        let patience = Duration::from_secs(seconds.saturating_add(10));
         let seconds = seconds.to_string();
         self.connect
             .client()?
