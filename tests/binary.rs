@@ -311,6 +311,28 @@ fn the_verbs_talk_to_a_node() {
 }
 
 #[test]
+fn a_node_that_leaves_hands_over_and_ends() {
+    let home = Home::new("leaving");
+    let stays = home.serve(&["--name", "stays", "--replicas", "1"]);
+    let (stays_at, seed) = stays.until_serving();
+    let mut goes = home.serve(&["--name", "goes", "--replicas", "1", "--seed", &seed]);
+    let (goes_at, _) = goes.until_serving();
+    until("two members", || alive(&home, &stays_at) == 2);
+    let keys: Vec<String> = (0..40).map(|n| format!("key-{n}")).collect();
+    for key in &keys {
+        assert_eq!(stdout(&home.run(&["set", key, "v", "--connect", &goes_at])), "OK\n");
+    }
+    let left = home.run(&["leave", "--within", "18446744073709551s", "--connect", &goes_at]);
+    assert_eq!(left.status.code(), Some(0), "{}", goes.said());
+    assert_eq!(goes.until_ended().code(), Some(0), "{}", goes.said());
+    for key in &keys {
+        assert_eq!(stdout(&home.run(&["get", key, "--connect", &stays_at])), "v\n", "{key}");
+    }
+    let nobody = home.run(&["leave", "--connect", &goes_at]);
+    assert_eq!(nobody.status.code(), Some(1));
+}
+
+#[test]
 fn two_that_start_together_make_one_development_key() {
     let home = Home::new("race");
     let (one, two) = (home.serve(&["--name", "one"]), home.serve(&["--name", "two"]));
