@@ -1,5 +1,7 @@
 //! What clients did and were told: the evidence that most checkers judge.
 
+mod excuses;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chickadee::node::event::Failure;
@@ -9,6 +11,8 @@ use crate::hosts::HostSet;
 use crate::plan::Act;
 use crate::time::Time;
 use crate::workload::FLUSHED;
+
+pub use excuses::Loss;
 
 /// How an operation ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -122,8 +126,13 @@ pub struct History {
     pub open: Vec<usize>,
     /// What died with its last holder.
     pub losses: Vec<Loss>,
-    /// Keys that a node had to evict, or to drop after a cut, and when that was seen last.
+    /// Keys that a node had to evict, and when that was seen last.
     pub evictions: BTreeMap<String, Time>,
+    /// Keys of which an owner did not take or keep a value, because it may have forgotten something
+    /// later, and when that was seen last.
+    pub dropped: BTreeMap<String, Time>,
+    /// When a process ended.
+    pub deaths: Vec<Time>,
     /// Under which versions each value was seen, by key and value.
     pub versions: BTreeMap<String, BTreeMap<String, Seen>>,
     /// When each value ends at the latest, in milliseconds since 1970, by key and value; `None` is
@@ -134,12 +143,6 @@ pub struct History {
     /// When not everything passed between all hosts, and until when.
     pub cuts: Vec<(Time, Option<Time>)>,
 }
-
-/// After a cut was mended, those who were apart agree within so long, in milliseconds.
-const AGREED_MS: u64 = 8_000;
-
-/// Whoever is away is waited for so long at least, in milliseconds.
-const WAITED_MS: u64 = 55_000;
 
 /// One time a node was stopped.
 #[derive(Clone, Copy, Debug)]
@@ -152,19 +155,6 @@ pub struct Stall {
     pub from: Time,
     /// To.
     pub to: Time,
-}
-
-/// Versions of a key that nobody held any more when a process died.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Loss {
-    /// The key.
-    pub key: String,
-    /// The newest that somebody else held.
-    pub above: Stamp,
-    /// The newest that died.
-    pub up_to: Stamp,
-    /// When.
-    pub at: Time,
 }
 
 /// What may have removed values, by key.
@@ -182,52 +172,6 @@ impl<'a> Removals<'a> {
 }
 
 impl History {
-    /// Whether a version of a key had died with its last holder by then.
-    pub fn lost(&self, key: &str, stamp: Stamp, by: Time) -> bool {
-        self.losses.iter().any(|loss| {
-            loss.key == key && loss.above < stamp && stamp <= loss.up_to && loss.at <= by
-        })
-    }
-
-    /// Something does not pass any more between some hosts, or everything passes again.
-    pub fn cut(&mut self, cut: bool, now: Time) {
-        match self.cuts.last_mut() {
-            Some((_, until @ None)) if !cut => *until = Some(now),
-            Some((_, None)) => {}
-            _ if cut => self.cuts.push((now, None)),
-            _ => {}
-        }
-    }
-
-    /// Whether all hosts have been in touch from then to then, and for long enough before to agree.
-    pub fn together(&self, from: Time, to: Time) -> bool {
-        let ends = |until: &Option<Time>| until.map(|until| until.plus_ms(AGREED_MS));
-        self.cuts
-            .iter()
-            .all(|(since, until)| *since > to || ends(until).is_some_and(|ends| ends < from))
-    }
-
-    /// Whether somebody had been away by then for longer than the others wait. What comes back then
-    /// may be forgotten, because it may be older than what others have forgotten.
-    pub fn outwaited(&self, by: Time) -> bool {
-        let long = |from: Time, to: Option<Time>| {
-            let to = to.filter(|to| *to < by).unwrap_or(by);
-            from <= to && to.ms_since(from) >= WAITED_MS
-        };
-        self.stalls.iter().any(|stall| long(stall.from, Some(stall.to)))
-            || self.cuts.iter().any(|(from, until)| long(*from, *until))
-    }
-
-    /// A node was short of memory since the last look, and does not hold that key now.
-    pub fn evicted(&mut self, key: &str, now: Time) {
-        self.evictions.insert(key.to_owned(), now);
-    }
-
-    /// Whether what a write wrote may be missing because of that.
-    pub fn may_be_evicted(&self, write: &Record) -> bool {
-        self.evictions.get(&write.key).is_some_and(|seen| write.start <= *seen)
-    }
-
     /// A value was seen under a version.
     pub fn saw(&mut self, key: &str, value: &str, version: Version) {
         let stamp = version.value;

@@ -39,9 +39,7 @@ pub fn judge(history: &History) -> Option<Violation> {
                 _ => continue,
             },
             Outcome::Missing
-                if !history.outwaited(read.end)
-                    && !removed(&removals, write, stamp)
-                    && !history.may_be_evicted(write) =>
+                if !removed(&removals, write, stamp) && !history.may_be_gone(write, read.end) =>
             {
                 "reads nothing".to_owned()
             }

@@ -4,7 +4,8 @@
 //! counts as one. Where ways are cut it takes longer: a peer that is heard may hear nothing, and an
 //! answer that waited for a cut to end looks like a long way.
 //!
-//! A decision waits for one owner: where packets are lost its answer may come too late.
+//! A decision waits for one owner: where packets are lost, or ways are long and cut, its answer may
+//! come too late.
 //!
 //! Not judged: operations at a process that was itself stopped or died, and what a stopping node
 //! refuses. For the first seconds after a node went on from a stop, the shorter bound does not hold
@@ -26,7 +27,7 @@ const SOON_MS_MAX: u64 = 250;
 /// So much later where ways are cut.
 const CUT_MS: u64 = 150;
 /// Where nobody was cut off, a read that finds something was asked of two more owners, one after
-/// the other, and ends by then, besides four round trips.
+/// the other, and ends by then, besides two round trips.
 const READ_MS_MAX: u64 = 2 * HEDGE_MS + 40;
 /// Up to so long a way there and back, in milliseconds, that bound holds.
 const NEAR_MS_MAX: u64 = 20;
@@ -47,8 +48,9 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         };
         let took_ms = stop.ms_since(record.start);
         let decided = record.act.is_decided();
+        let sure = calm && (way_ms <= NEAR_MS_MAX || history.together(record.start, record.end));
         let soon_ms = match record.outcome {
-            Outcome::Found(_) if history.cuts.is_empty() => READ_MS_MAX + 4 * way_ms,
+            Outcome::Found(_) if history.cuts.is_empty() => READ_MS_MAX + 2 * way_ms,
             _ if way_ms <= NEAR_MS_MAX => most_ms + 4 * way_ms,
             _ => 2 * (SILENCE_MS_MAX + 2 * way_ms),
         };
@@ -58,7 +60,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             _ if record.stalled => continue,
             _ if took_ms > END_MS_MAX => format!("took {took_ms} ms"),
             Outcome::Failed(failure)
-                if record.majority && (calm || !decided) || record.one && !decided =>
+                if record.majority && (sure || !decided) || record.one && !decided =>
             {
                 let who = if record.majority { "a majority" } else { "one" };
                 format!("failed though {who} of the owners could be reached: {failure}")

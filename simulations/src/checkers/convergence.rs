@@ -104,11 +104,11 @@ pub fn disagreement(world: &mut World<impl Level>) -> Option<String> {
         return None;
     }
     let process = world.process(*live.first()?)?;
-    let apart = !world.history.cuts.is_empty();
     copies.missing(|key| {
         let partition = process.store.partition_of(key.as_bytes());
         let owners = process.inside.ring().owners(partition).iter();
         let newest = held.get(key).map(|(_, version)| version.value).unwrap_or_default();
+        let apart = world.history.written_apart(key, newest);
         let forgot = |owner: &usize| apart && world.covered(*owner, key) >= newest;
         let holds = |owner: &usize| matches!(world.held(*owner, key), Some((_, Some(_))));
         // A place may be held for an owner that is gone.

@@ -39,7 +39,7 @@ pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
             let times = found.split(';').filter(|part| *part == append.value).count();
             let Some(version) = append.acknowledged() else { continue };
             let lost = history.losses.iter().any(|loss| loss.key == read.key)
-                || history.may_be_evicted(append);
+                || history.may_be_gone(append, read.end);
             if times == 0 && !lost {
                 let text = format!("lacks {:?} of {}", append.value, version.value);
                 return complain(text);

@@ -22,8 +22,7 @@ pub fn judge(history: &History) -> Option<Violation> {
                 format!("{value:?} of {}", seen.newest)
             }
             (Outcome::Missing, _)
-                if !history.may_be_evicted(write)
-                    && !history.outwaited(read.end)
+                if !history.may_be_gone(write, read.end)
                     && missing(&removals, read, write, stamp) =>
             {
                 "nothing".to_owned()

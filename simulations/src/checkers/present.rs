@@ -4,10 +4,11 @@
 //! Not judged: misses within some seconds of the write, of a cut or of a stop; and what died with its
 //! last holder, or had to be evicted.
 
+use std::collections::BTreeMap;
+
 use super::Violation;
 use crate::history::{History, Outcome, Record};
 use crate::hosts::HostSet;
-use crate::plan::Act;
 use crate::time::Time;
 
 /// What was written so long ago, in milliseconds, should be everywhere.
@@ -22,20 +23,18 @@ pub fn judge(history: &History) -> Option<Violation> {
         };
         history.stalls.iter().any(near)
     };
-    let mut written = std::collections::BTreeMap::new();
-    for write in history.records.iter().filter(|record| record.act == Act::Set) {
-        if write.acknowledged().is_some() {
-            written.entry(&write.key[..]).or_insert(write);
-        }
+    let mut written: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+    for write in history.records.iter().filter(|record| record.acknowledged().is_some()) {
+        written.entry(&write.key).or_default().push(write);
     }
     for read in history.records.iter().filter(|record| record.outcome == Outcome::Missing) {
-        let Some(write): Option<&&Record> = written.get(&read.key[..]) else { continue };
+        let writes = written.get(&read.key[..]).into_iter().flatten();
+        let before = writes.filter(|write| write.end.plus_ms(SPREAD_MS) <= read.start);
+        let Some(write) = before.max_by_key(|write| write.acknowledged()) else { continue };
         let there = read.reach.as_ref().is_none_or(|reach| reach.meets(&read.holders));
-        if write.end.plus_ms(SPREAD_MS) > read.start
-            || removals.of(&read.key).next().is_some()
+        if removals.of(&read.key).next().is_some()
             || history.losses.iter().any(|loss| loss.key == read.key)
-            || history.may_be_evicted(write)
-            || history.outwaited(read.end)
+            || history.may_be_gone(write, read.end)
             || !history.together(read.start, read.end)
             || stopped(read.start, read.end)
             || read.holders == HostSet::default()

@@ -355,7 +355,7 @@ impl<L: Level> World<L> {
         };
         let mut lacks = hosts.filter(|host| self.held(*host, &key).is_none());
         if lacks.any(|host| self.covered(host, &key) >= newest) {
-            self.history.evicted(&key, now);
+            self.history.dropped(&key, now);
         }
     }
 

@@ -120,6 +120,7 @@ impl<L: Level> World<L> {
         }
         self.watch_replicas();
         self.account_losses(host);
+        self.history.died(self.now);
         self.abandon(host, true);
         L::kill(self, host);
     }

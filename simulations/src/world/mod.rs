@@ -124,8 +124,10 @@ pub struct Process<I> {
     pub members: BTreeSet<usize>,
     /// Operations handed to the node, with their records.
     pub waiting: BTreeMap<OpId, usize>,
-    /// Entries evicted, or dropped after a cut, when it was last looked at.
+    /// Entries evicted when it was last looked at.
     pub evicted: u64,
+    /// Entries condemned when it was last looked at.
+    pub condemned: u64,
 }
 
 impl<I> Process<I> {
@@ -143,6 +145,7 @@ impl<I> Process<I> {
             members: BTreeSet::new(),
             waiting: BTreeMap::new(),
             evicted: 0,
+            condemned: 0,
         }
     }
 }

@@ -116,7 +116,7 @@ impl<L: Level> World<L> {
         self.complain(complaints.into_iter().next());
     }
 
-    /// Takes note of what nodes had to evict, or drop after a cut, since the last look.
+    /// Takes note of what nodes had to evict, and of what they condemned, since the last look.
     pub(super) fn watch_evictions(&mut self) {
         for host in 0..self.hosts.len() {
             let Some(process) = self.hosts[host].process.as_mut() else {
@@ -124,19 +124,23 @@ impl<L: Level> World<L> {
             };
             let counters = process.store.counters();
             let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-            let mut evicted = load(&counters.evicted) + load(&counters.marks_evicted);
-            if !self.history.cuts.is_empty() {
-                // What those on one side wrote may be older than what the other side has forgotten
-                // meanwhile; in doubt it goes.
-                evicted += process.inside.queues().condemned;
-            }
-            if std::mem::replace(&mut process.evicted, evicted) == evicted {
+            let evicted = load(&counters.evicted) + load(&counters.marks_evicted);
+            let evicts = std::mem::replace(&mut process.evicted, evicted) != evicted;
+            let condemned = process.inside.queues().condemned;
+            let condemns = std::mem::replace(&mut process.condemned, condemned) != condemned;
+            if !evicts && !condemns {
                 continue;
             }
-            // What was written and evicted since the last look may not have been seen at all.
+            // What was written and gone since the last look may not have been seen at all.
             for key in self.history.keys.clone() {
-                if !matches!(self.held(host, &key), Some((_, Some(_)))) {
+                if matches!(self.held(host, &key), Some((_, Some(_)))) {
+                    continue;
+                }
+                if evicts {
                     self.history.evicted(&key, self.now);
+                }
+                if condemns {
+                    self.history.dropped(&key, self.now);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use rand::RngExt;
 
-use super::Membership;
+use super::{ANNOUNCE_MS, Membership};
 use crate::node::codec::Kind;
 use crate::node::event::{MemberState, Notice, Output};
 use crate::node::outbox::Outbox;
@@ -86,6 +86,7 @@ impl Membership {
         difference: Option<Difference>,
         now: Now,
     ) -> bool {
+        let seed = self.seeds.contains(&addr);
         let jitter = self.rng.random_range(0..200);
         let down_since = self
             .known
@@ -97,14 +98,12 @@ impl Membership {
             dial.failures = dial.failures.saturating_add(1);
             let often =
                 down_since.is_none_or(|since| now.mono.since(since) < REDIAL_OFTEN_MS * 1_000_000);
-            let wait = if often {
-                REDIAL_MS
-            } else {
-                (REDIAL_MS << dial.failures.min(5)).min(REDIAL_LATER_MS)
-            };
+            // A seed is tried as often as ever: it may be the only way back.
+            let most = if seed { ANNOUNCE_MS } else { REDIAL_LATER_MS };
+            let later = || (REDIAL_MS << dial.failures.min(5)).min(most);
+            let wait = if often { REDIAL_MS } else { later() };
             dial.next = now.mono.plus_ms(wait + jitter);
         }
-        let seed = self.seeds.contains(&addr);
         if seed {
             self.failed.insert(addr, Failed { reason: reason.to_owned(), difference });
         }
