@@ -600,9 +600,9 @@ impl Partition {
         self.table.len()
     }
 
-    /// Whether nothing at all is held.
-    pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+    /// Whether nothing is held, and nothing known to be forgotten.
+    pub fn is_blank(&self) -> bool {
+        self.table.is_empty() && self.floors.iter().all(|floor| *floor == Stamp::ZERO)
     }
 
     /// Bytes of memory: records, table, tree, and what is being compared.

@@ -75,6 +75,7 @@ mod tests {
             key: "k1".to_owned(),
             above: version(1).value,
             up_to: version(2).value,
+            after: Time::ms(0),
             at: Time::ms(3),
         });
         assert_eq!(judge(&bad), None, "it died with its last holder");

@@ -1,6 +1,6 @@
 //! No resurrection: a node serves nothing older than what it held itself in this life, whoever it
 //! asked, and nothing that it knew to be flushed; and after everything has healed nobody serves
-//! what a flush removed that was acknowledged. (Whether what was deleted or overwritten comes back
+//! what a flush removed that was acknowledged, if somebody has lived on who knew of it. (Whether what was deleted or overwritten comes back
 //! at the end is judged by [`super::acknowledged`].)
 //!
 //! Where a node has handed a partition over and dropped it, it remembers nothing of it.
@@ -15,6 +15,8 @@ use crate::workload::FLUSHED;
 pub fn judge(history: &History) -> Option<Violation> {
     let done = |flush: &&crate::history::Record| matches!(flush.outcome, Outcome::Done { .. });
     let flushes = history.records.iter().filter(done).filter_map(|record| record.flushed);
+    let end = history.records.iter().map(|record| record.end).max().unwrap_or_default();
+    let flushes = flushes.filter(|flushed| !history.lost(FLUSHED, *flushed, end));
     let flushed = flushes.max().unwrap_or(Stamp::ZERO);
     for read in &history.records {
         let Some(seen) = history.found(read) else {

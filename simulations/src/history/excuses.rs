@@ -29,6 +29,8 @@ pub struct Loss {
     pub above: Stamp,
     /// The newest that died.
     pub up_to: Stamp,
+    /// What was acknowledged before, somebody else knew who remains.
+    pub after: Time,
     /// When.
     pub at: Time,
 }
@@ -36,9 +38,21 @@ pub struct Loss {
 impl History {
     /// Whether a version of a key had died with its last holder by then.
     pub fn lost(&self, key: &str, stamp: Stamp, by: Time) -> bool {
-        self.losses.iter().any(|loss| {
-            loss.key == key && loss.above < stamp && stamp <= loss.up_to && loss.at <= by
-        })
+        let of_key = self.losses.iter().filter(|loss| loss.key == key && loss.at <= by);
+        let mut losses = of_key.filter(|loss| loss.above < stamp && stamp <= loss.up_to).peekable();
+        if losses.peek().is_none() {
+            return false;
+        }
+        let written = self.acknowledgement(key, stamp);
+        losses.any(|loss| written.is_none_or(|write| write.end >= loss.after))
+    }
+
+    /// The write of a key that was acknowledged under that stamp.
+    fn acknowledgement(&self, key: &str, stamp: Stamp) -> Option<&Record> {
+        let is = |record: &&Record| {
+            record.key == key && record.acknowledged().is_some_and(|version| version.value == stamp)
+        };
+        self.records.iter().find(is)
     }
 
     /// Something does not pass any more between some hosts, or everything passes again.
@@ -93,13 +107,12 @@ impl History {
 
     /// Whether what is alive of a key under that stamp was not written under the eyes of all.
     pub fn written_apart(&self, key: &str, stamp: Stamp) -> bool {
-        let of_key = || self.records.iter().filter(|record| record.key == key && !record.reads());
-        let acknowledged =
-            |record: &&Record| record.acknowledged().is_some_and(|version| version.value == stamp);
-        match of_key().find(acknowledged) {
+        let told_nobody = |record: &&Record| {
+            record.key == key && !record.reads() && record.acknowledged().is_none()
+        };
+        match self.acknowledgement(key, stamp) {
             Some(write) => self.apart(write),
-            // Nobody was told: it is one of those.
-            None => of_key().filter(|r| r.acknowledged().is_none()).any(|write| self.apart(write)),
+            None => self.records.iter().filter(told_nobody).any(|write| self.apart(write)),
         }
     }
 

@@ -3,40 +3,65 @@
 //! memory must be judged before it is believed.
 
 use super::Scenario;
+use super::timeline::Timeline;
 use crate::plan::Fault;
 
 /// See the module.
 pub const LONG_ABSENCE: Scenario = Scenario {
     name: "long-absence",
     about: "nodes are stopped or cut off for more than a minute, with their memory",
-    nodes: (3, 6),
+    nodes: (3, 5),
     options: |options, _| {
         options.keys *= 2;
+        // Where all die one after the other, nobody is left to call them.
+        options.restarts_seeded = true;
         options.pause_ms = (50, 300);
-        options.healed_ms = options.formed_ms + 190_000;
+        options.healed_ms = options.formed_ms + 150_000;
     },
     faults: |line| {
         while line.goes_on() {
             line.pass(0..5_000);
-            let length = line.draw(62_000..75_000);
-            let node = line.node();
-            match line.draw(0..3) {
-                0 => line.stall(node, length),
-                1 => line.split(vec![node], length),
-                _ => {
-                    let nodes = line.half();
-                    line.split(nodes, length);
+            let length = line.draw(65_000..95_000);
+            let away = match line.draw(0..3) {
+                0 => vec![],
+                1 => vec![line.node()],
+                _ => line.half(),
+            };
+            match away.is_empty() {
+                true => {
+                    let node = line.node();
+                    line.stall(node, length);
+                    dies_on_return(line, node, length);
+                }
+                false => {
+                    let node = away[0];
+                    line.split(away, length);
+                    dies_on_return(line, node, length);
                 }
             }
-            // Somebody starts anew meanwhile, and knows nothing of what is away.
-            let other = line.node();
-            if other != node && line.draw(0..2) == 0 {
-                let (after, away) = (line.draw(1_000..60_000), line.draw(100..3_000));
-                line.happens_in(after, Fault::Crash { node: other });
-                line.starts_in(after + away, other);
+            // Others start anew meanwhile, and know nothing of what is away; some after it is not
+            // waited for any more.
+            for _ in 0..line.draw(0..5) {
+                let node = line.node();
+                let after = match line.draw(0..3) {
+                    0 => line.draw(1_000..length + 3_000),
+                    _ => line.draw(60_000..length + 1_000),
+                };
+                let gone = line.draw(100..3_000);
+                line.happens_in(after, Fault::Crash { node });
+                line.starts_in(after + gone, node);
             }
             line.now_ms += length;
             line.pass(5_000..20_000);
         }
     },
 };
+
+/// Sometimes who comes back has just told somebody what it had forgotten when it dies.
+fn dies_on_return(line: &mut Timeline<'_>, node: usize, length: u64) {
+    if line.draw(0..3) == 0 {
+        let (after, gone) = (length + line.draw(100..4_000), line.draw(100..10_000));
+        line.happens_in(after, Fault::Crash { node });
+        line.starts_in(after + gone, node);
+    }
+}

@@ -245,7 +245,13 @@ impl<L: Level> World<L> {
             _ => self.replicas.known(host, life, partition, key.as_bytes()),
         };
         let knew = held.map_or(Stamp::ZERO, |version| version.value);
-        (knew, process.store.flushes().of(namespace(key)))
+        (knew, self.knows_flushed(host, key))
+    }
+
+    /// Up to where a host knows the namespace of a key to be flushed.
+    pub(super) fn knows_flushed(&self, host: usize, key: &str) -> Stamp {
+        let process = self.process(host);
+        process.map_or(Stamp::ZERO, |process| process.store.flushes().of(namespace(key)))
     }
 
     /// The node answered.

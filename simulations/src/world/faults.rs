@@ -1,6 +1,7 @@
 //! What goes wrong, and how it is mended.
 
 use chickadee::node::event::{Command, OpId};
+use chickadee::store::Stamp;
 use rand::RngExt;
 
 use super::level::Level;
@@ -8,6 +9,7 @@ use super::{Event, World};
 use crate::history::{Loss, Stall};
 use crate::plan::Fault;
 use crate::time::Time;
+use crate::workload::FLUSHED;
 
 /// How long a node that leaves may take to hand over, in milliseconds.
 const LEAVE_MS: u64 = 20_000;
@@ -136,16 +138,30 @@ impl<L: Level> World<L> {
     /// Takes note of what nobody else holds, or nobody in the core does if the node is not in it.
     fn account_losses(&mut self, host: usize) {
         let healed = self.now >= Time::ms(self.plan.options.healed_ms);
-        for key in self.history.keys.clone() {
-            let counts = |other: &usize| *other != host && (!healed || self.plan.in_core(*other));
+        let counts = |other: &usize| *other != host && (!healed || self.plan.in_core(*other));
+        let most = |known: &dyn Fn(usize) -> Stamp| {
             let others = (0..self.hosts.len()).filter(counts);
-            let above = others.map(|other| self.covered(other, &key)).max().unwrap_or_default();
-            let up_to = self.covered(host, &key);
+            (others.map(known).max().unwrap_or_default(), known(host))
+        };
+        let mut losses = Vec::new();
+        for key in &self.history.keys {
+            let (above, up_to) = most(&|host| self.covered(host, key));
             if above < up_to {
-                let at = self.now;
-                self.trace.world(at, "loss", || format!("{key} above {above} up to {up_to}"));
-                self.history.losses.push(Loss { key, above, up_to, at });
+                let after = self.told_until(host, key, counts).unwrap_or_default();
+                losses.push(Loss { key: key.clone(), above, up_to, after, at: self.now });
             }
+        }
+        let (above, up_to) = most(&|host| self.knows_flushed(host, FLUSHED));
+        if above < up_to {
+            let (key, after) = (FLUSHED.to_owned(), Time::default());
+            losses.push(Loss { key, above, up_to, after, at: self.now });
+        }
+        for loss in losses {
+            self.trace.world(loss.at, "loss", || {
+                let Loss { key, above, up_to, after, .. } = &loss;
+                format!("{key} above {above} up to {up_to}, written after {after}")
+            });
+            self.history.losses.push(loss);
         }
     }
 

@@ -21,6 +21,7 @@ pub mod driver;
 pub mod faults;
 pub mod hearing;
 pub mod level;
+pub mod settled;
 pub mod watch;
 pub mod wire;
 
@@ -48,6 +49,7 @@ use crate::trace::Trace;
 use crate::traffic::Traffic;
 use clients::Client;
 use level::Level;
+use settled::ReadySince;
 
 /// What is to happen. `S` is what happens at one level only.
 #[derive(Debug)]
@@ -124,6 +126,8 @@ pub struct Process<I> {
     pub members: BTreeSet<usize>,
     /// Operations handed to the node, with their records.
     pub waiting: BTreeMap<OpId, usize>,
+    /// Since when its partitions are ready.
+    pub ready_since: ReadySince,
     /// Entries evicted when it was last looked at.
     pub evicted: u64,
     /// Entries condemned when it was last looked at.
@@ -144,6 +148,7 @@ impl<I> Process<I> {
             late: Vec::new(),
             members: BTreeSet::new(),
             waiting: BTreeMap::new(),
+            ready_since: ReadySince::new(),
             evicted: 0,
             condemned: 0,
         }

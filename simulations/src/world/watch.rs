@@ -33,6 +33,7 @@ impl<L: Level> World<L> {
         for index in self.history.open.clone() {
             self.assess(index);
         }
+        self.watch_roles();
         self.watch_replicas();
         self.watch_evictions();
         self.watch_bounds();

@@ -125,14 +125,15 @@ impl Sessions {
                 turn.store.set_sole(partition, turn.is_sole(partition));
                 continue;
             }
-            let (role, empty) = turn.with(partition, |kept, _| (kept.role(), kept.is_empty()));
+            let (role, blank) = turn.with(partition, |kept, _| (kept.role(), kept.is_blank()));
             let owns = owners.contains(&turn.own);
             let next = match (owns, role) {
                 (true, Role::None) if turn.members.is_empty() => Role::Ready,
                 (true, Role::None | Role::Old) => Role::Boot,
                 (true, role) => role,
                 (false, Role::None) => Role::None,
-                (false, Role::Boot) if empty => Role::None,
+                // What it has forgotten, others may have to be told.
+                (false, Role::Boot) if blank => Role::None,
                 (false, _) => Role::Old,
             };
             turn.store.set_role(partition, next, turn.is_sole(partition));
