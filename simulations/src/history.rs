@@ -131,6 +131,9 @@ pub struct History {
     /// Keys of which an owner did not take or keep a value, because it may have forgotten something
     /// later, and when that was seen last.
     pub dropped: BTreeMap<String, Time>,
+    /// Something else happened to hosts than to fall apart in two and to come together again, or what
+    /// one of them had learnt from another made it doubt a third.
+    pub troubled: bool,
     /// When a process ended.
     pub deaths: Vec<Time>,
     /// Under which versions each value was seen, by key and value.

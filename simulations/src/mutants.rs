@@ -111,6 +111,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["boot_keeps"], &[&PARTITION_HEAL_LONG]),
     mutant(&["old_keeps"], &[&SLOW_JOIN]),
     mutant(&["lonely_keeps"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["hears_out"], &[&PARTITION_HEAL_LONG]),
     mutant(&["flush_table"], &[&FLUSH]),
     // ---- what is exchanged
     mutant(&["echoes"], &[&HEAL_AND_CRASH]),

@@ -223,9 +223,10 @@ impl Membership {
         self.known.values().any(|k| k.state == MemberState::Down)
     }
 
-    /// Which process of a member is present.
-    pub fn life(&self, id: NodeId) -> Option<Life> {
-        self.known.get(&id).map(|k| k.identity.life)
+    /// The lives of all nodes as last known, those that are down included: whoever comes back is heard
+    /// before it is a member again.
+    pub fn lives(&self) -> BTreeMap<NodeId, Life> {
+        self.known.iter().map(|(id, known)| (*id, known.identity.life)).collect()
     }
 
     /// The roster the ring is built from: everybody present, this node, and whoever went down lately

@@ -516,9 +516,7 @@ impl Node {
             self.timekeeping.join(now.mono);
         }
         self.members = self.membership.present();
-        let membership = &self.membership;
-        let life = |peer: &NodeId| Some((*peer, membership.life(*peer)?));
-        self.lives = self.members.iter().filter_map(life).collect();
+        self.lives = self.membership.lives();
         self.refresh_reachable();
         self.rebuild_ring(now);
         for change in changes {

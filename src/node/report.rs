@@ -2,6 +2,8 @@
 
 use super::Node;
 use super::event::{Explanation, MemberView, StatusValue};
+#[cfg(feature = "simulation")]
+pub use super::sessions::SessionStats;
 use crate::placement::slot::slot;
 use crate::store::{Held, Key, Now, Role, Version, key_ref};
 
@@ -19,8 +21,6 @@ pub struct Queues {
     pub exchanges: usize,
     /// Partitions held without owning them.
     pub handoffs: usize,
-    /// Not a queue: values dropped so far because a peer may have outlived them.
-    pub condemned: u64,
 }
 
 impl Node {
@@ -33,8 +33,13 @@ impl Node {
             own_writes: self.coordinator.own_writes.len(),
             exchanges: self.sessions.busy(),
             handoffs: self.sessions.handing_off(),
-            condemned: self.sessions.stats.condemned,
         }
+    }
+
+    /// What was exchanged so far.
+    #[cfg(feature = "simulation")]
+    pub fn exchanged(&self) -> SessionStats {
+        self.sessions.stats
     }
 
     pub(super) fn members_view(&self) -> Vec<MemberView> {

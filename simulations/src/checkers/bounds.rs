@@ -38,14 +38,8 @@ mod tests {
 
     #[test]
     fn everything_above_its_bound_is_noticed() {
-        let queues = |n| Queues {
-            operations: n,
-            timers: n,
-            own_writes: n,
-            exchanges: n,
-            handoffs: n,
-            condemned: 0,
-        };
+        let queues =
+            |n| Queues { operations: n, timers: n, own_writes: n, exchanges: n, handoffs: n };
         let all = |n| Bounds { footprint: n, waiting: n, queues: queues(n) };
         let judge = |is| judge(Time(0), 0, is, all(10));
         assert_eq!(judge(all(10)), None);

@@ -94,14 +94,16 @@ impl History {
 
     /// Whether a write that was acknowledged may be missing at that time: evicted; or, because it or
     /// what came after it was not written under the eyes of all, dropped by owners that had forgotten
-    /// something later; or because whoever had it alone was away for too long.
+    /// something later; or because whoever had it alone was away for too long. Two halves that only
+    /// fall apart, not for long, and come together again have no such excuse: neither forgets anything
+    /// later before it has heard the other.
     pub fn may_be_gone(&self, write: &Record, by: Time) -> bool {
         let since = |seen: &BTreeMap<String, Time>| {
             seen.get(&write.key).is_some_and(|seen| write.start <= *seen)
         };
         let died = || self.deaths.iter().any(|death| write.start <= *death && *death <= by);
         since(&self.evictions)
-            || since(&self.dropped) && self.any_apart(write, by)
+            || self.troubled && since(&self.dropped) && self.any_apart(write, by)
             || self.outwaited(write, by) && (died() || self.any_apart(write, by))
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use chickadee::driver::{Env, Observer, Running};
 use chickadee::node::Node;
 use chickadee::node::event::Notice;
-use chickadee::node::report::Queues;
+use chickadee::node::report::{Queues, SessionStats};
 use chickadee::placement::{PartitionCount, Ring};
 use chickadee::{ClusterKey, Config};
 
@@ -40,6 +40,7 @@ pub struct Machine {
 struct Shown {
     ring: Arc<Ring>,
     queues: Queues,
+    exchanged: SessionStats,
 }
 
 impl Machine {
@@ -48,7 +49,7 @@ impl Machine {
         let gate = Arc::new(Gate::default());
         let socket = Arc::new(Socket::bind(config.listen, doer.clone()));
         let ring = Arc::new(Ring::build(Vec::new(), config.partitions, config.replicas));
-        let seen = Shown { ring, queues: Queues::default() };
+        let seen = Shown { ring, queues: Queues::default(), exchanged: SessionStats::default() };
         let shown = Arc::new(Mutex::new(seen.clone()));
         let observer = Witness { doer: doer.clone(), shown: shown.clone() };
         let runtime = Arc::new(GatedRuntime::new(gate.clone()));
@@ -82,6 +83,10 @@ impl Inside for Machine {
 
     fn queues(&self) -> Queues {
         self.seen.queues
+    }
+
+    fn exchanged(&self) -> SessionStats {
+        self.seen.exchanged
     }
 
     fn is_behind(&self) -> bool {
@@ -123,6 +128,7 @@ impl Observer for Witness {
             shown.ring = node.ring().clone();
         }
         shown.queues = node.queues();
+        shown.exchanged = node.exchanged();
     }
 
     fn sends(&mut self, bytes: &Bytes) {

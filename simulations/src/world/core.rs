@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use chickadee::node::Node;
 use chickadee::node::event::{Command, Input, OpId, Reply};
-use chickadee::node::report::Queues;
+use chickadee::node::report::{Queues, SessionStats};
 use chickadee::placement::{NodeId, Ring};
 use chickadee::store::{Answer, KeyRef, NotHere, Operation};
 use rand::RngExt;
@@ -105,6 +105,10 @@ impl Inside for Machine {
 
     fn queues(&self) -> Queues {
         self.node.queues()
+    }
+
+    fn exchanged(&self) -> SessionStats {
+        self.node.exchanged()
     }
 
     fn is_behind(&self) -> bool {

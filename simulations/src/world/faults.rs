@@ -21,6 +21,9 @@ impl<L: Level> World<L> {
         self.trace.note(self.now, usize::MAX, told.as_bytes());
         self.trace.world(self.now, "fault", || told);
         self.assess_all();
+        let formed = self.now >= Time::ms(self.plan.options.formed_ms);
+        let simple = matches!(fault, Fault::Partition { .. } | Fault::Unite);
+        self.history.troubled |= formed && !simple;
         self.inflict(fault);
         self.history.cut(self.network.is_cut(), self.now);
         self.assess_all();

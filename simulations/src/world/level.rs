@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use chickadee::node::event::{Command, OpId, Reply};
-use chickadee::node::report::Queues;
+use chickadee::node::report::{Queues, SessionStats};
 use chickadee::placement::{NodeId, Ring};
 use chickadee::store::{Answer, KeyRef, NotHere, Operation};
 
@@ -76,6 +76,9 @@ pub trait Inside {
 
     /// How long its queues are.
     fn queues(&self) -> Queues;
+
+    /// What it exchanged with others so far.
+    fn exchanged(&self) -> SessionStats;
 
     /// Whether it has yet to catch up with what has piled up.
     fn is_behind(&self) -> bool;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chickadee::node::report::Queues;
+use chickadee::node::report::{Queues, SessionStats};
 use chickadee::store::{Parts, partition::Cursor};
 
 use super::level::{Inside, Level};
@@ -127,7 +127,8 @@ impl<L: Level> World<L> {
             let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             let evicted = load(&counters.evicted) + load(&counters.marks_evicted);
             let evicts = std::mem::replace(&mut process.evicted, evicted) != evicted;
-            let condemned = process.inside.queues().condemned;
+            let SessionStats { condemned, renewed, .. } = process.inside.exchanged();
+            self.history.troubled |= renewed > 0;
             let condemns = std::mem::replace(&mut process.condemned, condemned) != condemned;
             if !evicts && !condemns {
                 continue;
@@ -164,7 +165,6 @@ impl<L: Level> World<L> {
                 own_writes: options.keys * LETTERS.len(),
                 exchanges: 2 * partitions * self.hosts.len(),
                 handoffs: partitions,
-                condemned: u64::MAX,
             },
         };
         let mut complaints = Vec::new();

@@ -236,7 +236,7 @@ impl Sessions {
             self.due.insert((peer, *partition));
             turn.with(*partition, |kept, _| {
                 if let Some(bit) = kept.sessions().bit(peer) {
-                    kept.say_again(bit);
+                    kept.in_touch_again(bit);
                 }
             });
         }

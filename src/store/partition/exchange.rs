@@ -344,8 +344,11 @@ impl Partition {
         if let Some(session) = self.sessions.get_mut(bit)
             && session.ask == ask
         {
-            session.done = true;
+            let news = !std::mem::replace(&mut session.done, true);
             session.offered = offered.map(Box::new).or(session.offered.take());
+            if news {
+                self.purge();
+            }
         }
     }
 
@@ -374,6 +377,15 @@ impl Partition {
                 session.ask = session.ask.wrapping_add(1);
             }
         }
+    }
+
+    /// A peer is back in touch: what was said to it may not have arrived, and what it has taken
+    /// meanwhile it has not told.
+    pub fn in_touch_again(&mut self, bit: u8) {
+        if let Some(session) = self.sessions.get_mut(bit) {
+            session.done = false;
+        }
+        self.say_again(bit);
     }
 
     /// Asks every peer anew for all that this node lacks.
@@ -507,13 +519,15 @@ impl Partition {
     /// Whether all who hold the partition cover this entry, so that it can be forgotten silently. A
     /// booting node forgets nothing, nor does one that has only just found itself alone; nor one that
     /// owns no more, because writes do not come to it, and its floor would condemn what it has not
-    /// been offered yet.
+    /// been offered yet. For the same reason whoever was out of touch is heard out before.
     pub(super) fn is_stable(&self, bits: u8) -> bool {
         let (mask, rules) = (self.sessions.mask(), &self.rules);
         let boots = self.role == Role::Boot && rules.boot_keeps();
         let old = self.role == Role::Old && rules.old_keeps();
         let lonely = self.lonely && rules.lonely_keeps();
-        (bits & mask == mask && !boots && !old && !lonely) || !rules.marks()
+        let unheard = || self.sessions.iter().any(|(_, session)| !session.done);
+        (bits & mask == mask && !boots && !old && !lonely && !(rules.hears_out() && unheard()))
+            || !rules.marks()
     }
 
     /// Notes that an entry is new here, for those who may lack it.
