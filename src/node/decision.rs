@@ -245,7 +245,7 @@ impl Coordinator {
                 reply(op.origin, Ok((answer, None)), turn);
                 false
             }
-            Some(entry) => self.replicate(number, op, entry, answer, level, true, false, turn),
+            Some(entry) => self.replicate(number, op, entry, answer, level, true, 0, turn),
         }
     }
 }

@@ -93,12 +93,21 @@ impl Lateness {
         self.missed.entry(peer).or_default().partitions.insert(partition);
     }
 
-    /// A peer is gone, or in a new life: it boots all that it owns anyway.
+    /// A peer is gone: nobody waits for it.
     pub fn forget(&mut self, peer: NodeId) {
+        self.renewed(peer);
+        if let Some(late) = &mut self.own {
+            late.waiting.remove(&peer);
+        }
+    }
+
+    /// A peer is in a new life: it boots all that it owns anyway. What it has written since, this
+    /// node may have missed all the same.
+    pub fn renewed(&mut self, peer: NodeId) {
         self.missed.remove(&peer);
         self.owed.retain(|owed| owed.peer != peer);
         if let Some(late) = &mut self.own {
-            late.waiting.remove(&peer);
+            late.waiting.insert(peer);
         }
     }
 

@@ -527,7 +527,7 @@ impl Node {
     fn on_change(&mut self, change: Change, now: Now) {
         match change {
             Change::Up(peer) => {
-                self.lateness.forget(peer);
+                self.lateness.renewed(peer);
                 self.roles(now, |node, turn| {
                     node.sessions.member_up(peer, turn);
                 });

@@ -12,7 +12,7 @@ use super::message::{Request, Response};
 use super::outbox::lane;
 use super::turn::Turn;
 use crate::placement::{Life, NodeId, Partition};
-use crate::store::{Answer, Content, Entry, Held, Key, Role, Stamp, Version, key_ref};
+use crate::store::{Answer, Content, Entry, Held, Key, Parts, Role, Stamp, Version, key_ref};
 use bytes::Bytes;
 
 /// A miss in doubt is the answer when others were waited for so often,
@@ -223,6 +223,7 @@ impl Coordinator {
                         turn.outbox.given_up.push(*peer);
                     }
                 }
+                repair_here(&op.key, op.partition, &entry, turn);
                 found(entry)
             }
             None => match unserved(&op.key, op.partition, read, turn) {
@@ -339,6 +340,21 @@ pub(super) fn found(entry: Entry) -> Answer<Bytes> {
         Content::Value(value) => Answer::Found { value: value.clone(), deadline_ms },
         Content::Mark => Answer::Missing,
     }
+}
+
+/// What was found elsewhere is newer than what this node holds: the next to ask it is not to be told
+/// less. Where it holds nothing, it may have evicted it.
+fn repair_here(key: &Key, partition: Partition, entry: &Entry, turn: &Turn<'_>) {
+    turn.with(partition, |kept, context| {
+        let older = match kept.look(key_ref(key), context) {
+            Held::Value(parts) => parts.version < entry.version(),
+            Held::Dead(version) => version < entry.version(),
+            Held::Nothing => false,
+        };
+        if older && kept.role() != Role::None {
+            kept.merge(key_ref(key), Parts::of(entry), context);
+        }
+    });
 }
 
 /// What this node holds without being allowed to answer (it boots, or owns no more) still counts: a

@@ -14,6 +14,10 @@ use crate::placement::NodeId;
 use crate::store::{Answer, Content, Entry, Held, Merged, Parts, Role, key_ref};
 use bytes::Bytes;
 
+/// A write that is refused because owners have forgotten something later is stamped again so often:
+/// while it was on its way, others may have removed the key once more.
+const RESTAMPS_MAX: u8 = 3;
+
 #[derive(Debug)]
 pub(super) struct Write {
     pub(super) entry: Entry,
@@ -29,8 +33,8 @@ pub(super) struct Write {
     /// one from the future.
     pub(super) refused: Vec<NodeId>,
     pub(super) answered: bool,
-    /// Whether it may be stamped again above an owner's floor: once, and never if conditional.
-    pub(super) restampable: bool,
+    /// How often it may yet be stamped again above an owner's floor: never if conditional.
+    pub(super) restamps: u8,
     /// Owners whose next answer is about an earlier stamp: lanes keep their order.
     pub(super) overtaken: Vec<NodeId>,
     /// Who covers it, and in which epoch of its sessions it said so.
@@ -86,7 +90,7 @@ impl Coordinator {
             Content::Mark => (Entry::mark(stamp), Answer::Existed(existed)),
             Content::Value(bytes) => (Entry::value(stamp, bytes, deadline_ms), Answer::Done),
         };
-        self.replicate(number, op, entry, answer, level, owner, true, turn)
+        self.replicate(number, op, entry, answer, level, owner, RESTAMPS_MAX, turn)
     }
 
     /// Sends an entry that is applied here already (`held`) to the other owners.
@@ -99,7 +103,7 @@ impl Coordinator {
         answer: Answer<Bytes>,
         level: Level,
         held: bool,
-        restampable: bool,
+        restamps: u8,
         turn: &mut Turn<'_>,
     ) -> bool {
         let owners = turn.ring.owners(op.partition);
@@ -114,7 +118,7 @@ impl Coordinator {
             unasked: owners.iter().copied().filter(|owner| *owner != turn.own).collect(),
             refused: Vec::new(),
             answered: false,
-            restampable,
+            restamps,
             overtaken: Vec::new(),
             epochs: Vec::new(),
             other_ring: false,
@@ -266,7 +270,7 @@ impl Coordinator {
                 }
             }
             Response::Below(floor)
-                if write.restampable && !write.answered && turn.rules().restamp() =>
+                if write.restamps > 0 && !write.answered && turn.rules().restamp() =>
             {
                 self.stats.restamped += 1;
                 let stamp = turn.clock.stamp(turn.now.mono, floor);
@@ -288,7 +292,8 @@ impl Coordinator {
                     overtaken.push(peer);
                     turn.outbox.given_up.push(peer);
                 }
-                let live = self.replicate(number, op, entry, answer, level, owner, false, turn);
+                let left = write.restamps - 1;
+                let live = self.replicate(number, op, entry, answer, level, owner, left, turn);
                 if let Phase::Write(write) = &mut op.phase {
                     write.overtaken = overtaken;
                 }

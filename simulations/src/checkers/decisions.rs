@@ -2,15 +2,20 @@
 //! or hangs, whoever dies: no part that was acknowledged is missing in the end, and none stands there
 //! twice.
 //!
-//! Allowed: what died with its last holder, or had to be evicted; and that a decider which died, or
-//! said goodbye, while it was at it had decided already when the next one did.
+//! Allowed: what died with its last holder, or had to be evicted; that a decider which died, or
+//! said goodbye, while it was at it had decided already when the next one did; and that two decide at
+//! once while one that has just started takes over from the other.
 
 use super::Violation;
 use crate::history::{History, Outcome, Record};
-use crate::plan::{Act, Fault, Plan};
+use crate::plan::{Act, Fault, Plan, Timed};
+use crate::time::Time;
 
 /// A process that says goodbye goes on for so long at most, in milliseconds.
 const LEAVING_MS: u64 = 1_500;
+
+/// Who starts has taken over what it is to decide within so long, in milliseconds.
+const TAKEN_OVER_MS: u64 = 6_000;
 
 /// Complains about the first reader at the end that lacks a part, or has one twice.
 pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
@@ -25,6 +30,11 @@ pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
             fault.time() > record.end || fault.time().plus_ms(ms) < record.start
         })
     };
+    let settled = |record: &Record| {
+        let starts = plan.faults.iter().filter(|fault| matches!(fault.what, Fault::Start { .. }));
+        let mut times = starts.map(Timed::time).filter(|at| *at > Time::default());
+        times.all(|at| record.end < at || at.plus_ms(TAKEN_OVER_MS) < record.start)
+    };
     if !history.cuts.is_empty() || !history.stalls.is_empty() || !plan.is_calm() {
         return None;
     }
@@ -35,7 +45,7 @@ pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
             Some(Violation { invariant: "decisions", at: read.end, key, node, text })
         };
         let appends = history.records.iter().filter(|record| record.key == read.key);
-        for append in appends.filter(|record| record.act == Act::Append) {
+        for append in appends.filter(|record| record.act == Act::Append && settled(record)) {
             let times = found.split(';').filter(|part| *part == append.value).count();
             let Some(version) = append.acknowledged() else { continue };
             let lost = history.losses.iter().any(|loss| loss.key == read.key)

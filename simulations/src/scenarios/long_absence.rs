@@ -13,6 +13,7 @@ pub const LONG_ABSENCE: Scenario = Scenario {
     nodes: (3, 5),
     options: |options, _| {
         options.keys *= 2;
+        options.partitions = 32;
         // Where all die one after the other, nobody is left to call them.
         options.restarts_seeded = true;
         options.pause_ms = (50, 300);
@@ -35,7 +36,10 @@ pub const LONG_ABSENCE: Scenario = Scenario {
                 }
                 false => {
                     let node = away[0];
-                    line.split(away, length);
+                    match line.draw(0..2) {
+                        0 => line.split(away, length),
+                        _ => line.split_raggedly(away, length, 6_000),
+                    }
                     dies_on_return(line, node, length);
                 }
             }

@@ -17,6 +17,7 @@ pub mod long_absence;
 pub mod lossy;
 pub mod one_way_cut;
 pub mod partition_heal;
+pub mod quick_restart;
 pub mod reopen;
 pub mod rolling_restart;
 pub mod silence;
@@ -26,6 +27,7 @@ pub mod stall;
 pub mod swarm;
 pub mod thousand;
 mod timeline;
+pub mod updates;
 
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
@@ -53,7 +55,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 25] = [
+pub const ALL: [&Scenario; 27] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -68,10 +70,12 @@ pub const ALL: [&Scenario; 25] = [
     &slow_join::SLOW_JOIN,
     &leaving::LEAVING,
     &rolling_restart::ROLLING_RESTART,
+    &quick_restart::QUICK_RESTART,
     &reopen::REOPEN,
     &lossy::LOSSY,
     &slow_node::SLOW_NODE,
     &far_apart::FAR_APART,
+    &updates::UPDATES,
     &clock::CLOCK_SKEW,
     &clock::CLOCK_JUMP,
     &clock::CLOCK_RESTART,

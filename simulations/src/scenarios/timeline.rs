@@ -103,6 +103,18 @@ impl<'a> Timeline<'a> {
         self.happens_in(for_ms, Fault::Unite);
     }
 
+    /// Some nodes are apart from the rest, and after that each finds each of the rest again some time
+    /// within so long.
+    pub(super) fn split_raggedly(&mut self, nodes: Vec<usize>, for_ms: u64, over_ms: u64) {
+        let outside = |node: &usize| !nodes.contains(node);
+        let outside: Vec<usize> = (0..self.options.nodes).filter(outside).collect();
+        for (from, to) in nodes.iter().flat_map(|node| outside.iter().map(move |o| (*node, *o))) {
+            let after = for_ms + self.draw(0..over_ms);
+            self.cut((from, to), after);
+            self.cut((to, from), after);
+        }
+    }
+
     /// Nothing passes in one direction.
     pub(super) fn cut(&mut self, (from, to): (usize, usize), for_ms: u64) {
         self.happens(Fault::Cut { from, to });
