@@ -14,6 +14,9 @@ use rand::rngs::ChaCha12Rng;
 use crate::plan::Options;
 use crate::time::Time;
 
+/// A frame that comes late takes less than so long, in nanoseconds.
+const LATE_NS_MAX: u64 = 4_000_000_000;
+
 /// Lanes of a link: four of operations, one for the rest.
 pub const LANES: usize = 5;
 
@@ -237,14 +240,24 @@ impl Network {
         self.rng.random_range(5_000_000..400_000_000)
     }
 
+    /// How long a frame takes that comes late.
+    pub fn late_ns(&mut self) -> u64 {
+        self.rng.random_range(1_000_000..LATE_NS_MAX)
+    }
+
+    /// Whether something happens that happens so many times of a million.
+    pub fn happens(&mut self, ppm: u32) -> bool {
+        ppm > 0 && self.rng.random_range(0..1_000_000) < ppm
+    }
+
     /// Whether a packet is lost.
     pub fn lost(&mut self) -> bool {
-        self.loss_ppm > 0 && self.rng.random_range(0..1_000_000) < self.loss_ppm
+        self.happens(self.loss_ppm)
     }
 
     /// Whether a datagram arrives twice.
     pub fn doubled(&mut self) -> bool {
-        self.duplicate_ppm > 0 && self.rng.random_range(0..1_000_000) < self.duplicate_ppm
+        self.happens(self.duplicate_ppm)
     }
 }
 

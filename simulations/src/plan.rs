@@ -75,6 +75,10 @@ pub struct Options {
     pub loss_ppm: u32,
     /// Of a million datagrams, so many arrive twice.
     pub duplicate_ppm: u32,
+    /// Of a million frames of the exchange, so many come late, after what was sent behind them, and
+    /// also when their sender has another life by then: handed over by a link that is being replaced.
+    #[serde(default)]
+    pub late_ppm: u32,
     /// How far a wall clock may be off at the beginning, in milliseconds.
     pub wall_off_ms_max: i64,
     /// How much faster or slower a monotonic clock may run, in parts per million.

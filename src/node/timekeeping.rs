@@ -23,6 +23,9 @@ const AFTER_GAP_MS: u64 = 1_000;
 /// How long an observation counts: for this window and the next, in milliseconds. Longer than frames
 /// are under way, and not much longer, because a peer may have given in to its own peers since.
 const WINDOW_MS: u64 = 1_000;
+/// What a peer shows after a silence of two windows counts only so much later, in milliseconds: what
+/// had waited for a way to open again comes first, and is as old as the silence.
+const AFTER_SILENCE_MS: u64 = 300;
 /// Where half of the clocks are ahead of the other half, those are followed so far, in milliseconds.
 const TIE_MS_MAX: i64 = 60_000;
 
@@ -32,6 +35,8 @@ struct Lead {
     since: Mono,
     current: i64,
     previous: i64,
+    /// From when on it counts.
+    counts_from: Mono,
     /// When it was last seen to have stamped something too far ahead to be believed.
     stamped: Option<Mono>,
 }
@@ -66,14 +71,22 @@ impl Timekeeping {
         }
         let shown = hlc.ms() as i64 - clock.physical_ms(now.mono) as i64;
         let stamped = self.leads.get(&from).and_then(|lead| lead.stamped);
-        let fresh = Lead { since: now.mono, current: shown, previous: i64::MIN, stamped };
+        let (since, counts_from) = (now.mono, now.mono);
+        let fresh = Lead { since, current: shown, previous: i64::MIN, counts_from, stamped };
         let lead = self.leads.entry(from).or_insert(fresh);
         if now.mono.since(lead.since) > WINDOW_MS * 1_000_000 {
             let stale = now.mono.since(lead.since) > 2 * WINDOW_MS * 1_000_000;
-            let previous = if stale { i64::MIN } else { lead.current };
-            *lead = Lead { previous, ..fresh };
+            *lead = match stale {
+                true => Lead { counts_from: now.mono.plus_ms(AFTER_SILENCE_MS), ..fresh },
+                false => Lead { previous: lead.current, counts_from: lead.counts_from, ..fresh },
+            };
         }
         lead.current = lead.current.max(shown);
+    }
+
+    /// What the peers show that counts now.
+    fn counted(&self, now: Mono) -> impl Iterator<Item = &Lead> {
+        self.leads.values().filter(move |lead| lead.counts_from <= now)
     }
 
     /// A peer is gone.
@@ -123,7 +136,7 @@ impl Timekeeping {
     fn off_by(&self, clock: &Clock, now: Mono) -> i64 {
         let bound = AHEAD_MS_MAX as i64;
         let own = std::iter::once(0);
-        let mut all: Vec<i64> = own.chain(self.leads.values().map(Lead::shown)).collect();
+        let mut all: Vec<i64> = own.chain(self.counted(now).map(Lead::shown)).collect();
         all.sort_unstable();
         let (lower, upper) = (all[(all.len() - 1) / 2], all[all.len() / 2]);
         let tied = upper - lower > bound && upper - lower <= TIE_MS_MAX;
@@ -160,7 +173,7 @@ impl Timekeeping {
             return None;
         }
         let bound = AHEAD_MS_MAX as i64;
-        let agree = self.leads.values().all(|lead| lead.shown().abs() <= bound);
+        let agree = self.counted(now.mono).all(|lead| lead.shown().abs() <= bound);
         let step = if agree { 0 } else { self.off_by(clock, now.mono) };
         if step != 0 && clock.rules().follow_median() {
             clock.shift_ms(step);
@@ -173,8 +186,10 @@ impl Timekeeping {
             clock.steer(now, true);
             return None;
         }
-        let agree = self.leads.values().filter(|lead| (wall - lead.shown()).abs() <= bound).count();
-        let confirmed = (lone && self.leads.is_empty()) || 2 * agree > self.leads.len();
+        let counted = self.counted(now.mono).count();
+        let same = |lead: &&Lead| (wall - lead.shown()).abs() <= bound;
+        let agree = self.counted(now.mono).filter(same).count();
+        let confirmed = (lone && self.leads.is_empty()) || 2 * agree > counted;
         let before = clock.physical_ms(now.mono) as i64;
         clock.steer(now, confirmed);
         self.have_moved(clock.physical_ms(now.mono) as i64 - before);
@@ -213,6 +228,26 @@ mod tests {
         keeping.steer(false, false, &clock, at);
         assert_eq!(clock.physical_ms(at.mono), 160_000);
         assert_eq!(keeping.refused, 2, "believed only after the clock was corrected");
+    }
+
+    #[test]
+    fn what_waited_for_a_way_to_open_again_shows_no_clock() {
+        let at = |ms: u64| now(ms, 100_000 + ms);
+        let clock = Clock::new(Writer(1), at(0));
+        let mut keeping = Timekeeping::default();
+        (2..5).for_each(|n| heard(&mut keeping, n, 100_000, &clock, at(0)));
+        keeping.steer(false, false, &clock, at(0));
+        let after = at(5_000);
+        (2..5).for_each(|n| heard(&mut keeping, n, 100_000, &clock, after));
+        keeping.steer(false, false, &clock, after);
+        assert_eq!(clock.physical_ms(after.mono), 105_000, "frames from before the silence");
+        let later = at(5_000 + AFTER_SILENCE_MS);
+        keeping.steer(false, false, &clock, later);
+        assert_eq!(
+            clock.physical_ms(later.mono),
+            100_000 + AFTER_SILENCE_MS,
+            "that is all there is"
+        );
     }
 
     #[test]

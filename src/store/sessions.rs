@@ -1,9 +1,9 @@
 //! Who else holds a partition: one session per peer, one bit per entry and session.
 //!
 //! A session number is chosen by the side that opens it, belongs to one life of that side, and only
-//! grows. A message that does not echo the current number says nothing about this session. The
-//! epoch rises whenever one of a partition's own numbers changes, so that an acknowledgement given
-//! under another table of sessions is recognised.
+//! grows. A message that does not echo the current number says nothing about this session. The epoch
+//! is another one whenever one of a partition's own numbers changes, in any life, so that an
+//! acknowledgement given under another table of sessions is recognised.
 
 use super::clock::{Mono, Stamp};
 use super::partition::{Cursor, FLOORS, Role};
@@ -164,7 +164,7 @@ impl Sessions {
         let free = || self.open.iter().position(Option::is_none).map(|slot| slot as u8);
         let bit = self.bit(peer).or_else(free)?;
         self.mask |= 1 << bit;
-        self.epoch = self.epoch.wrapping_add(1);
+        self.epoch = epoch_of(number);
         self.open[usize::from(bit)] = Some(Box::new(Session {
             peer,
             life,
@@ -199,7 +199,7 @@ impl Sessions {
             session.lacks.clear();
             session.done = false;
             session.ask = session.ask.wrapping_add(1);
-            self.epoch = self.epoch.wrapping_add(1);
+            self.epoch = epoch_of(number);
         }
     }
 
@@ -207,7 +207,6 @@ impl Sessions {
     pub(super) fn close(&mut self, bit: u8) {
         if self.open[usize::from(bit)].take().is_some() {
             self.mask &= !(1 << bit);
-            self.epoch = self.epoch.wrapping_add(1);
         }
     }
 
@@ -220,4 +219,10 @@ impl Sessions {
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
         self.open.iter_mut().filter_map(|session| session.as_deref_mut())
     }
+}
+
+/// The epoch that begins with a session number: short, because every acknowledgement carries it. (One
+/// that counted from zero in each life was the same in the next: late-messages seed 32.)
+fn epoch_of(number: u64) -> u32 {
+    (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 43) as u32
 }

@@ -11,6 +11,7 @@ pub mod heal_and_crash;
 pub mod hot_key;
 pub mod join_storm;
 pub mod kill;
+pub mod late_messages;
 pub mod leaving;
 pub mod lonely_start;
 pub mod long_absence;
@@ -55,7 +56,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 27] = [
+pub const ALL: [&Scenario; 28] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -72,6 +73,7 @@ pub const ALL: [&Scenario; 27] = [
     &rolling_restart::ROLLING_RESTART,
     &quick_restart::QUICK_RESTART,
     &reopen::REOPEN,
+    &late_messages::LATE_MESSAGES,
     &lossy::LOSSY,
     &slow_node::SLOW_NODE,
     &far_apart::FAR_APART,
@@ -128,6 +130,7 @@ fn draw(
         jitter_us_max: *pick(&[100, 1_000, 3_000], &mut rng),
         loss_ppm: 0,
         duplicate_ppm: 0,
+        late_ppm: 0,
         wall_off_ms_max: *pick(&[0, 10, 200], &mut rng),
         rate_ppm_max: *pick(&[0, 100, 1_000], &mut rng),
         wall_rate_ppm_max: 500,

@@ -69,6 +69,17 @@ pub enum Step {
         /// On which lane.
         lane: usize,
     },
+    /// A frame arrives late.
+    Late {
+        /// From whom.
+        from: NodeId,
+        /// At which host.
+        host: usize,
+        /// For which life.
+        life: u32,
+        /// What.
+        bytes: Bytes,
+    },
     /// A datagram arrives.
     Datagram {
         /// On which link.
@@ -139,6 +150,7 @@ impl Level for Core {
             Step::Wake { host, epoch } => world.wake(host, epoch),
             Step::Drain { host, life } => world.drain_inbox(host, life),
             Step::Arrive { link, direction, lane } => world.arrive(link, direction, lane),
+            Step::Late { from, host, life, bytes } => world.arrive_late(from, (host, life), bytes),
             Step::Datagram { link, direction, bytes } => world.datagram(link, direction, bytes),
             Step::Reset { link, side } => world.reset(link, side),
             Step::Dial(dial) => world.dial_on(dial),

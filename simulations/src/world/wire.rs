@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use chickadee::node::codec::Kind;
 use chickadee::node::event::Input;
 use chickadee::placement::NodeId;
 
-use super::World;
-use super::core::{Core, Held, Step};
+use super::core::{Core, Held, Machine, Step};
 use super::hearing::describe;
+use super::{Process, World};
 use crate::network::{IN_FLIGHT_BYTES_MAX, InFlight, Link};
+use crate::time::Time;
 
 /// A dial without an answer fails after so long, in milliseconds.
 const DIAL_MS_MAX: u64 = 1_200;
@@ -252,6 +254,11 @@ impl World<Core> {
         let Some(index) = process.inside.links.get(&other).copied() else {
             return;
         };
+        if self.is_late(&bytes) {
+            let (from, life) = (self.hosts[host].id, self.hosts[other].life);
+            let at = self.now.plus_ns(self.network.late_ns());
+            return self.then(at, Step::Late { from, host: other, life, bytes });
+        }
         let (delay, sent) = self.network.reliable_ns(host, other);
         let queued = self.network.queue_ns(host, other, bytes.len(), self.now);
         let link = &mut self.network.links[index];
@@ -265,6 +272,25 @@ impl World<Core> {
         entry.last_arrival = at;
         entry.queue.push_back(InFlight { bytes, last_sent: self.now.plus_ns(queued + sent) });
         self.then(at, Step::Arrive { link: index, direction, lane: usize::from(lane) });
+    }
+
+    /// Whether a frame comes late. Only the exchange does not count on the order of what it hears.
+    fn is_late(&mut self, bytes: &[u8]) -> bool {
+        let late_ppm = self.plan.options.late_ppm;
+        let exchange = bytes.first() == Some(&(Kind::Exchange as u8));
+        let chaos = self.now < Time::ms(self.plan.options.healed_ms);
+        late_ppm > 0 && exchange && chaos && self.network.happens(late_ppm)
+    }
+
+    /// A late frame arrives, if its sender is in touch.
+    pub(super) fn arrive_late(&mut self, from: NodeId, (host, life): (usize, u32), bytes: Bytes) {
+        let linked = |p: &Process<Machine>| p.inside.links.contains_key(&self.index(from));
+        let receives = self.lives((host, life)) && self.process(host).is_some_and(linked);
+        if receives && self.network.passes(self.index(from), host) {
+            self.trace.note(self.now, host, &bytes);
+            self.trace.frame(self.now, host, "frame", || format!("late: {}", describe(&bytes)));
+            self.deliver(host, Input::Frame { from, bytes }, None);
+        }
     }
 
     pub(super) fn arrive(&mut self, index: usize, direction: usize, lane: usize) {

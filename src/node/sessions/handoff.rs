@@ -39,11 +39,13 @@ impl Sessions {
         }
     }
 
-    /// Makes the owners speak that were not heard since then.
+    /// Makes the owners speak that were not heard since then, or not for an interval.
     fn ask_afresh(&mut self, partition: Partition, from: Mono, turn: &mut Turn<'_>) {
+        let now = turn.now.mono;
+        let silent = |heard: Mono| heard < from || now.since(heard) > INTERVAL_MS * 1_000_000;
         let unheard: Vec<NodeId> = turn.with(partition, |kept, _| {
-            let silent = kept.sessions().iter().filter(|(_, session)| session.heard < from);
-            silent.map(|(_, session)| session.peer).collect()
+            let sessions = kept.sessions().iter().map(|(_, session)| session);
+            sessions.filter(|session| silent(session.heard)).map(|session| session.peer).collect()
         });
         for peer in unheard {
             if turn.reachable.contains(&peer) {
