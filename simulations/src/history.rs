@@ -131,9 +131,10 @@ pub struct History {
     /// Keys of which an owner did not take or keep a value, because it may have forgotten something
     /// later, and when that was seen last.
     pub dropped: BTreeMap<String, Time>,
-    /// Something else happened to hosts than to fall apart in two and to come together again, or what
-    /// one of them had learnt from another made it doubt a third.
+    /// Something else happened to hosts than to fall apart in two and to come together again.
     pub troubled: bool,
+    /// What a node had learnt from another made it doubt a third, which then was judged anew.
+    pub doubted: bool,
     /// When a process ended.
     pub deaths: Vec<Time>,
     /// Under which versions each value was seen, by key and value.

@@ -518,8 +518,9 @@ impl Partition {
         if record.is_mark() {
             if marks {
                 let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
-                // Only what nobody waits for may be forgotten, so the others have to be judged.
-                self.close_sessions();
+                let bits = record.bits();
+                // Only what nobody waits for may be forgotten: who may lack it has to be judged anew.
+                self.close_sessions(bits);
                 self.forget(KeyRef { namespace, bytes: &bytes }, hash);
             }
             return marks;
@@ -566,23 +567,19 @@ impl Partition {
         true
     }
 
-    /// Closes all sessions: whoever else holds the partition has to be judged.
-    fn close_sessions(&mut self) {
-        for bit in 0..super::sessions::SESSIONS_MAX as u8 {
+    /// Closes the sessions of all bits but these.
+    fn close_sessions(&mut self, but: u8) {
+        for bit in (0..super::sessions::SESSIONS_MAX as u8).filter(|bit| but & 1 << bit == 0) {
             self.sessions.close(bit);
+            self.end_comparison(bit, false);
         }
-        self.comparisons.clear();
-        self.recent.clear();
     }
 
     /// Drops everything: entries, floors, sessions.
     pub fn clear(&mut self) {
-        self.close_sessions();
         let layout = self.layout.wrapping_add(1);
-        // Epochs must not come again: acknowledgements of before would be believed.
-        let sessions = std::mem::take(&mut self.sessions);
         let (forgotten, rules) = (self.forgotten, self.rules);
-        *self = Partition { layout, sessions, forgotten, rules, ..Partition::new(self.seed) };
+        *self = Partition { layout, forgotten, rules, ..Partition::new(self.seed) };
     }
 
     /// Number of buckets of the table: the range of [`Partition::evict_at`].

@@ -157,8 +157,8 @@ rules! {
     old_keeps,
     /// Nor does one whose other holders are out of sight: it would condemn what they hold.
     lonely_keeps,
-    /// Nor does anybody before whoever was out of touch has told what it has taken meanwhile: the floor
-    /// would pass over that, and one who lacks it would never take it.
+    /// Nor does anybody before whoever was out of touch, or is not valid yet, has told what it has: the
+    /// floor would pass over that, and one who lacks it would not take it, or condemn it.
     hears_out,
     /// Flushes are told in Hello, state and frames: who missed one would serve what it removed.
     flush_table,

@@ -1,8 +1,8 @@
 //! Decisions: what one owner decides on what is there (APPEND, INCR) is exact while nobody is cut off
-//! or hangs, whoever dies: no part that was acknowledged is missing in the end, and none stands there
+//! or hangs, and nobody has to evict, whoever dies: no part that was acknowledged is missing in the end, and none stands there
 //! twice.
 //!
-//! Allowed: what died with its last holder, or had to be evicted; that a decider which died, or
+//! Allowed: what died with its last holder; that a decider which died, or
 //! said goodbye, while it was at it had decided already when the next one did; and that two decide at
 //! once while one that has just started takes over from the other.
 
@@ -35,7 +35,12 @@ pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
         let mut times = starts.map(Timed::time).filter(|at| *at > Time::default());
         times.all(|at| record.end < at || at.plus_ms(TAKEN_OVER_MS) < record.start)
     };
-    if !history.cuts.is_empty() || !history.stalls.is_empty() || !plan.is_calm() {
+    // What was evicted and appended to since is there again, and lacks what was there before.
+    if !history.evictions.is_empty()
+        || !history.cuts.is_empty()
+        || !history.stalls.is_empty()
+        || !plan.is_calm()
+    {
         return None;
     }
     for read in history.records.iter().filter(|record| record.is_final()) {
@@ -48,8 +53,7 @@ pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
         for append in appends.filter(|record| record.act == Act::Append && settled(record)) {
             let times = found.split(';').filter(|part| *part == append.value).count();
             let Some(version) = append.acknowledged() else { continue };
-            let lost = history.losses.iter().any(|loss| loss.key == read.key)
-                || history.may_be_gone(append, read.end);
+            let lost = history.losses.iter().any(|loss| loss.key == read.key);
             if times == 0 && !lost {
                 let text = format!("lacks {:?} of {}", append.value, version.value);
                 return complain(text);

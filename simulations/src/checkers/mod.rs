@@ -1,7 +1,8 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
 //! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`], [`staying`],
-//! [`held_places`], [`tree`], [`covered`]. After it, over the history of its clients: [`validity`],
+//! [`held_places`], [`tree`], [`covered`],
+//! [`condemned`]. After it, over the history of its clients: [`validity`],
 //! [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`], [`expiry`],
 //! [`availability`], [`acknowledged`], [`present`], [`decisions`]. After the faults have ended:
 //! [`membership`], [`convergence`], [`copies`].
@@ -10,6 +11,7 @@ pub mod acknowledged;
 pub mod after_stall;
 pub mod availability;
 pub mod bounds;
+pub mod condemned;
 pub mod convergence;
 pub mod copies;
 pub mod covered;

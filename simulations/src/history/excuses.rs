@@ -103,7 +103,7 @@ impl History {
         };
         let died = || self.deaths.iter().any(|death| write.start <= *death && *death <= by);
         since(&self.evictions)
-            || self.troubled && since(&self.dropped) && self.any_apart(write, by)
+            || (self.troubled || self.doubted) && since(&self.dropped) && self.any_apart(write, by)
             || self.outwaited(write, by) && (died() || self.any_apart(write, by))
     }
 

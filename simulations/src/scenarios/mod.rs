@@ -21,6 +21,7 @@ pub mod partition_heal;
 pub mod quick_restart;
 pub mod reopen;
 pub mod rolling_restart;
+pub mod scarce;
 pub mod silence;
 pub mod slow_join;
 pub mod slow_node;
@@ -56,7 +57,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 28] = [
+pub const ALL: [&Scenario; 29] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -72,6 +73,7 @@ pub const ALL: [&Scenario; 28] = [
     &leaving::LEAVING,
     &rolling_restart::ROLLING_RESTART,
     &quick_restart::QUICK_RESTART,
+    &scarce::SCARCE,
     &reopen::REOPEN,
     &late_messages::LATE_MESSAGES,
     &lossy::LOSSY,

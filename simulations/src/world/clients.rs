@@ -442,6 +442,17 @@ impl<L: Level> World<L> {
         })
     }
 
+    /// Whether a host was made to drop the value of a key, and keeps its mark.
+    pub fn has_condemned(&self, host: usize, key: &str) -> bool {
+        let now = self.hosts[host].clocks.read(self.now).mono;
+        self.process(host).is_some_and(|process| {
+            let partition = process.store.partition_of(key.as_bytes());
+            process
+                .store
+                .with(partition, &process.clock, now, |kept, _| kept.is_condemned(key_ref(key)))
+        })
+    }
+
     /// Up to where a host knows a key: what it holds, or, without a value, what it may have
     /// forgotten.
     pub fn covered(&self, host: usize, key: &str) -> Stamp {

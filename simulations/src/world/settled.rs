@@ -33,6 +33,20 @@ impl<L: Level> World<L> {
         }
     }
 
+    /// Whether a host's process has been ready for that long for the partition of a key.
+    pub fn is_settled(&self, host: usize, key: &str) -> bool {
+        self.settled_before(host, key).is_some()
+    }
+
+    /// The time by which a process that is settled now must have known of everything then.
+    fn settled_before(&self, host: usize, key: &str) -> Option<Time> {
+        let before = Time(self.now.0.checked_sub(Time::ms(SETTLED_MS).0)?);
+        let process = self.process(host)?;
+        let partition = usize::from(process.store.partition_of(key.as_bytes()).0);
+        let since = (*process.ready_since.get(partition)?)?;
+        (since <= before).then_some(before)
+    }
+
     /// Up to when another owner that remains has learnt all that a host knew of a key, if there is
     /// one.
     pub(super) fn told_until(
@@ -41,16 +55,12 @@ impl<L: Level> World<L> {
         key: &str,
         remains: impl Fn(&usize) -> bool,
     ) -> Option<Time> {
-        let before = Time(self.now.0.checked_sub(Time::ms(SETTLED_MS).0)?);
-        let partition = usize::from(self.process(host)?.store.partition_of(key.as_bytes()).0);
-        let settled = |host: usize| {
-            let since = self.process(host).and_then(|p| *p.ready_since.get(partition)?);
-            since.is_some_and(|since| since <= before)
-        };
+        let before = self.settled_before(host, key)?;
         let passed = |from, to| self.network.has_passed(from, to, SETTLED_MS, self.now);
         let told = |other: &usize| {
-            remains(other) && settled(*other) && passed(host, *other) && passed(*other, host)
+            let in_touch = passed(host, *other) && passed(*other, host);
+            remains(other) && in_touch && self.is_settled(*other, key)
         };
-        (settled(host) && (0..self.hosts.len()).any(|other| told(&other))).then_some(before)
+        (0..self.hosts.len()).any(|other| told(&other)).then_some(before)
     }
 }

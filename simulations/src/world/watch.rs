@@ -8,7 +8,7 @@ use chickadee::store::{Parts, partition::Cursor};
 use super::level::{Inside, Level};
 use super::{Event, Process, World};
 use crate::checkers::bounds::{self, Bounds};
-use crate::checkers::{Violation, covered, held_places, rings, tree};
+use crate::checkers::{Violation, condemned, covered, held_places, rings, tree};
 use crate::samples::Sample;
 use crate::time::Time;
 use crate::workload::LETTERS;
@@ -128,8 +128,11 @@ impl<L: Level> World<L> {
             let evicted = load(&counters.evicted) + load(&counters.marks_evicted);
             let evicts = std::mem::replace(&mut process.evicted, evicted) != evicted;
             let SessionStats { condemned, renewed, .. } = process.inside.exchanged();
-            self.history.troubled |= renewed > 0;
+            self.history.doubted |= renewed > 0;
             let condemns = std::mem::replace(&mut process.condemned, condemned) != condemned;
+            if condemns {
+                self.complain(condemned::judge(self, host));
+            }
             if !evicts && !condemns {
                 continue;
             }

@@ -133,9 +133,12 @@ impl Partition {
         session.role = heard.role;
         session.counts_me = heard.counts_you;
         session.epoch = Some(heard.epoch);
-        session.trusted = heard.valid;
+        let news = heard.valid && !std::mem::replace(&mut session.trusted, heard.valid);
         session.asked = heard.ask;
         session.heard = now;
+        if news {
+            self.purge();
+        }
         Some(true)
     }
 
@@ -509,6 +512,12 @@ impl Partition {
         done && !self.recent.iter().any(lacks)
     }
 
+    /// Whether a key's value was dropped because a peer may have outlived it.
+    #[cfg(feature = "simulation")]
+    pub fn is_condemned(&self, key: KeyRef<'_>) -> bool {
+        self.table.find(self.hash(key), |r| r.is(key)).is_some_and(super::Record::is_condemned)
+    }
+
     /// Calls `visit` with everything that a peer is known to cover.
     #[cfg(feature = "simulation")]
     pub fn each_covered(&self, bit: u8, mut visit: impl FnMut(KeyRef<'_>, Version)) {
@@ -519,13 +528,14 @@ impl Partition {
     /// Whether all who hold the partition cover this entry, so that it can be forgotten silently. A
     /// booting node forgets nothing, nor does one that has only just found itself alone; nor one that
     /// owns no more, because writes do not come to it, and its floor would condemn what it has not
-    /// been offered yet. For the same reason whoever was out of touch is heard out before.
+    /// been offered yet. For the same reason whoever was out of touch, or is not valid here, is heard
+    /// out before.
     pub(super) fn is_stable(&self, bits: u8) -> bool {
         let (mask, rules) = (self.sessions.mask(), &self.rules);
         let boots = self.role == Role::Boot && rules.boot_keeps();
         let old = self.role == Role::Old && rules.old_keeps();
         let lonely = self.lonely && rules.lonely_keeps();
-        let unheard = || self.sessions.iter().any(|(_, session)| !session.done);
+        let unheard = || self.sessions.iter().any(|(_, s)| !(s.done && s.trusted));
         (bits & mask == mask && !boots && !old && !lonely && !(rules.hears_out() && unheard()))
             || !rules.marks()
     }
