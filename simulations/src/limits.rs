@@ -65,6 +65,7 @@ impl Options {
         range("pause_ms (its end)", self.pause_ms.1, self.pause_ms.0 + 1, RUN_MS_MAX + 1)?;
         range("hot_ppm", self.hot_ppm, 0, PPM_MAX)?;
         range("flushed_ppm", self.flushed_ppm, 0, PPM_MAX)?;
+        range("ending_ppm", self.ending_ppm, 0, PPM_MAX)?;
         range("value_bytes", self.value_bytes, 0, 32 << 10)?;
         for node in &self.core {
             range("core (a node of it)", *node, 0, self.nodes + self.joiners - 1)?;

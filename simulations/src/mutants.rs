@@ -13,17 +13,20 @@ use crate::scenarios::clock::{CLOCK_JUMP, CLOCK_RESTART, CLOCK_SKEW};
 use crate::scenarios::far_apart::FAR_APART;
 use crate::scenarios::flapping::FLAPPING;
 use crate::scenarios::flush::FLUSH;
-use crate::scenarios::heal_and_crash::HEAL_AND_CRASH;
 use crate::scenarios::hot_key::HOT_KEY;
 use crate::scenarios::kill::KILL;
+use crate::scenarios::late_messages::LATE_MESSAGES;
 use crate::scenarios::lonely_start::LONELY_START;
 use crate::scenarios::long_absence::LONG_ABSENCE;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
+use crate::scenarios::ragged_heal::RAGGED_HEAL;
 use crate::scenarios::reopen::REOPEN;
+use crate::scenarios::scarce::SCARCE;
 use crate::scenarios::silence::SILENCE;
 use crate::scenarios::slow_join::SLOW_JOIN;
 use crate::scenarios::stall::STALL;
 use crate::scenarios::swarm::SWARM;
+use crate::scenarios::updates::UPDATES;
 
 /// Nodes that do not keep some rules.
 #[derive(Clone, Copy)]
@@ -86,7 +89,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["stamped_stay"], &[&CLOCK_RESTART]),
     // Whatever is held, or is below a floor, came in a frame whose clock was observed.
     mutant(&["observe", "above_held"], &[&CLOCK_SKEW]),
-    mutant(&["observe", "above_floor"], &[&CLOCK_SKEW]),
+    mutant(&["observe", "above_floor"], &[&UPDATES]),
     mutant(&["observe", "restamp"], &[&CLOCK_SKEW]),
     mutant(&["deadlines"], &[&STALL]),
     // ---- who answers
@@ -95,36 +98,38 @@ pub const ALL: &[Mutant] = &[
     mutant(&["own_writes"], &[&FLAPPING]),
     mutant(&["lateness"], &[&STALL]),
     mutant(&["reads_again"], &[&STALL]),
-    mutant(&["decider_majority"], &[&FAR_APART]),
+    // A decider that is ready has everything; one that boots must have asked a majority.
+    mutant(&["decider_majority", "boot_not_ready"], &[&FAR_APART]),
     mutant(&["working"], &[&KILL]),
     mutant(&["behind"], &[&STALL]),
     mutant(&["bars"], &[&PARTITION_HEAL_SHORT]),
     // What a booting node misses is in doubt for some seconds anyway, and a decider asks where it
     // holds nothing; a ready one holds what there is.
-    mutant(&["boot_not_ready", "doubts"], &[&KILL]),
+    mutant(&["boot_not_ready", "doubts"], &[&FAR_APART]),
     mutant(&["boot_not_ready", "decider_asks"], &[&FAR_APART]),
     // ---- what is forgotten
     mutant(&["floors"], &[&SWARM]),
     mutant(&["floor_refuses"], &[&SWARM]),
     mutant(&["marks"], &[&STALL]),
-    mutant(&["condemned_stay"], &[&LONG_ABSENCE]),
-    mutant(&["boot_keeps"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["condemned_stay"], &[&RAGGED_HEAL]),
+    mutant(&["boot_keeps"], &[&KILL]),
     mutant(&["old_keeps"], &[&SLOW_JOIN]),
     mutant(&["lonely_keeps"], &[&PARTITION_HEAL_LONG]),
     mutant(&["hears_out"], &[&PARTITION_HEAL_LONG]),
     mutant(&["flush_table"], &[&FLUSH]),
     // ---- what is exchanged
-    mutant(&["echoes"], &[&HEAL_AND_CRASH]),
-    mutant(&["new_life"], &[&HEAL_AND_CRASH]),
-    mutant(&["epochs"], &[&FLAPPING, &HEAL_AND_CRASH]),
-    mutant(&["condemn"], &[&PARTITION_HEAL_LONG]),
-    mutant(&["adopt_floors"], &[&PARTITION_HEAL_LONG]),
-    mutant(&["renewals"], &[&HEAL_AND_CRASH, &LONG_ABSENCE]),
+    mutant(&["echoes"], &[&LATE_MESSAGES]),
+    // A larger number ends what was said under a smaller one, whoever has noticed the new life.
+    mutant(&["new_life", "life_numbers"], &[&KILL]),
+    mutant(&["epochs"], &[&LATE_MESSAGES]),
+    mutant(&["condemn"], &[&STALL]),
+    mutant(&["adopt_floors"], &[&LONG_ABSENCE]),
+    mutant(&["renewals"], &[&LONG_ABSENCE]),
     mutant(&["records"], &[&REOPEN]),
-    mutant(&["floors_together"], &[&HEAL_AND_CRASH]),
-    mutant(&["boot_after_absence"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["floors_together"], &[&SCARCE]),
+    mutant(&["boot_after_absence"], &[&LONG_ABSENCE]),
     // Expected to make up for each other: who was alone for long was mostly declared down, too.
-    mutant(&["boot_after_absence", "boot_after_solitude"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["boot_after_absence", "boot_after_solitude"], &[&LONG_ABSENCE]),
     mutant(&["handoff_checks"], &[&SLOW_JOIN]),
 ];
 

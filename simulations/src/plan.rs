@@ -99,6 +99,9 @@ pub struct Options {
     pub hot_ppm: u32,
     /// Of a million operations, so many go to keys that are flushed, besides those that do anyway.
     pub flushed_ppm: u32,
+    /// Of a million operations, so many go to keys that end, besides those that do anyway.
+    #[serde(default)]
+    pub ending_ppm: u32,
     /// Values are filled up to so many bytes.
     pub value_bytes: usize,
     /// Nodes for which liveness is demanded at the end: faults of all others last for ever. Empty

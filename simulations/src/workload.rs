@@ -56,6 +56,7 @@ fn operation(options: &Options, rng: &mut ChaCha12Rng) -> (String, Act) {
     let number = rng.random_range(0..options.keys).min(rng.random_range(0..options.keys));
     let letter = match rng.random_range(0..12) {
         _ if rng.random_range(0..1_000_000) < options.flushed_ppm => 'f',
+        _ if options.ending_ppm > 0 && rng.random_range(0..1_000_000) < options.ending_ppm => 't',
         0..5 => 'k',
         5..7 => 'd',
         7 => 't',

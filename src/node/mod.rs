@@ -131,7 +131,8 @@ impl Node {
     /// on them.
     pub fn new(options: Options, store: Arc<Store>, clock: Arc<Clock>, now: Now) -> Node {
         let rng = ChaCha12Rng::from_seed(options.seed);
-        let (sessions, rules) = (Sessions::new(options.identity.life), *store.rules());
+        let rules = *store.rules();
+        let sessions = Sessions::new(options.identity.life, rules);
         let membership = MembershipOptions {
             identity: options.identity.clone(),
             name: options.name.clone(),

@@ -171,6 +171,8 @@ rules! {
     /// A session ends with the life of its peer: a new one would be trusted for what the old one
     /// covered.
     new_life,
+    /// Session numbers of a later life are larger: one of the former life would be taken for the same.
+    life_numbers,
     /// Acknowledgements are relayed with the epoch they were given in: those given before a session
     /// began anew would count in it.
     epochs,

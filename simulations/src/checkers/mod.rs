@@ -2,7 +2,7 @@
 //!
 //! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`], [`staying`],
 //! [`held_places`], [`tree`], [`covered`],
-//! [`condemned`]. After it, over the history of its clients: [`validity`],
+//! [`condemned`], [`own_stamps`]. After it, over the history of its clients: [`validity`],
 //! [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`], [`expiry`],
 //! [`availability`], [`acknowledged`], [`present`], [`decisions`]. After the faults have ended:
 //! [`membership`], [`convergence`], [`copies`].
@@ -20,6 +20,7 @@ pub mod expiry;
 pub mod held_places;
 pub mod membership;
 pub mod never_goes_back;
+pub mod own_stamps;
 pub mod own_writes;
 pub mod present;
 pub mod replica;

@@ -19,6 +19,7 @@ pub mod lossy;
 pub mod one_way_cut;
 pub mod partition_heal;
 pub mod quick_restart;
+pub mod ragged_heal;
 pub mod reopen;
 pub mod rolling_restart;
 pub mod scarce;
@@ -57,12 +58,13 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 29] = [
+pub const ALL: [&Scenario; 30] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
     &partition_heal::PARTITION_HEAL_LONG,
     &heal_and_crash::HEAL_AND_CRASH,
+    &ragged_heal::RAGGED_HEAL,
     &long_absence::LONG_ABSENCE,
     &lonely_start::LONELY_START,
     &one_way_cut::ONE_WAY_CUT,
@@ -143,6 +145,7 @@ fn draw(
         pause_ms: (20, 120),
         hot_ppm: 0,
         flushed_ppm: 0,
+        ending_ppm: 0,
         value_bytes: 0,
         core: Vec::new(),
         stable_ms: 8_000,

@@ -8,7 +8,7 @@ use chickadee::store::{Parts, partition::Cursor};
 use super::level::{Inside, Level};
 use super::{Event, Process, World};
 use crate::checkers::bounds::{self, Bounds};
-use crate::checkers::{Violation, condemned, covered, held_places, rings, tree};
+use crate::checkers::{Violation, condemned, covered, held_places, own_stamps, rings, tree};
 use crate::samples::Sample;
 use crate::time::Time;
 use crate::workload::LETTERS;
@@ -37,6 +37,7 @@ impl<L: Level> World<L> {
         self.watch_replicas();
         self.watch_evictions();
         self.watch_bounds();
+        self.watch_clocks();
         self.watch_rings();
         self.complain(held_places::judge(self));
         // It goes over everything, for each pair.
@@ -105,6 +106,12 @@ impl<L: Level> World<L> {
                                     history.ends(&key, &value, parts.deadline_ms);
                                 }
                             }
+                            let stamp = parts.version.value;
+                            if parts.value.is_some() {
+                                seen.lives(partition, key.bytes, stamp);
+                            } else if kept.is_condemned(key) {
+                                seen.condemned(partition, key.bytes, stamp);
+                            }
                             true
                         });
                     }
@@ -149,6 +156,17 @@ impl<L: Level> World<L> {
                 }
             }
         }
+    }
+
+    fn watch_clocks(&mut self) {
+        let runs = |host: &usize| self.runs(*host);
+        let violation = (0..self.hosts.len()).filter(runs).find_map(|host| {
+            let process = self.process(host).filter(|process| process.open)?;
+            let mono = self.hosts[host].clocks.read(self.now).mono;
+            let (latest, physical) = (process.clock.latest().ms(), process.clock.physical_ms(mono));
+            own_stamps::judge(self.now, host, latest, physical)
+        });
+        self.complain(violation);
     }
 
     fn watch_bounds(&mut self) {

@@ -28,7 +28,7 @@ use super::message::Exchange;
 use super::turn::Turn;
 use crate::placement::{Life, NodeId, Partition, Ring};
 use crate::store::sessions::Session;
-use crate::store::{Mono, Role};
+use crate::store::{Mono, Role, Rules};
 
 /// Time between two looks at what is to be offered, in milliseconds: the anti-entropy interval.
 pub const INTERVAL_MS: u64 = 1_000;
@@ -94,8 +94,9 @@ pub struct Sessions {
 
 impl Sessions {
     /// Numbers of a later life are larger than those of a former one.
-    pub fn new(life: Life) -> Sessions {
-        Sessions { life, numbers: life.0 << 20, ..Sessions::default() }
+    pub fn new(life: Life, rules: Rules) -> Sessions {
+        let numbers = if rules.life_numbers() { life.0 << 20 } else { 0 };
+        Sessions { life, numbers, ..Sessions::default() }
     }
 
     /// Whether this node has all of what it owns.

@@ -383,3 +383,17 @@ fn a_new_owner_does_not_answer_with_less_than_was_written_through_it() {
     bench.partition.release(key(b"k"));
     assert_eq!(answer(&mut bench), Ok(()), "what was written is lost for good");
 }
+
+/// Its deadline is put off while it is being dropped: by an owner that has not been judged yet.
+#[test]
+fn what_may_be_outlived_does_not_come_back_with_its_deadline() {
+    let mut bench = Bench::new(Role::Ready, false);
+    bench.partition.open_session(NodeId([2; 16]), Life(1), 1);
+    let value = Bench::value(at(50), "v");
+    bench.merge(b"k", &value);
+    assert!(bench.partition.condemned(0, key(b"k"), value.version()));
+    assert_eq!(bench.held(b"k"), None);
+    let put_off = value.with_deadline(None, at(60));
+    bench.merge(b"k", &put_off);
+    assert_eq!(bench.held(b"k"), None);
+}
