@@ -11,7 +11,6 @@ use crate::plan::Plan;
 use crate::scenarios::Scenario;
 use crate::scenarios::clock::{CLOCK_JUMP, CLOCK_RESTART, CLOCK_SKEW};
 use crate::scenarios::far_apart::FAR_APART;
-use crate::scenarios::flapping::FLAPPING;
 use crate::scenarios::flush::FLUSH;
 use crate::scenarios::hot_key::HOT_KEY;
 use crate::scenarios::kill::KILL;
@@ -19,6 +18,7 @@ use crate::scenarios::late_messages::LATE_MESSAGES;
 use crate::scenarios::lonely_start::LONELY_START;
 use crate::scenarios::long_absence::LONG_ABSENCE;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
+use crate::scenarios::quick_restart::QUICK_RESTART;
 use crate::scenarios::ragged_heal::RAGGED_HEAL;
 use crate::scenarios::reopen::REOPEN;
 use crate::scenarios::scarce::SCARCE;
@@ -95,9 +95,9 @@ pub const ALL: &[Mutant] = &[
     // ---- who answers
     mutant(&["responsiveness"], &[&STALL]),
     mutant(&["hedging"], &[&FAR_APART]),
-    mutant(&["own_writes"], &[&FLAPPING]),
+    mutant(&["own_writes"], &[&RAGGED_HEAL]),
     mutant(&["lateness"], &[&STALL]),
-    mutant(&["reads_again"], &[&STALL]),
+    mutant(&["reads_again"], &[&QUICK_RESTART]),
     // A decider that is ready has everything; one that boots must have asked a majority.
     mutant(&["decider_majority", "boot_not_ready"], &[&FAR_APART]),
     mutant(&["working"], &[&KILL]),
@@ -112,8 +112,9 @@ pub const ALL: &[Mutant] = &[
     mutant(&["floor_refuses"], &[&SWARM]),
     mutant(&["marks"], &[&STALL]),
     mutant(&["condemned_stay"], &[&RAGGED_HEAL]),
-    mutant(&["boot_keeps"], &[&KILL]),
-    mutant(&["old_keeps"], &[&SLOW_JOIN]),
+    // Who boots, or owns no more, has mostly not heard everybody out.
+    mutant(&["boot_keeps", "hears_out"], &[&KILL]),
+    mutant(&["old_keeps", "hears_out"], &[&SLOW_JOIN]),
     mutant(&["lonely_keeps"], &[&PARTITION_HEAL_LONG]),
     mutant(&["hears_out"], &[&PARTITION_HEAL_LONG]),
     mutant(&["flush_table"], &[&FLUSH]),
@@ -122,7 +123,7 @@ pub const ALL: &[Mutant] = &[
     // A larger number ends what was said under a smaller one, whoever has noticed the new life.
     mutant(&["new_life", "life_numbers"], &[&KILL]),
     mutant(&["epochs"], &[&LATE_MESSAGES]),
-    mutant(&["condemn"], &[&STALL]),
+    mutant(&["condemn"], &[&LONG_ABSENCE]),
     mutant(&["adopt_floors"], &[&LONG_ABSENCE]),
     mutant(&["renewals"], &[&LONG_ABSENCE]),
     mutant(&["records"], &[&REOPEN]),

@@ -296,3 +296,43 @@ fn far_deciders_are_not_passed_over() {
     holds("far-apart", &[16]);
     holds("flapping", &[2]);
 }
+
+/// A node that had been alone for more than a minute, and was no owner once the others were back,
+/// dropped a partition that held nothing: with it went the floor that stood for what it had deleted.
+#[test]
+fn what_was_forgotten_alone_is_told_before_it_is_dropped() {
+    holds("long-absence", &[66, 211, 227]);
+}
+
+/// After a split, an owner forgot what both sides knew before it had heard what the other side had
+/// taken meanwhile; and frames that came before their sender was a member again ended its sessions.
+#[test]
+fn two_halves_hear_each_other_out() {
+    holds("partition-heal-long", &[62, 78, 109]);
+}
+
+/// A node found something newer elsewhere, and told the next client what it held itself; and a write
+/// that was refused below a floor twice failed, because a key was removed again and again.
+#[test]
+fn hot_keys_do_not_go_back() {
+    holds("updates", &[36, 88, 94]);
+}
+
+/// A node that was stopped did not wait for one that had begun a new life, and written, meanwhile.
+#[test]
+fn a_new_life_may_have_written_what_was_missed() {
+    holds("quick-restart", &[87]);
+}
+
+/// An epoch was the same in the next life; late frames turned a clock back; a last word that came
+/// late was never corrected.
+#[test]
+fn late_messages_say_nothing_about_now() {
+    holds("late-messages", &[32, 54, 90, 123]);
+}
+
+/// A mark that had to go for want of memory closed the sessions with everybody.
+#[test]
+fn a_mark_costs_only_the_sessions_that_wait_for_it() {
+    holds("scarce", &[228, 262]);
+}

@@ -593,7 +593,7 @@ impl Partition {
     }
 
     /// Entries, marks included.
-    pub fn len(&self) -> usize {
+    pub fn entries(&self) -> usize {
         self.table.len()
     }
 

@@ -157,7 +157,7 @@ impl Sessions {
         {
             return;
         }
-        let entries = turn.with(partition, |kept, _| kept.len() as u32);
+        let entries = turn.with(partition, |kept, _| kept.entries() as u32);
         let gives_in = standing.alone.is_none_or(|theirs| (theirs, turn.own) > (entries, from));
         if gives_in {
             self.doubt([partition], turn);
@@ -413,7 +413,7 @@ impl Sessions {
                 role: kept.role(),
                 valid: session.is_some_and(|s| s.valid),
                 you_own,
-                alone: alone.then(|| kept.len() as u32),
+                alone: alone.then(|| kept.entries() as u32),
                 epoch: kept.sessions().epoch(),
                 ask: session.map_or(0, |s| s.ask),
             }

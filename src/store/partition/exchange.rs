@@ -531,13 +531,16 @@ impl Partition {
     /// been offered yet. For the same reason whoever was out of touch, or is not valid here, is heard
     /// out before.
     pub(super) fn is_stable(&self, bits: u8) -> bool {
-        let (mask, rules) = (self.sessions.mask(), &self.rules);
+        let rules = &self.rules;
+        if !rules.marks() || !self.sessions.are_all(bits) {
+            return !rules.marks();
+        }
         let boots = self.role == Role::Boot && rules.boot_keeps();
         let old = self.role == Role::Old && rules.old_keeps();
         let lonely = self.lonely && rules.lonely_keeps();
-        let unheard = || self.sessions.iter().any(|(_, s)| !(s.done && s.trusted));
-        (bits & mask == mask && !boots && !old && !lonely && !(rules.hears_out() && unheard()))
-            || !rules.marks()
+        let heard_out = |(_, session): (u8, &Session)| session.done && session.trusted;
+        let unheard = || rules.hears_out() && !self.sessions.iter().all(heard_out);
+        !boots && !old && !lonely && !unheard()
     }
 
     /// Notes that an entry is new here, for those who may lack it.

@@ -235,7 +235,7 @@ fn an_entry_that_others_may_not_know_leaves_its_mark() {
     assert_eq!(bench.merge(b"k", &Bench::value(at(50), "v")), Merged::Covered, "never upgraded");
     assert_eq!(bench.held(b"k"), None);
     bench.evict_all(true);
-    assert_eq!((bench.partition.len(), bench.partition.marks()), (0, 0));
+    assert_eq!((bench.partition.entries(), bench.partition.marks()), (0, 0));
     assert!(!bench.partition.is_blank(), "it has forgotten something");
     assert_eq!(bench.merge(b"k", &Bench::value(at(50), "v")), Merged::Below(at(50)));
 }
