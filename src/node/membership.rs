@@ -223,8 +223,8 @@ impl Membership {
         self.known.values().any(|k| k.state == MemberState::Down)
     }
 
-    /// The lives of all nodes as last known, those that are down included: whoever comes back is heard
-    /// before it is a member again.
+    /// The lives of all nodes as last known, those that are down included: whoever comes back is
+    /// heard before it is a member again.
     pub fn lives(&self) -> BTreeMap<NodeId, Life> {
         self.known.iter().map(|(id, known)| (*id, known.identity.life)).collect()
     }

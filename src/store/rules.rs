@@ -157,8 +157,8 @@ rules! {
     old_keeps,
     /// Nor does one whose other holders are out of sight: it would condemn what they hold.
     lonely_keeps,
-    /// Nor does anybody before whoever was out of touch, or is not valid yet, has told what it has: the
-    /// floor would pass over that, and one who lacks it would not take it, or condemn it.
+    /// Nor does anybody before whoever was out of touch, or is not valid yet, has told what it has:
+    /// the floor would pass over that, and one who lacks it would not take it, or condemn it.
     hears_out,
     /// Flushes are told in Hello, state and frames: who missed one would serve what it removed.
     flush_table,
@@ -171,7 +171,7 @@ rules! {
     /// A session ends with the life of its peer: a new one would be trusted for what the old one
     /// covered.
     new_life,
-    /// Session numbers of a later life are larger: one of the former life would be taken for the same.
+    /// Session numbers of a later life are larger: one of the former life would count in this one.
     life_numbers,
     /// Acknowledgements are relayed with the epoch they were given in: those given before a session
     /// began anew would count in it.

@@ -1,7 +1,8 @@
 //! Covered: what a node believes of a peer is true. Where it takes the peer for valid, that one has
-//! adopted its floors under the number that the session has now. And where a node has it that a peer covers an entry, and
-//! both are still in the session in which it learnt that, the peer holds that version or a later one,
-//! or no value and a floor as high. Otherwise what the peer was never told of may be forgotten.
+//! adopted its floors under the number that the session has now. And where it has it that the peer
+//! covers an entry, and both are still in the session in which it learnt that, the peer holds that
+//! version or a later one, or no value and a floor as high. Otherwise what the peer was never told of
+//! may be forgotten.
 
 use chickadee::placement::{NodeId, Partition};
 use chickadee::store::{self, Context, Key, KeyRef, Role, Version, key_ref};

@@ -1,10 +1,10 @@
 //! Decisions: what one owner decides on what is there (APPEND, INCR) is exact while nobody is cut off
-//! or hangs, and nobody has to evict, whoever dies: no part that was acknowledged is missing in the end, and none stands there
-//! twice.
+//! or hangs, and nobody has to evict, whoever dies: no part that was acknowledged is missing in the
+//! end, and none stands there twice.
 //!
-//! Allowed: what died with its last holder; that a decider which died, or
-//! said goodbye, while it was at it had decided already when the next one did; and that two decide at
-//! once while one that has just started takes over from the other.
+//! Allowed: what died with its last holder; that a decider which died, or said goodbye, while it was
+//! at it had decided already when the next one did; and that two decide at once while one that has
+//! just started takes over from the other.
 
 use super::Violation;
 use crate::history::{History, Outcome, Record};

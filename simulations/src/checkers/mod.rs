@@ -1,11 +1,10 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
-//! While a run goes on: [`replica`], [`stamps`], [`rings`], [`bounds`], [`staying`],
-//! [`held_places`], [`tree`], [`covered`],
-//! [`condemned`], [`own_stamps`]. After it, over the history of its clients: [`validity`],
-//! [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`], [`expiry`],
-//! [`availability`], [`acknowledged`], [`present`], [`decisions`]. After the faults have ended:
-//! [`membership`], [`convergence`], [`copies`].
+//! While a run goes on: [`replica`], [`stamps`], [`own_stamps`], [`rings`], [`bounds`], [`staying`],
+//! [`held_places`], [`tree`], [`covered`], [`condemned`]. After it, over the history of its clients:
+//! [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`],
+//! [`expiry`], [`availability`], [`acknowledged`], [`present`], [`decisions`]. After the faults have
+//! ended: [`membership`], [`convergence`], [`copies`].
 
 pub mod acknowledged;
 pub mod after_stall;

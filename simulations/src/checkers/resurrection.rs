@@ -1,7 +1,7 @@
 //! No resurrection: a node serves nothing older than what it held itself in this life, whoever it
 //! asked, and nothing that it knew to be flushed; and after everything has healed nobody serves
-//! what a flush removed that was acknowledged, if somebody has lived on who knew of it. (Whether what was deleted or overwritten comes back
-//! at the end is judged by [`super::acknowledged`].)
+//! what a flush removed that was acknowledged, if somebody has lived on who knew of it. (Whether what
+//! was deleted or overwritten comes back at the end is judged by [`super::acknowledged`].)
 //!
 //! Where a node has handed a partition over and dropped it, it remembers nothing of it.
 

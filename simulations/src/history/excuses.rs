@@ -1,5 +1,5 @@
-//! What explains that a client was not told of a write that was acknowledged. Each excuse is as narrow
-//! as the contract makes it: whatever is excused without need hides a fault.
+//! What explains that a client was not told of a write that was acknowledged. Each excuse is as
+//! narrow as the contract makes it: whatever is excused without need hides a fault.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ const AGREED_MS: u64 = 8_000;
 /// Whoever is away is waited for so long at least, in milliseconds.
 const WAITED_MS: u64 = 55_000;
 
-/// Who was away for so long is dialed less often: this comes on top of [`AGREED_MS`], in milliseconds.
+/// Who was away for so long is dialed less often: this is added to [`AGREED_MS`], in milliseconds.
 const DIALED_MS: u64 = 10_000;
 
 /// A write reaches all owners within so long, in milliseconds, if nothing stands in between.
@@ -95,8 +95,8 @@ impl History {
     /// Whether a write that was acknowledged may be missing at that time: evicted; or, because it or
     /// what came after it was not written under the eyes of all, dropped by owners that had forgotten
     /// something later; or because whoever had it alone was away for too long. Two halves that only
-    /// fall apart, not for long, and come together again have no such excuse: neither forgets anything
-    /// later before it has heard the other.
+    /// fall apart, not for long, and come together again have no such excuse: neither forgets
+    /// anything later before it has heard the other.
     pub fn may_be_gone(&self, write: &Record, by: Time) -> bool {
         let since = |seen: &BTreeMap<String, Time>| {
             seen.get(&write.key).is_some_and(|seen| write.start <= *seen)

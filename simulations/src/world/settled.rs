@@ -42,9 +42,9 @@ impl<L: Level> World<L> {
     fn settled_before(&self, host: usize, key: &str) -> Option<Time> {
         let before = Time(self.now.0.checked_sub(Time::ms(SETTLED_MS).0)?);
         let process = self.process(host)?;
-        let partition = usize::from(process.store.partition_of(key.as_bytes()).0);
-        let since = (*process.ready_since.get(partition)?)?;
-        (since <= before).then_some(before)
+        let partition = process.store.partition_of(key.as_bytes());
+        let since = (*process.ready_since.get(usize::from(partition.0))?)?;
+        (since <= before && self.role(host, partition) == Role::Ready).then_some(before)
     }
 
     /// Up to when another owner that remains has learnt all that a host knew of a key, if there is
