@@ -2,14 +2,14 @@
 //! nothing has come after: whoever judges it must have heard everybody out before.
 //!
 //! Not judged: a node that has only just started; what one owner had to evict it is made to drop,
-//! though it has it from another. And nobody once a node had to be judged anew because of what was
+//! though it has it from another; so it is for all where nodes join or leave. And nobody once a node had to be judged anew because of what was
 //! learnt from a third: what the judge has evicted meanwhile goes.
 
 use chickadee::store::Version;
 
 use super::Violation;
 use crate::history::History;
-use crate::plan::Act;
+use crate::plan::{Act, Fault, Timed};
 use crate::world::World;
 use crate::world::level::Level;
 
@@ -17,6 +17,11 @@ use crate::world::level::Level;
 pub fn judge(world: &World<impl Level>, node: usize) -> Option<Violation> {
     let history = &world.history;
     if history.doubted || !history.cuts.is_empty() || !history.stalls.is_empty() {
+        return None;
+    }
+    let leaves = |fault: &Timed<Fault>| matches!(fault.what, Fault::Leave { .. });
+    let moves = world.plan.options.joiners > 0 || world.plan.faults.iter().any(leaves);
+    if moves && !history.evictions.is_empty() {
         return None;
     }
     let dropped = history.keys.iter().filter(|key| world.has_condemned(node, key));
