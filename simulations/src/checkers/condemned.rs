@@ -2,8 +2,8 @@
 //! nothing has come after: whoever judges it must have heard everybody out before.
 //!
 //! Not judged: a node that has only just started; what one owner had to evict it is made to drop,
-//! though it has it from another; so it is for all where nodes join or leave. And nobody once a node had to be judged anew because of what was
-//! learnt from a third: what the judge has evicted meanwhile goes.
+//! though it has it from another. So it is for all where nodes join or leave; and once a node had to
+//! be judged anew because of what was learnt from a third.
 
 use chickadee::store::Version;
 
