@@ -128,9 +128,9 @@ pub const ALL: &[Mutant] = &[
     mutant(&["renewals"], &[&LONG_ABSENCE]),
     mutant(&["records"], &[&REOPEN]),
     mutant(&["floors_together"], &[&SCARCE]),
-    mutant(&["boot_after_absence"], &[&LONG_ABSENCE]),
-    // Expected to make up for each other: who was alone for long was mostly declared down, too.
-    mutant(&["boot_after_absence", "boot_after_solitude"], &[&LONG_ABSENCE]),
+    // Who is not heard out holds up what others forget, and what it lacks it is told.
+    mutant(&["boot_after_absence", "hears_out"], &[&LONG_ABSENCE]),
+    mutant(&["boot_after_solitude", "hears_out"], &[&LONG_ABSENCE]),
     mutant(&["handoff_checks"], &[&SLOW_JOIN]),
 ];
 
