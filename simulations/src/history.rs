@@ -12,7 +12,7 @@ use crate::plan::Act;
 use crate::time::Time;
 use crate::workload::FLUSHED;
 
-pub use excuses::Loss;
+pub use excuses::{Loss, SPREAD_MS};
 
 /// How an operation ended.
 #[derive(Clone, PartialEq, Eq, Debug)]

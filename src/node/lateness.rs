@@ -95,7 +95,7 @@ impl Lateness {
 
     /// A peer is gone: nobody waits for it.
     pub fn forget(&mut self, peer: NodeId) {
-        self.renewed(peer);
+        self.owe_nothing(peer);
         if let Some(late) = &mut self.own {
             late.waiting.remove(&peer);
         }
@@ -104,11 +104,15 @@ impl Lateness {
     /// A peer is in a new life: it boots all that it owns anyway. What it has written since, this
     /// node may have missed all the same.
     pub fn renewed(&mut self, peer: NodeId) {
-        self.missed.remove(&peer);
-        self.owed.retain(|owed| owed.peer != peer);
+        self.owe_nothing(peer);
         if let Some(late) = &mut self.own {
             late.waiting.insert(peer);
         }
+    }
+
+    fn owe_nothing(&mut self, peer: NodeId) {
+        self.missed.remove(&peer);
+        self.owed.retain(|owed| owed.peer != peer);
     }
 
     /// A peer answers again: tell it at once what it missed.

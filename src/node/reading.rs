@@ -342,16 +342,11 @@ pub(super) fn found(entry: Entry) -> Answer<Bytes> {
     }
 }
 
-/// What was found elsewhere is newer than what this node holds: the next to ask it is not to be told
-/// less. Where it holds nothing, it may have evicted it.
+/// What was found elsewhere may be newer than what this node holds: the next to ask it is not to be
+/// told less. Where it holds nothing, it may have evicted it.
 fn repair_here(key: &Key, partition: Partition, entry: &Entry, turn: &Turn<'_>) {
     turn.with(partition, |kept, context| {
-        let older = match kept.look(key_ref(key), context) {
-            Held::Value(parts) => parts.version < entry.version(),
-            Held::Dead(version) => version < entry.version(),
-            Held::Nothing => false,
-        };
-        if older && kept.role() != Role::None {
+        if !matches!(kept.look(key_ref(key), context), Held::Nothing) {
             kept.merge(key_ref(key), Parts::of(entry), context);
         }
     });

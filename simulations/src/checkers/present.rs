@@ -7,12 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
-use crate::history::{History, Outcome, Record};
+use crate::history::{History, Outcome, Record, SPREAD_MS};
 use crate::hosts::HostSet;
 use crate::time::Time;
-
-/// What was written so long ago, in milliseconds, should be everywhere.
-const SPREAD_MS: u64 = 5_000;
 
 /// Complains about the first miss of what should be there.
 pub fn judge(history: &History) -> Option<Violation> {

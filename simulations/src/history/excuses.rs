@@ -18,7 +18,7 @@ const WAITED_MS: u64 = 55_000;
 const DIALED_MS: u64 = 10_000;
 
 /// A write reaches all owners within so long, in milliseconds, if nothing stands in between.
-const SPREAD_MS: u64 = 5_000;
+pub const SPREAD_MS: u64 = 5_000;
 
 /// Versions of a key that nobody held any more when a process died.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -38,8 +38,7 @@ pub const LATE_MESSAGES: Scenario = Scenario {
                 }
                 _ => {
                     let (pair, length) = (line.pair(), line.draw(100..1_500));
-                    line.cut(pair, length);
-                    line.cut((pair.1, pair.0), length);
+                    line.part(pair, length);
                     line.now_ms += length;
                 }
             }

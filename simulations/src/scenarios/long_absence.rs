@@ -28,21 +28,18 @@ pub const LONG_ABSENCE: Scenario = Scenario {
                 1 => vec![line.node()],
                 _ => line.half(),
             };
-            match away.is_empty() {
-                true => {
-                    let node = line.node();
-                    line.stall(node, length);
-                    dies_on_return(line, node, length);
-                }
-                false => {
-                    let node = away[0];
-                    match line.draw(0..2) {
-                        0 => line.split(away, length),
-                        _ => line.split_raggedly(away, length, 6_000),
-                    }
-                    dies_on_return(line, node, length);
-                }
+            let node = match away.first() {
+                Some(node) => *node,
+                None => line.node(),
+            };
+            if away.is_empty() {
+                line.stall(node, length);
+            } else if line.draw(0..2) == 0 {
+                line.split(away, length);
+            } else {
+                line.split_raggedly(away, length, 6_000);
             }
+            dies_on_return(line, node, length);
             // Others start anew meanwhile, and know nothing of what is away; some after it is not
             // waited for any more.
             for _ in 0..line.draw(0..5) {

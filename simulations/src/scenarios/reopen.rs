@@ -35,8 +35,7 @@ pub const REOPEN: Scenario = Scenario {
             for _ in 0..line.draw(2..8) {
                 line.pass(50..900);
                 let (pair, length) = (line.pair(), line.draw(50..900));
-                line.cut(pair, length);
-                line.cut((pair.1, pair.0), length);
+                line.part(pair, length);
             }
             line.pass(2_000..6_000);
         }

@@ -110,9 +110,14 @@ impl<'a> Timeline<'a> {
         let outside: Vec<usize> = (0..self.options.nodes).filter(outside).collect();
         for (from, to) in nodes.iter().flat_map(|node| outside.iter().map(move |o| (*node, *o))) {
             let after = for_ms + self.draw(0..over_ms);
-            self.cut((from, to), after);
-            self.cut((to, from), after);
+            self.part((from, to), after);
         }
+    }
+
+    /// Nothing passes between two nodes.
+    pub(super) fn part(&mut self, (a, b): (usize, usize), for_ms: u64) {
+        self.cut((a, b), for_ms);
+        self.cut((b, a), for_ms);
     }
 
     /// Nothing passes in one direction.

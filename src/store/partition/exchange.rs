@@ -591,7 +591,8 @@ impl Partition {
 
     /// Forgets the marks that have become stable.
     pub(in crate::store) fn purge(&mut self) {
-        if self.marks == 0 {
+        // With every bit set it would be stable, if anything is.
+        if self.marks == 0 || !self.is_stable(u8::MAX) {
             return;
         }
         let mut stable = Vec::new();
