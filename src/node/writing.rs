@@ -2,8 +2,8 @@
 //!
 //! What is applied here (if this node is an owner) counts as an acknowledgement. An owner that finds
 //! the write at or below its floor says so, and an unconditional write is stamped again above that,
-//! once. An operation goes on after its client was answered, until all owners have it or its deadline
-//! passes; whoever lacks it then is noted as having missed it.
+//! a few times. An operation goes on after its client was answered, until all owners have it or its
+//! deadline passes; whoever lacks it then is noted as having missed it.
 
 use super::coordinator::{Coordinator, Pending, Phase, give_up, reply};
 use super::event::{Failure, Level, Written};

@@ -2,10 +2,9 @@
 //! find what differs without naming what does not.
 //!
 //! An element is a keyed 128-bit hash of (hash of the key, version), which is as good as the key
-//! itself. A leaf is the *sum* of its elements, not
-//! their XOR: sums of different sets of elements whose hash nobody outside can compute are equal by
-//! chance only. The value is not hashed, nor whether there still is one: a version has one value,
-//! and who holds its mark covers it, too.
+//! itself. A leaf is the *sum* of its elements, not their XOR: sums of different sets of elements
+//! whose hash nobody outside can compute are equal by chance only. The value is not hashed, nor
+//! whether there still is one: a version has one value, and who holds its mark covers it, too.
 //!
 //! Only the leaves are kept. A leaf is chosen by the bits of the key's hash below those that choose
 //! the floor, the topmost first, so that a node of an upper level is the sum of neighbours, and trees
