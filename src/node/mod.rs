@@ -43,7 +43,7 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
-use crate::placement::{Life, NodeId, Partition, Ring, Seat};
+use crate::placement::{Circles, Life, NodeId, Partition, Ring, Seat};
 use crate::store::{Clock, Mono, Now, Store};
 use codec::{CodecError, Header, Kind};
 use coordinator::{Coordinator, Origin, Timing};
@@ -101,6 +101,7 @@ pub struct Node {
     store: Arc<Store>,
     clock: Arc<Clock>,
     ring: Arc<Ring>,
+    circles: Circles,
     members: BTreeSet<NodeId>,
     lives: BTreeMap<NodeId, Life>,
     reachable: BTreeSet<NodeId>,
@@ -147,6 +148,7 @@ impl Node {
             store,
             clock,
             ring: Arc::new(ring),
+            circles: Circles::default(),
             members: BTreeSet::new(),
             lives: BTreeMap::new(),
             reachable: BTreeSet::new(),
@@ -551,8 +553,9 @@ impl Node {
         }
     }
 
-    fn ring_of(&self, roster: Vec<Seat>) -> Ring {
-        Ring::build(roster, self.store.options().partitions, self.options.replicas)
+    fn ring_of(&mut self, roster: Vec<Seat>) -> Ring {
+        let (partitions, replicas) = (self.store.options().partitions, self.options.replicas);
+        Ring::build_on(&mut self.circles, roster, partitions, replicas)
     }
 
     fn rebuild_ring(&mut self, now: Now) {

@@ -8,5 +8,5 @@ pub mod ring;
 pub mod slot;
 
 pub use peer::{Generation, Life, NodeId, Zone};
-pub use ring::{Ring, Seat};
+pub use ring::{Circles, Ring, Seat};
 pub use slot::{Partition, PartitionCount, SLOTS, slot};

@@ -45,13 +45,16 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::num::NonZeroU8;
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+use xxhash_rust::xxh3::Xxh3;
 
 use super::{NodeId, Partition, PartitionCount, Zone};
 
+mod circles;
 mod share;
 #[cfg(test)]
 mod tests;
+
+pub use circles::Circles;
 
 /// A node may hold this many percent of its fair share of copies.
 const COPIES_PERCENT: u64 = 105;
@@ -88,13 +91,24 @@ impl Ring {
     /// lesser (by weight, then zone) counts.
     ///
     /// A few milliseconds for 50 nodes and 1024 partitions; the time grows as their product.
-    pub fn build(mut roster: Vec<Seat>, partitions: PartitionCount, replicas: NonZeroU8) -> Self {
+    pub fn build(roster: Vec<Seat>, partitions: PartitionCount, replicas: NonZeroU8) -> Self {
+        Self::build_on(&mut Circles::default(), roster, partitions, replicas)
+    }
+
+    /// The same, with circles that are kept from one ring to the next: then it takes as long as
+    /// there are nodes and copies.
+    pub fn build_on(
+        circles: &mut Circles,
+        mut roster: Vec<Seat>,
+        partitions: PartitionCount,
+        replicas: NonZeroU8,
+    ) -> Self {
         put_in_order(&mut roster);
 
         let owning: Vec<&Seat> = roster.iter().filter(|seat| seat.weight > 0).collect();
         let copies = usize::from(replicas.get()).min(owning.len());
         let mut draft = Draft::new(&owning, partitions, copies);
-        draft.walk(&owning);
+        draft.walk(&owning, circles);
         draft.fill_gaps();
         draft.even_out_first_places(&owning);
         let owners = draft.owners.iter().flatten().map(|&node| owning[node].id).collect();
@@ -208,29 +222,41 @@ impl Draft {
     }
 
     /// All nodes walk their circles and claim what they reach, in the order of time.
-    fn walk(&mut self, owning: &[&Seat]) {
-        let circles: Vec<Circle> = owning
-            .iter()
-            .zip(&self.shares)
-            .map(|(seat, &share)| Circle::new(seat.id, self.owners.len(), share))
-            .collect();
-        let mut arrivals: BinaryHeap<_> =
-            (0..circles.len()).map(|node| Reverse((circles[node].time(0), node, 0))).collect();
-        let mut missing = self.copies * self.owners.len();
+    fn walk(&mut self, owning: &[&Seat], circles: &mut Circles) {
+        let partitions = self.owners.len();
+        let places = circles.of(owning.iter().map(|seat| seat.id), partitions);
+        let rates = self.rates();
+        let mut arrivals = BinaryHeap::with_capacity(owning.len());
+        let mut arrival = |node: usize, step| {
+            let stop = circles.stop(places[node], step)?;
+            Some(Reverse((stop.time(rates[node]), node, step, stop.partition())))
+        };
+        arrivals.extend((0..owning.len()).filter_map(|node| arrival(node, 0)));
+        let mut missing = self.copies * partitions;
         while missing > 0
-            && let Some(Reverse((_, node, step))) = arrivals.pop()
+            && let Some(Reverse((_, node, step, partition))) = arrivals.pop()
         {
-            let circle = &circles[node];
-            let partition = circle.stops[step].1;
             if self.may_own(node, partition) {
                 self.grant(node, partition);
                 missing -= 1;
             }
             // A node that is full goes home: its later claims would only be refused.
-            if self.held[node] < self.caps[node] && step + 1 < circle.stops.len() {
-                arrivals.push(Reverse((circle.time(step + 1), node, step + 1)));
+            if self.held[node] < self.caps[node] {
+                arrivals.extend(arrival(node, step + 1));
             }
         }
+    }
+
+    /// At what speed each node walks. Most have the share of the one before.
+    fn rates(&self) -> Vec<u64> {
+        let mut last = (0, circles::rate(0, self.owners.len()));
+        let rate = |share: &u64| {
+            if last.0 != *share {
+                last = (*share, circles::rate(*share, self.owners.len()));
+            }
+            last.1
+        };
+        self.shares.iter().map(rate).collect()
     }
 
     /// Partitions which the walk left short (everyone with room is an owner already, or in a zone
@@ -332,48 +358,6 @@ fn number_zones(owning: &[&Seat]) -> Vec<usize> {
             name => *numbers.entry(name).or_insert_with(&mut fresh),
         })
         .collect()
-}
-
-/// One node's walk over all partitions.
-struct Circle {
-    /// Speed of the walk, as a logarithm of 24 bits after the point.
-    rate: u64,
-    /// Token and partition, in the order of the walk.
-    stops: Vec<(u64, usize)>,
-}
-
-impl Circle {
-    fn new(node: NodeId, partitions: usize, share: u64) -> Self {
-        let mut bytes = [0; 20];
-        bytes[..16].copy_from_slice(&node.0);
-        let mut stops: Vec<_> = (0..partitions)
-            .map(|partition| {
-                bytes[16..].copy_from_slice(&(partition as u32).to_le_bytes());
-                (xxh3_64(&bytes), partition)
-            })
-            .collect();
-        stops.sort_unstable();
-        // After one unit of time the node has passed `1 - 2^-rate` of its circle, and that shall be
-        // its share of the partitions. In proportion to the weight would give heavy nodes too
-        // little: a partition reached twice counts once. Who must hold everything would be
-        // infinitely fast; one part in 64 short of it is fast enough.
-        let all = share::of_copies(partitions as u64);
-        let left = all.saturating_sub(share).max(all / 64);
-        Self { rate: (log2(all) - log2(left)).max(1), stops }
-    }
-
-    /// When the node makes a stop: with `n` stops, at the `(step + jitter) / n` quantile of the
-    /// exponential distribution with the node's rate.
-    ///
-    /// Exponential, because such clocks keep their proportions all the way round. By quantile and
-    /// not at random, because then every node is equally early. The jitter (the token's lower
-    /// half; its upper half made the order) decides between nodes that make the same step.
-    fn time(&self, step: usize) -> u64 {
-        let jitter = self.stops[step].0 & 0xffff_ffff;
-        let all = (self.stops.len() as u64) << 32;
-        let left = all - ((step as u64) << 32) - jitter;
-        ((log2(all) - log2(left)) << 28) / self.rate
-    }
 }
 
 /// Binary logarithm of `x > 0` with 24 bits after the point, by repeated squaring: the

@@ -39,8 +39,11 @@ pub(super) fn shares(
     let zone_shares = fill(copies * most, &zone_weights, &zone_limits);
 
     let mut shares = vec![0; weights.len()];
-    for (zone, &zone_share) in zone_shares.iter().enumerate() {
-        let nodes: Vec<usize> = (0..zones.len()).filter(|&node| zones[node] == zone).collect();
+    let mut members = vec![Vec::new(); zone_shares.len()];
+    for (node, &zone) in zones.iter().enumerate() {
+        members[zone].push(node);
+    }
+    for (nodes, &zone_share) in members.into_iter().zip(&zone_shares) {
         let weights: Vec<u64> = nodes.iter().map(|&node| weights[node]).collect();
         let filled = fill(zone_share, &weights, &vec![most; nodes.len()]);
         for (node, share) in nodes.into_iter().zip(filled) {

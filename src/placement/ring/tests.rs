@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::*;
 
 const REPLICAS: usize = 3;
@@ -91,6 +93,20 @@ proptest! {
         roster in roster_strategy(), power in 0u32..9, replicas in 1usize..6,
     ) {
         assert_sound(&ring_of(&roster, 1 << power, replicas), replicas);
+    }
+
+    #[test]
+    fn circles_that_were_kept_change_nothing(
+        rosters in proptest::collection::vec(roster_strategy(), 1..5), powers in [0u32..9, 0..9],
+    ) {
+        let mut circles = Circles::default();
+        let replicas = NonZeroU8::new(3).expect("at least one");
+        for partitions in powers.map(|power| PartitionCount::new(1 << power).expect("is one")) {
+            for roster in rosters.iter().chain(&rosters) {
+                let kept = Ring::build_on(&mut circles, roster.clone(), partitions, replicas);
+                prop_assert_eq!(kept, Ring::build(roster.clone(), partitions, replicas));
+            }
+        }
     }
 
     #[test]
