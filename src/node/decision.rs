@@ -128,7 +128,7 @@ impl Coordinator {
         passed_over: bool,
         turn: &mut Turn<'_>,
     ) -> bool {
-        let ask = turn.with(op.partition, |kept, context| {
+        let ask = turn.see(op.partition, |kept, context| {
             let key = key_ref(&op.key);
             let absent = !matches!(kept.look(key, context), Held::Value(_));
             let unsettled = kept.doubts(key, context.now);
@@ -136,7 +136,7 @@ impl Coordinator {
         });
         let ask = ask && turn.rules().decider_asks();
         let covered =
-            turn.with(op.partition, |kept, context| kept.covers(key_ref(&op.key), min, context));
+            turn.see(op.partition, |kept, context| kept.covers(key_ref(&op.key), min, context));
         let min = if covered { Version::ZERO } else { min };
         // Who passed an owner over has waited for its silence already.
         let patience_ms = if passed_over { 0 } else { HEDGE_MS };

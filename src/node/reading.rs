@@ -357,7 +357,7 @@ fn repair_here(key: &Key, partition: Partition, entry: &Entry, turn: &Turn<'_>) 
 /// node knows to be flushed, from owners that have not heard of it.
 fn know(key: &Key, partition: Partition, read: &mut Read, turn: &mut Turn<'_>) {
     let own = turn.own;
-    turn.with(partition, |kept, context| {
+    turn.see(partition, |kept, context| {
         read.bar = read.bar.max(Version::of(context.flushes.of(key.namespace)));
         if kept.role() == Role::None || read.answers.iter().any(|(peer, _)| *peer == own) {
             return;
@@ -424,7 +424,7 @@ pub(super) fn own_write(
     turn: &Turn<'_>,
 ) -> Option<Entry> {
     let min = read.own;
-    turn.with(partition, |kept, context| match kept.look(key_ref(key), context) {
+    turn.see(partition, |kept, context| match kept.look(key_ref(key), context) {
         Held::Value(parts) if min > Version::ZERO && parts.version >= min => {
             let dead = is_dead(read, turn.own, parts.version.value, turn);
             (!dead).then(|| parts.to_entry())

@@ -106,7 +106,7 @@ pub fn count(turn: &Turn<'_>, namespace: crate::store::Namespace) -> u64 {
         turn.ring.owners(*p).iter().find(there) == Some(&turn.own)
     };
     let partitions = turn.store.options().partitions.iter();
-    let values = |p| turn.with(p, |kept, _| kept.values(Some(namespace)));
+    let values = |p| turn.see(p, |kept, _| kept.values(Some(namespace)));
     partitions.filter(first).map(values).sum()
 }
 

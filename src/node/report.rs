@@ -57,7 +57,7 @@ impl Node {
         let mut roles = [0u64; 4];
         let (mut keys, mut marks) = (0, 0);
         for partition in self.store.options().partitions.iter() {
-            self.store.with(partition, &self.clock, now.mono, |kept, _| {
+            self.store.see(partition, &self.clock, now.mono, |kept, _| {
                 roles[kept.role() as usize] += 1;
                 keys += kept.values(None);
                 marks += kept.marks();
@@ -132,7 +132,7 @@ impl Node {
         let partition = self.store.partition_of(&key.bytes);
         let owners = self.ring.owners(partition).iter();
         let owners = owners.map(|id| (*id, self.membership.name(*id).to_owned())).collect();
-        self.store.with(partition, &self.clock, now.mono, |kept, context| {
+        self.store.see(partition, &self.clock, now.mono, |kept, context| {
             let key_ref = key_ref(key);
             let (held, version, deadline_ms) = match kept.look(key_ref, context) {
                 Held::Value(parts) => ("value", parts.version, parts.deadline_ms),

@@ -44,14 +44,19 @@ impl Turn<'_> {
         self.store.with(id, self.clock, self.now.mono, step)
     }
 
+    /// Looks at a partition, under its lock.
+    pub fn see<R>(&self, id: Partition, look: impl FnOnce(&Kept, &Context<'_>) -> R) -> R {
+        self.store.see(id, self.clock, self.now.mono, look)
+    }
+
     /// What this node is to a partition, if it may answer for it now.
     pub fn role(&self, id: Partition) -> Role {
-        self.with(id, |partition, _| partition.role())
+        self.see(id, |partition, _| partition.role())
     }
 
     /// Whether this node owns a partition and has all of it.
     pub fn serves(&self, id: Partition) -> bool {
-        self.with(id, |partition, _| partition.serves())
+        self.see(id, |partition, _| partition.serves())
     }
 
     /// The owners of a partition besides this node.

@@ -540,19 +540,28 @@ impl Partition {
         true
     }
 
+    /// Whether there is a dead entry in that bucket: an expired one, or, as is said, a flushed one.
+    fn death_at(&self, bucket: usize, context: &Context<'_>) -> Option<bool> {
+        let record = self.table.get_bucket(bucket)?;
+        let flushed = record.version().value <= context.flushes.of(record.namespace());
+        let expired = !record.is_mark() && matches!(judge(record, context), Held::Dead(_));
+        (flushed || expired).then_some(flushed)
+    }
+
+    /// Whether [`Partition::sweep_at`] would find something.
+    pub(super) fn is_dead_at(&self, bucket: usize, context: &Context<'_>) -> bool {
+        self.death_at(bucket, context).is_some()
+    }
+
     /// Looks at one bucket for a dead entry: an expired one is forgotten or leaves its mark, a
     /// flushed one goes without raising the floor, because the flush stamp says it all. Returns
     /// whether there was one.
     pub(super) fn sweep_at(&mut self, bucket: usize, context: &Context<'_>) -> bool {
-        let Some(record) = self.table.get_bucket(bucket) else {
+        let Some(flushed) = self.death_at(bucket, context) else {
             return false;
         };
+        let record = self.table.get_bucket(bucket).expect("it is dead");
         let key = record.key();
-        let flushed = record.version().value <= context.flushes.of(key.namespace);
-        let expired = !record.is_mark() && matches!(judge(record, context), Held::Dead(_));
-        if !flushed && !expired {
-            return false;
-        }
         let hash = key_hash(key, self.seed);
         let bits = record.bits();
         let bytes = key.bytes.to_vec();

@@ -208,6 +208,17 @@ impl Store {
         result
     }
 
+    /// Looks at a partition, under its shard's lock. Nothing was added, so there is nothing to pay.
+    pub fn see<R>(
+        &self,
+        id: PartitionId,
+        clock: &Clock,
+        now: Mono,
+        look: impl FnOnce(&Partition, &Context<'_>) -> R,
+    ) -> R {
+        self.look(id, clock, now, |partition, context| look(partition, context))
+    }
+
     /// Runs a step that frees and takes no memory: a read.
     fn look<R>(
         &self,
@@ -323,13 +334,15 @@ impl Store {
                 break;
             };
             let partition = &mut partitions[partition];
-            let (footprint, marks) = (partition.footprint(), partition.mark_footprint());
-            dead += usize::from(partition.sweep_at(bucket, &context));
+            if partition.is_dead_at(bucket, &context) {
+                let (footprint, marks) = (partition.footprint(), partition.mark_footprint());
+                dead += usize::from(partition.sweep_at(bucket, &context));
+                shard.footprint = shard.footprint - footprint + partition.footprint();
+                shard.mark_footprint = shard.mark_footprint - marks + partition.mark_footprint();
+            }
             if bucket + 1 == partition.buckets() {
                 partition.note_swept();
             }
-            shard.footprint = shard.footprint - footprint + partition.footprint();
-            shard.mark_footprint = shard.mark_footprint - marks + partition.mark_footprint();
         }
         self.footprint.fetch_add(shard.footprint as i64 - before, Ordering::Relaxed);
         dead

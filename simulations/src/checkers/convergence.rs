@@ -127,7 +127,7 @@ fn sessions(
     let Some(process) = world.process(host) else {
         return Vec::new();
     };
-    process.store.with(partition, &process.clock, Mono(0), |kept, _| {
+    process.store.see(partition, &process.clock, Mono(0), |kept, _| {
         let sessions = kept.sessions().iter().map(|(_, session)| session).filter(|s| which(s));
         let shown = sessions.map(|session| {
             let Session { role, valid, trusted, done, scan, answered, asked, .. } = session;

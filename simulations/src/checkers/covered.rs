@@ -41,7 +41,7 @@ fn look<R>(
 ) -> Option<R> {
     let process = world.process(host)?;
     let (clock, now) = (&process.clock, process.last_turn);
-    Some(process.store.with(partition, clock, now, |kept, context| seen(kept, context)))
+    Some(process.store.see(partition, clock, now, |kept, context| seen(kept, context)))
 }
 
 fn beliefs(kept: &store::Partition, _: &Context<'_>) -> Vec<Belief> {

@@ -429,7 +429,7 @@ impl<L: Level> World<L> {
         let now = self.hosts[host].clocks.read(self.now).mono;
         let key = key_ref(key);
         let partition = process.store.partition_of(key.bytes);
-        process.store.with(partition, &process.clock, now, |kept, context| {
+        process.store.see(partition, &process.clock, now, |kept, context| {
             match kept.look(key, context) {
                 Held::Value(parts) => {
                     let value = parts.value.unwrap_or_default();
@@ -449,7 +449,7 @@ impl<L: Level> World<L> {
             let partition = process.store.partition_of(key.as_bytes());
             process
                 .store
-                .with(partition, &process.clock, now, |kept, _| kept.is_condemned(key_ref(key)))
+                .see(partition, &process.clock, now, |kept, _| kept.is_condemned(key_ref(key)))
         })
     }
 
@@ -462,7 +462,7 @@ impl<L: Level> World<L> {
         let now = self.hosts[host].clocks.read(self.now).mono;
         let key = key_ref(key);
         let partition = process.store.partition_of(key.bytes);
-        process.store.with(partition, &process.clock, now, |kept, context| {
+        process.store.see(partition, &process.clock, now, |kept, context| {
             if kept.role() == Role::None {
                 return Stamp::ZERO;
             }
@@ -480,7 +480,7 @@ impl<L: Level> World<L> {
             return Role::None;
         };
         let now = self.hosts[host].clocks.read(self.now).mono;
-        process.store.with(partition, &process.clock, now, |kept, _| kept.role())
+        process.store.see(partition, &process.clock, now, |kept, _| kept.role())
     }
 
     /// The hosts that hold the newest live value of a key, and answer for it: who owns it no more

@@ -88,7 +88,7 @@ impl<L: Level> World<L> {
             let count = process.store.options().partitions;
             let mono = host.clocks.read(now).mono;
             for partition in count.iter() {
-                process.store.with(partition, &process.clock, mono, |kept, _| {
+                process.store.see(partition, &process.clock, mono, |kept, _| {
                     if kept.role() == chickadee::store::Role::None {
                         seen.dropped(partition);
                         return;
@@ -213,7 +213,7 @@ impl<L: Level> World<L> {
         mut visit: impl FnMut(&str, Parts<'_>),
     ) {
         for partition in process.store.options().partitions.iter() {
-            process.store.with(partition, &process.clock, process.last_turn, |kept, _| {
+            process.store.see(partition, &process.clock, process.last_turn, |kept, _| {
                 let mut cursor = Some(Cursor::default());
                 while let Some(from) = cursor {
                     cursor = kept.walk(from, usize::MAX / 64, |key, parts| {

@@ -43,7 +43,7 @@ impl Sessions {
     fn ask_afresh(&mut self, partition: Partition, from: Mono, turn: &mut Turn<'_>) {
         let now = turn.now.mono;
         let silent = |heard: Mono| heard < from || now.since(heard) > INTERVAL_MS * 1_000_000;
-        let unheard: Vec<NodeId> = turn.with(partition, |kept, _| {
+        let unheard: Vec<NodeId> = turn.see(partition, |kept, _| {
             let sessions = kept.sessions().iter().map(|(_, session)| session);
             sessions.filter(|session| silent(session.heard)).map(|session| session.peer).collect()
         });
@@ -58,7 +58,7 @@ impl Sessions {
     pub(super) fn drop_partition(&mut self, partition: Partition, turn: &mut Turn<'_>) {
         self.boots.remove(&partition);
         self.find_company(partition, turn);
-        let peers: Vec<(NodeId, u64)> = turn.with(partition, |kept, _| {
+        let peers: Vec<(NodeId, u64)> = turn.see(partition, |kept, _| {
             let each = kept.sessions().iter();
             each.map(|(_, session)| (session.peer, session.theirs)).collect()
         });

@@ -126,7 +126,7 @@ impl Sessions {
                 turn.store.set_sole(partition, turn.is_sole(partition));
                 continue;
             }
-            let (role, blank) = turn.with(partition, |kept, _| (kept.role(), kept.is_blank()));
+            let (role, blank) = turn.see(partition, |kept, _| (kept.role(), kept.is_blank()));
             let owns = owners.contains(&turn.own);
             let next = match (owns, role) {
                 (true, Role::None) if turn.members.is_empty() => Role::Ready,
@@ -179,7 +179,7 @@ impl Sessions {
         }
         let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
         for partition in partitions {
-            let (role, life) = turn.with(partition, |kept, _| {
+            let (role, life) = turn.see(partition, |kept, _| {
                 (kept.role(), kept.sessions().with(peer).map(|session| session.life))
             });
             let another = life.is_some_and(|life| life != turn.life(peer));
@@ -273,7 +273,7 @@ impl Sessions {
     /// Opens sessions with those of these that are members.
     fn open_with(&mut self, peers: &[NodeId], partition: Partition, turn: &mut Turn<'_>) {
         for peer in peers.iter().filter(|peer| turn.members.contains(peer)) {
-            let open = turn.with(partition, |kept, _| kept.sessions().bit(*peer).is_some());
+            let open = turn.see(partition, |kept, _| kept.sessions().bit(*peer).is_some());
             if !open {
                 self.open(*peer, partition, turn.life(*peer), turn);
             }
@@ -317,7 +317,7 @@ impl Sessions {
     /// Closes the session with a peer that is no owner, to make room.
     fn close_another(&mut self, partition: Partition, turn: &mut Turn<'_>) -> Option<()> {
         let owners = turn.ring.owners(partition);
-        let other = turn.with(partition, |kept, _| {
+        let other = turn.see(partition, |kept, _| {
             let mut sessions = kept.sessions().iter().map(|(_, session)| session.peer);
             sessions.find(|peer| !owners.contains(peer))
         })?;
@@ -433,7 +433,7 @@ impl Sessions {
         // Memory may have closed sessions, and owners may have become members.
         self.open_owners(partition, turn);
         self.see_to_lacking(partition, turn);
-        let sessions: Vec<(NodeId, u8, bool)> = turn.with(partition, |kept, _| {
+        let sessions: Vec<(NodeId, u8, bool)> = turn.see(partition, |kept, _| {
             let booting = kept.role() == Role::Boot;
             let in_step = |s: &Session| s.is_in_step() && (s.done || !booting);
             let each = kept.sessions().iter();

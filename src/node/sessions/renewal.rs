@@ -19,7 +19,7 @@ use crate::placement::{Life, NodeId, Partition};
 impl Sessions {
     /// Looks after the peers that lack something, once in an interval.
     pub(super) fn see_to_lacking(&mut self, partition: Partition, turn: &mut Turn<'_>) {
-        let mut sources: Vec<(NodeId, Life)> = turn.with(partition, |kept, _| {
+        let mut sources: Vec<(NodeId, Life)> = turn.see(partition, |kept, _| {
             let sessions = kept.sessions().iter();
             sessions.flat_map(|(_, session)| session.lacks.iter().copied()).collect()
         });
@@ -36,7 +36,7 @@ impl Sessions {
 
     /// A peer asks who is valid here.
     pub(super) fn on_who_is_valid(&self, from: NodeId, partition: Partition, turn: &mut Turn<'_>) {
-        let peers = turn.with(partition, |kept, _| kept.sessions().valid());
+        let peers = turn.see(partition, |kept, _| kept.sessions().valid());
         let life = self.life;
         turn.outbox.exchange(from, partition, &Exchange::Valid { partition, life, peers });
     }
@@ -55,7 +55,7 @@ impl Sessions {
 
     /// Gives a new number to the peers that lack what that process has forgotten.
     fn renew_lacking(&mut self, by: (NodeId, Life), partition: Partition, turn: &mut Turn<'_>) {
-        for bit in turn.with(partition, |kept, _| kept.lacking(by)) {
+        for bit in turn.see(partition, |kept, _| kept.lacking(by)) {
             self.stats.renewed += 1;
             let number = self.number();
             let peer = turn.with(partition, |kept, _| {

@@ -72,7 +72,7 @@ impl Sessions {
         for partition in turn.store.options().partitions.iter() {
             let mut gone = all.owners(partition).iter().filter(is_gone).peekable();
             let bereft = gone.peek().is_some()
-                && turn.with(partition, |kept, _| {
+                && turn.see(partition, |kept, _| {
                     let unknown = |owner: &NodeId| kept.sessions().bit(*owner).is_none();
                     kept.role() != Role::None && gone.any(unknown)
                 });

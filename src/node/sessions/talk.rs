@@ -91,7 +91,7 @@ impl Sessions {
         turn: &mut Turn<'_>,
     ) -> Option<(u8, bool)> {
         let (partition, life) = (standing.partition, turn.life(from));
-        let (role, session) = turn.with(partition, |kept, _| {
+        let (role, session) = turn.see(partition, |kept, _| {
             let bit = kept.sessions().bit(from);
             let life = kept.sessions().with(from).map(|session| session.life);
             (kept.role(), bit.zip(life))
@@ -157,7 +157,7 @@ impl Sessions {
         {
             return;
         }
-        let entries = turn.with(partition, |kept, _| kept.entries() as u32);
+        let entries = turn.see(partition, |kept, _| kept.entries() as u32);
         let gives_in = standing.alone.is_none_or(|theirs| (theirs, turn.own) > (entries, from));
         if gives_in {
             self.doubt([partition], turn);
@@ -296,7 +296,7 @@ impl Sessions {
             return true;
         };
         let before = recent(turn);
-        let (in_step, owes) = turn.with(partition, |kept, _| {
+        let (in_step, owes) = turn.see(partition, |kept, _| {
             let in_step = kept.sessions().get(bit).is_some_and(|s| s.is_in_step());
             (in_step, kept.owes(bit, before))
         });
@@ -333,7 +333,7 @@ impl Sessions {
     /// Takes a turn in one talk. Returns whether a push is under way now that was not before.
     fn say(&mut self, to: NodeId, partition: Partition, turn: &mut Turn<'_>) -> bool {
         let now = turn.now.mono;
-        let Some(bit) = turn.with(partition, |kept, _| kept.sessions().bit(to)) else {
+        let Some(bit) = turn.see(partition, |kept, _| kept.sessions().bit(to)) else {
             self.talks.remove(&(to, partition));
             return false;
         };
@@ -430,7 +430,7 @@ impl Sessions {
         if let Some(boot) = self.boots.get_mut(&partition) {
             boot.unheard.remove(&from);
         }
-        let mine = turn.with(partition, |kept, _| kept.sessions().with(from).map(|s| s.mine));
+        let mine = turn.see(partition, |kept, _| kept.sessions().with(from).map(|s| s.mine));
         let owner = turn.ring.owners(partition).contains(&from);
         if mine == Some(echo) && !owner {
             self.close(from, partition, turn);
@@ -446,7 +446,7 @@ impl Sessions {
             let nothing = Exchange::Nothing { partition, echo: 0 };
             return turn.outbox.exchange(from, partition, &nothing);
         }
-        let known = turn.with(partition, |kept, _| kept.sessions().bit(from).is_some());
+        let known = turn.see(partition, |kept, _| kept.sessions().bit(from).is_some());
         if !known {
             self.open(from, partition, turn.life(from), turn);
         }
@@ -478,7 +478,7 @@ fn values(
     while bytes < PUSH_BYTES_MAX
         && let Some(key) = wanted.pop_front()
     {
-        let found = turn.with(partition, |kept, context| match kept.look(key_ref(&key), context) {
+        let found = turn.see(partition, |kept, context| match kept.look(key_ref(&key), context) {
             Held::Value(parts) => Some(parts.to_entry()),
             // Gone or overwritten by a mark meanwhile; that is offered by itself.
             Held::Dead(_) | Held::Nothing => None,
