@@ -20,6 +20,7 @@ mod changes;
 mod dials;
 mod hearsay;
 mod identity;
+mod members;
 mod packet;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,7 @@ use dials::{Dial, Failed};
 use hearsay::Hearsay;
 pub use identity::Identity;
 use identity::Lives;
+use members::{Known, Members};
 use packet::{Bincode, Packet};
 
 /// Longest datagram, all headers of ours included: what a QUIC datagram takes at the smallest
@@ -97,16 +99,6 @@ pub struct MembershipOptions {
     pub rules: Rules,
 }
 
-/// A member, as known here.
-#[derive(Clone, Debug)]
-struct Known {
-    identity: Identity,
-    state: MemberState,
-    since: Mono,
-    /// When it was last told that it is suspected.
-    told: Mono,
-}
-
 /// The members, and this node's part among them.
 pub struct Membership {
     rules: Rules,
@@ -114,12 +106,10 @@ pub struct Membership {
     rng: ChaCha12Rng,
     runtime: AccumulatingRuntime<Identity>,
     timers: Timers<Timer<Identity>>,
-    known: BTreeMap<NodeId, Known>,
+    members: Members,
     /// foca's list at the last comparison, in its order.
     listed: Vec<Listed>,
     names: BTreeMap<NodeId, String>,
-    /// Peers with a link, and since when.
-    links: BTreeMap<NodeId, Mono>,
     dials: BTreeMap<SocketAddr, Dial>,
     seeds: Vec<SocketAddr>,
     seeded: bool,
@@ -167,10 +157,9 @@ impl Membership {
             rng,
             runtime: AccumulatingRuntime::new(),
             timers: Timers::default(),
-            known: BTreeMap::new(),
+            members: Members::default(),
             listed: Vec::new(),
             names,
-            links: BTreeMap::new(),
             dials: BTreeMap::new(),
             seeds: Vec::new(),
             seeded,
@@ -208,25 +197,24 @@ impl Membership {
     }
 
     /// Members that are alive or suspect, without this node.
-    pub fn present(&self) -> BTreeSet<NodeId> {
-        let present = self.known.iter().filter(|(_, k)| k.state != MemberState::Down);
-        present.map(|(id, _)| *id).collect()
+    pub fn present(&self) -> &BTreeSet<NodeId> {
+        self.members.present()
     }
 
     /// Whether no other node is known, not even one that is down.
     pub fn is_lone(&self) -> bool {
-        self.known.is_empty()
+        self.members.is_empty()
     }
 
     /// Whether somebody is down who has not been forgotten yet.
     pub fn holds_anybody(&self) -> bool {
-        self.known.values().any(|k| k.state == MemberState::Down)
+        self.members.down().next().is_some()
     }
 
     /// The lives of all nodes as last known, those that are down included: whoever comes back is
     /// heard before it is a member again.
-    pub fn lives(&self) -> BTreeMap<NodeId, Life> {
-        self.known.iter().map(|(id, known)| (*id, known.identity.life)).collect()
+    pub fn lives(&self) -> &BTreeMap<NodeId, Life> {
+        self.members.lives()
     }
 
     /// The roster the ring is built from: everybody present, this node, and whoever went down lately
@@ -237,9 +225,9 @@ impl Membership {
         let held = |k: &&Known| {
             k.state == MemberState::Down && now.mono.since(k.since) < HOLD_MS * 1_000_000
         };
-        let few = self.known.values().filter(held).count() < held_max;
+        let few = self.members.down().filter(held).count() < held_max;
         let hold = few && self.rules.ring_hold();
-        let known = self.known.values().filter(|k| present(k) || (hold && held(k)));
+        let known = self.members.iter().filter(|k| present(k) || (hold && held(k)));
         let identities = known.map(|k| &k.identity).chain([self.foca.identity()]);
         identities.map(|i| Seat { id: i.id, weight: i.weight, zone: i.zone.clone() }).collect()
     }
@@ -247,7 +235,7 @@ impl Membership {
     /// All members, this node first.
     pub fn views(&self) -> Vec<MemberView> {
         let own = self.view(self.foca.identity(), MemberState::Alive, true);
-        let others = self.known.values().map(|k| self.view(&k.identity, k.state, false));
+        let others = self.members.iter().map(|k| self.view(&k.identity, k.state, false));
         std::iter::once(own).chain(others).collect()
     }
 
@@ -288,7 +276,7 @@ impl Membership {
         now: Now,
         outbox: &mut Outbox,
     ) {
-        self.links.insert(peer, now.mono);
+        self.members.link(peer, now.mono);
         self.failed.remove(&addr);
         if let Some(dial) = self.dials.get_mut(&addr) {
             dial.failures = 0;
@@ -355,26 +343,23 @@ impl Membership {
         if self.is_replaced() {
             return;
         }
-        let members: Vec<_> = state
-            .members
-            .into_iter()
-            .filter(|(identity, ..)| acceptable(identity))
-            .take(MEMBERS_MAX)
-            .map(|(identity, incarnation, state, age_ms)| {
-                if state > 1 && !self.known.contains_key(&identity.id) {
-                    let since = now.mono.0.saturating_sub(u64::from(age_ms) * 1_000_000);
-                    self.down_since.insert(identity.id, Mono(since));
-                }
-                let state = match state {
-                    0 => Swim::Alive,
-                    1 => Swim::Suspect,
-                    _ => Swim::Down,
-                };
-                foca::Member::new(identity, incarnation, state)
-            })
-            .collect();
+        let members = state.members.into_iter().filter(|(identity, ..)| acceptable(identity));
+        let mut news = Vec::new();
+        for (identity, incarnation, state, age_ms) in members.take(MEMBERS_MAX) {
+            if state > 1 && self.members.get(identity.id).is_none() {
+                let since = now.mono.0.saturating_sub(u64::from(age_ms) * 1_000_000);
+                self.down_since.insert(identity.id, Mono(since));
+            }
+            let state = match state {
+                0 => Swim::Alive,
+                1 => Swim::Suspect,
+                _ => Swim::Down,
+            };
+            news.push(foca::Member::new(identity, incarnation, state));
+        }
+        self.drop_known(&mut news);
         let (doubted, members): (Vec<_>, Vec<_>) =
-            members.into_iter().partition(|word| self.doubts(from, word));
+            news.into_iter().partition(|word| self.doubts(from, word));
         for word in doubted {
             self.doubt(word, now, outbox);
         }
@@ -388,19 +373,30 @@ impl Membership {
             self.packets_refused += 1;
         }
         self.settle(now, outbox, header);
-        self.lives.was_member |= self.known.values().any(|k| k.state == MemberState::Alive);
+        self.lives.was_member |= self.members.iter().any(|k| k.state == MemberState::Alive);
         if state.answer {
             outbox.control(from, Kind::State, &self.state(flushes, false, now));
         }
     }
 
+    /// Drops the words that say what is known already: nearly all, and foca goes over its whole list
+    /// for each.
+    fn drop_known(&self, words: &mut Vec<foca::Member<Identity>>) {
+        let mut known: Vec<_> = self.foca.iter_membership_state().collect();
+        known.sort_unstable_by_key(|member| member.id().id);
+        words.retain(|word| {
+            let at = known.binary_search_by_key(&word.id().id, |member| member.id().id);
+            at.map_or(true, |at| known[at] != word)
+        });
+    }
+
     /// Whether a word from a peer needs a second opinion: it is about a member in touch.
     fn doubts(&self, from: NodeId, word: &foca::Member<Identity>) -> bool {
         let id = word.id().id;
-        let present = self.known.get(&id).filter(|k| k.state != MemberState::Down);
+        let present = self.members.get(id).filter(|k| k.state != MemberState::Down);
         self.rules.hearsay()
             && id != from
-            && self.links.contains_key(&id)
+            && self.members.is_linked(id)
             && present.is_some_and(|known| hearsay::is_down(word, &known.identity))
     }
 
@@ -417,14 +413,14 @@ impl Membership {
     /// (Lifeguard's buddy system: Dadgar, Phillips, Currey 2018).
     pub fn heard(&mut self, peer: NodeId, now: Now, outbox: &mut Outbox) {
         self.hearsay.heard(peer);
-        let Some(known) = self.known.get_mut(&peer) else {
+        let Some(known) = self.members.get(peer) else {
             return;
         };
         let recently = now.mono.since(known.told) < TELL_MS * 1_000_000;
         if known.state != MemberState::Suspect || recently || !self.rules.suspects_told() {
             return;
         }
-        known.told = now.mono;
+        self.members.tell(peer, now.mono);
         if let Some(suspect) = self.foca.iter_membership_state().find(|m| m.id().id == peer) {
             let members = vec![(suspect.id().clone(), suspect.incarnation(), 1, 0)];
             outbox.control(peer, Kind::State, &State { members, ..State::default() });
@@ -465,7 +461,7 @@ impl Membership {
 
     /// A peer said that it stops.
     pub fn bye(&mut self, peer: NodeId, now: Now, outbox: &mut Outbox, header: Header) {
-        let Some(known) = self.known.get(&peer) else {
+        let Some(known) = self.members.get(peer) else {
             return;
         };
         let down = foca::Member::new(known.identity.clone(), u16::MAX, Swim::Down);
@@ -531,7 +527,7 @@ impl Membership {
             }
             Timer::SendIndirectProbe { probed_id, .. } => {
                 if let Some(ping) = self.probes.remove(&probed_id.id)
-                    && self.links.contains_key(&probed_id.id)
+                    && self.members.is_linked(probed_id.id)
                 {
                     outbox.control_raw(probed_id.id, Kind::Swim, &ping);
                 }
@@ -546,7 +542,7 @@ impl Membership {
     fn settle(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
         self.dirty = true;
         while let Some((to, packet)) = self.runtime.to_send() {
-            if !self.links.contains_key(&to.id) {
+            if !self.members.is_linked(to.id) {
                 // Dropped, not queued: a stale probe is worse than none.
                 self.dials.entry(to.addr).or_insert(Dial {
                     next: now.mono,
@@ -581,11 +577,11 @@ impl Membership {
     }
 
     fn random_link(&mut self) -> Option<NodeId> {
-        let count = self.links.len();
+        let count = self.members.links().len();
         if count == 0 {
             return None;
         }
-        self.links.keys().nth(self.rng.random_range(0..count)).copied()
+        self.members.links().keys().nth(self.rng.random_range(0..count)).copied()
     }
 
     /// This node's view of the members, itself included.
@@ -600,7 +596,7 @@ impl Membership {
                         Swim::Suspect => 1,
                         Swim::Down => 2,
                     };
-                    let down = self.known.get(&m.id().id).filter(|_| state == 2);
+                    let down = self.members.get(m.id().id).filter(|_| state == 2);
                     let age_ms = down.map_or(0, |k| now.mono.since(k.since) / 1_000_000);
                     let age_ms = u32::try_from(age_ms).unwrap_or(u32::MAX);
                     (m.id().clone(), m.incarnation(), state, age_ms)

@@ -35,7 +35,7 @@ pub mod timers;
 pub mod turn;
 pub mod writing;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::ChaCha12Rng;
 
-use crate::placement::{Circles, Life, NodeId, Partition, Ring, Seat};
+use crate::placement::{Circles, NodeId, Partition, Ring, Seat};
 use crate::store::{Clock, Mono, Now, Store};
 use codec::{CodecError, Header, Kind};
 use coordinator::{Coordinator, Origin, Timing};
@@ -102,8 +102,6 @@ pub struct Node {
     clock: Arc<Clock>,
     ring: Arc<Ring>,
     circles: Circles,
-    members: BTreeSet<NodeId>,
-    lives: BTreeMap<NodeId, Life>,
     reachable: BTreeSet<NodeId>,
     links: BTreeSet<NodeId>,
     membership: Membership,
@@ -149,8 +147,6 @@ impl Node {
             clock,
             ring: Arc::new(ring),
             circles: Circles::default(),
-            members: BTreeSet::new(),
-            lives: BTreeMap::new(),
             reachable: BTreeSet::new(),
             links: BTreeSet::new(),
             membership,
@@ -199,14 +195,14 @@ impl Node {
                 if !self.links.insert(peer) {
                     // A new life, and nobody saw the old link end.
                     self.responsiveness.down(peer);
-                    self.refresh_reachable();
+                    self.refresh_reachable(peer);
                     self.roles(now, |node, turn| node.coordinator.on_unreachable(peer, turn));
                     self.settle(now);
                 }
                 self.responsiveness.up(peer, now.mono);
                 let flushes = self.store.flushes();
                 self.membership.up(peer, addr, flushes, now, &mut self.outbox);
-                self.refresh_reachable();
+                self.refresh_reachable(peer);
                 self.roles(now, |node, turn| {
                     node.coordinator.on_link(peer, turn);
                     node.sessions.link_up(peer, turn);
@@ -217,7 +213,7 @@ impl Node {
                 self.timekeeping.forget(peer);
                 self.responsiveness.down(peer);
                 self.membership.down(peer, now);
-                self.refresh_reachable();
+                self.refresh_reachable(peer);
                 self.roles(now, |node, turn| node.coordinator.on_unreachable(peer, turn));
             }
             Input::Frame { from, bytes } => self.on_frame(from, bytes, now),
@@ -384,7 +380,7 @@ impl Node {
     fn hear(&mut self, from: NodeId, answers: bool, now: Now) {
         if self.responsiveness.heard(from, answers, now.mono) {
             self.lateness.responsive(from, now.mono);
-            self.refresh_reachable();
+            self.refresh_reachable(from);
         }
     }
 
@@ -518,9 +514,12 @@ impl Node {
             // Before anything is stamped here: the wall clock may have been off all along.
             self.timekeeping.join(now.mono);
         }
-        self.members = self.membership.present();
-        self.lives = self.membership.lives();
-        self.refresh_reachable();
+        for change in &changes {
+            if let Change::Up(peer) | Change::Gone(peer) = change {
+                self.refresh_reachable(*peer);
+            }
+        }
+        self.refresh_sight();
         self.rebuild_ring(now);
         for change in changes {
             self.on_change(change, now);
@@ -582,8 +581,9 @@ impl Node {
             let (header, flushes) = (self.header(), self.store.flushes());
             self.membership.tick(&flushes, now, &mut self.outbox, header);
         }
-        for peer in self.responsiveness.judge(now.mono) {
-            self.refresh_reachable();
+        let silent = self.responsiveness.judge(now.mono);
+        silent.iter().for_each(|peer| self.refresh_reachable(*peer));
+        for peer in silent {
             self.roles(now, |node, turn| node.coordinator.on_unreachable(peer, turn));
         }
         for peer in self.responsiveness.probes(now.mono) {
@@ -618,12 +618,19 @@ impl Node {
 
     // ---- lending ----------------------------------------------------------------------------
 
-    fn refresh_reachable(&mut self) {
-        let responsive = |peer: &&NodeId| self.responsiveness.is_responsive(**peer);
-        self.reachable =
-            self.members.intersection(&self.links).filter(responsive).copied().collect();
-        self.out_of_sight =
-            self.reachable.len() < self.members.len() || self.membership.holds_anybody();
+    /// Membership, link or pulse of a peer have changed.
+    fn refresh_reachable(&mut self, peer: NodeId) {
+        let member = self.membership.present().contains(&peer) && self.links.contains(&peer);
+        match member && self.responsiveness.is_responsive(peer) {
+            true => self.reachable.insert(peer),
+            false => self.reachable.remove(&peer),
+        };
+        self.refresh_sight();
+    }
+
+    fn refresh_sight(&mut self) {
+        self.out_of_sight = self.reachable.len() < self.membership.present().len()
+            || self.membership.holds_anybody();
     }
 
     fn header(&self) -> Header {
@@ -648,8 +655,8 @@ impl Node {
             store: &self.store,
             clock: &self.clock,
             ring: &ring,
-            members: &self.members,
-            lives: &self.lives,
+            members: self.membership.present(),
+            lives: self.membership.lives(),
             unshared,
             out_of_sight: self.out_of_sight,
             reachable: &self.reachable,

@@ -76,7 +76,7 @@ impl Node {
             ("address", Text(identity.addr.to_string())),
             ("generation", Number(identity.generation.0)),
             ("state", Text(state.to_owned())),
-            ("members", Number(self.members.len() as u64 + 1)),
+            ("members", Number(self.membership.present().len() as u64 + 1)),
             ("reachable", Number(self.reachable.len() as u64)),
             ("ring", Text(format!("{:016x}", self.ring.id()))),
             ("partitions_ready", Number(roles[Role::Ready as usize])),

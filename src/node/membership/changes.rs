@@ -65,19 +65,25 @@ impl Membership {
             self.consider_opening(now, outbox);
             return changes;
         }
-        self.listed.clear();
+        let listed = Vec::with_capacity(self.listed.len() + 1);
+        let mut before = std::mem::replace(&mut self.listed, listed).into_iter();
         let mut news = Vec::new();
         for member in self.foca.iter_membership_state().filter(|m| m.id().id != own) {
             let (identity, state) = (member.id(), state_of(member));
-            self.listed.push(Listed::of(member));
-            let known = self.known.get(&identity.id);
+            let listed = Listed::of(member);
+            self.listed.push(listed);
+            // Most stand where they stood, and were taken note of then.
+            if before.next() == Some(listed) {
+                continue;
+            }
+            let known = self.members.get(identity.id);
             if known.is_none_or(|k| k.state != state || k.identity != *identity) {
                 news.push((identity.clone(), state));
             }
         }
         for (identity, state) in news {
             let id = identity.id;
-            let before = self.known.get(&id).cloned();
+            let before = self.members.get(id).cloned();
             let since = match &before {
                 Some(known) if known.state == state => known.since,
                 None => self.down_since.get(&id).copied().unwrap_or(now.mono),
@@ -93,7 +99,7 @@ impl Membership {
                 self.dials.remove(&identity.addr);
             }
             let told = Mono(0);
-            self.known.insert(id, Known { identity, state, since, told });
+            self.members.insert(Known { identity, state, since, told });
             match (was, state) {
                 (None | Some(MemberState::Down), MemberState::Alive | MemberState::Suspect) => {
                     outbox.notice(Notice::MemberUp(view));
@@ -120,12 +126,15 @@ impl Membership {
             }
         }
         self.down_since.clear();
-        let listed: BTreeSet<NodeId> = self.listed.iter().map(|listed| listed.id).collect();
-        let gone: Vec<_> = self.known.keys().filter(|id| !listed.contains(id)).copied().collect();
-        for id in gone {
+        if self.listed.len() < self.members.len() {
             // foca forgets members that have been down for long.
-            self.known.remove(&id);
-            changes.push(Change::Gone(id));
+            let listed: BTreeSet<NodeId> = self.listed.iter().map(|listed| listed.id).collect();
+            let known = self.members.iter().map(|known| known.identity.id);
+            let gone: Vec<_> = known.filter(|id| !listed.contains(id)).collect();
+            for id in gone {
+                self.members.remove(id);
+                changes.push(Change::Gone(id));
+            }
         }
         let size = self.present().len() as u32 + 1;
         if size != self.sized_for && size > 3 {

@@ -63,9 +63,9 @@ impl Membership {
 
     /// The last link to a peer is gone. A member is dialed again, at once if it is not down.
     pub fn down(&mut self, peer: NodeId, now: Now) {
-        self.links.remove(&peer);
+        self.members.unlink(peer);
         self.next_dials = self.next_dials.min(now.mono.plus_ms(DIALS_MS));
-        let Some(known) = self.known.get(&peer) else {
+        let Some(known) = self.members.get(peer) else {
             return;
         };
         let next = match known.state {
@@ -88,11 +88,8 @@ impl Membership {
     ) -> bool {
         let seed = self.seeds.contains(&addr);
         let jitter = self.rng.random_range(0..200);
-        let down_since = self
-            .known
-            .values()
-            .find(|k| k.identity.addr == addr && k.state == MemberState::Down)
-            .map(|k| k.since);
+        let down_since =
+            self.members.at(addr).find(|known| known.state == MemberState::Down).map(|k| k.since);
         if let Some(dial) = self.dials.get_mut(&addr) {
             dial.tried = true;
             dial.failures = dial.failures.saturating_add(1);
@@ -115,7 +112,7 @@ impl Membership {
             return;
         }
         let waited_ms = now.mono.since(self.started) / 1_000_000;
-        let member = self.known.values().any(|k| k.state == MemberState::Alive);
+        let member = self.members.iter().any(|k| k.state == MemberState::Alive);
         let tried = self.seeds.iter().all(|seed| self.dials.get(seed).is_none_or(|d| d.tried));
         let alone = match self.seeded {
             false => waited_ms >= ALONE_WITHOUT_SEEDS_MS,
@@ -171,23 +168,22 @@ impl Membership {
     /// Dials everybody that should have a link and has none: members, members that went down, and
     /// the seeds.
     pub(super) fn dial(&mut self, now: Now, outbox: &mut Outbox) {
-        for (id, known) in &self.known {
+        for known in self.members.down() {
             let long = |since: &Mono| now.mono.since(*since) >= DEAD_LINK_MS * 1_000_000;
-            let down = known.state == MemberState::Down && long(&known.since);
-            if down && self.links.get(id).is_some_and(long) {
+            let peer = known.identity.id;
+            if long(&known.since) && self.members.links().get(&peer).is_some_and(long) {
                 let reason = "down all along";
-                outbox.push(Output::Close { peer: *id, reason });
+                outbox.push(Output::Close { peer, reason });
             }
         }
         let own = self.identity().addr;
         let linked = |addr: SocketAddr| {
-            let mut there = self.known.values().filter(|known| known.identity.addr == addr);
-            there.any(|known| self.links.contains_key(&known.identity.id))
+            self.members.at(addr).any(|known| self.members.is_linked(known.identity.id))
         };
         let mut wanted: BTreeMap<SocketAddr, Option<NodeId>> = BTreeMap::new();
-        for known in self.known.values() {
+        for known in self.members.apart() {
             let down = known.state == MemberState::Down && !self.rules.redial();
-            if !self.links.contains_key(&known.identity.id) && !down {
+            if !down {
                 wanted.insert(known.identity.addr, Some(known.identity.id));
             }
         }
@@ -217,7 +213,7 @@ impl Membership {
     }
 
     pub(super) fn linked_at(&self, addr: SocketAddr) -> Option<NodeId> {
-        let known = self.known.values().find(|k| k.identity.addr == addr)?;
-        self.links.contains_key(&known.identity.id).then_some(known.identity.id)
+        let known = self.members.at(addr).next()?;
+        self.members.is_linked(known.identity.id).then_some(known.identity.id)
     }
 }
