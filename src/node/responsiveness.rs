@@ -8,8 +8,7 @@
 //! A peer whose frames come, and among them no answer for longer than that, is *deaf*: the way there
 //! is cut, and the way back is not. It is unresponsive, too, until an answer comes.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::placement::NodeId;
 use crate::store::{Mono, Rules};
@@ -52,9 +51,9 @@ struct Pulse {
 pub struct Responsiveness {
     rules: Rules,
     peers: BTreeMap<NodeId, Pulse>,
-    /// What [`Responsiveness::next_deadline`] says, unless a pulse changed since. Asked after every
-    /// turn, and most turns change none.
-    next: Cell<Option<Option<Mono>>>,
+    /// When each of those that owe something, or are unresponsive, wants to be looked at. Asked after
+    /// every turn; most peers owe nothing.
+    deadlines: BTreeSet<(Mono, NodeId)>,
 }
 
 impl Responsiveness {
@@ -63,9 +62,22 @@ impl Responsiveness {
         Responsiveness { rules, ..Responsiveness::default() }
     }
 
+    /// Changes the pulse of a peer, if it has a link. All changes go through here, so that its
+    /// deadline is right after each of them.
+    fn change<R>(&mut self, peer: NodeId, change: impl FnOnce(&mut Pulse) -> R) -> Option<R> {
+        let pulse = self.peers.get_mut(&peer)?;
+        let before = pulse.deadline();
+        let result = change(pulse);
+        let after = pulse.deadline();
+        if before != after {
+            before.map(|before| self.deadlines.remove(&(before, peer)));
+            after.map(|after| self.deadlines.insert((after, peer)));
+        }
+        Some(result)
+    }
+
     /// A link came up. A peer starts as responsive.
     pub fn up(&mut self, peer: NodeId, now: Mono) {
-        self.next.take();
         self.peers.entry(peer).or_insert(Pulse {
             outstanding: 0,
             due: false,
@@ -82,144 +94,129 @@ impl Responsiveness {
 
     /// The last link is gone.
     pub fn down(&mut self, peer: NodeId) {
-        self.next.take();
-        self.peers.remove(&peer);
+        if let Some(deadline) = self.peers.remove(&peer).and_then(|pulse| pulse.deadline()) {
+            self.deadlines.remove(&(deadline, peer));
+        }
     }
 
     /// A request left.
     pub fn sent(&mut self, peer: NodeId, now: Mono) {
-        self.next.take();
-        if let Some(pulse) = self.judged(peer) {
+        self.change_judged(peer, |pulse| {
             if !pulse.owes() {
                 pulse.quiet_since = now;
             }
             pulse.outstanding += 1;
             pulse.unanswered_since.get_or_insert(now);
-        }
+        });
     }
 
     /// Something else left that the peer answers at once.
     pub fn expected(&mut self, peer: NodeId, now: Mono) {
-        self.next.take();
-        if let Some(pulse) = self.peers.get_mut(&peer) {
+        self.change(peer, |pulse| {
             if !pulse.owes() {
                 pulse.quiet_since = now;
             }
             pulse.due = true;
-        }
+        });
     }
 
-    fn judged(&mut self, peer: NodeId) -> Option<&mut Pulse> {
-        self.peers.get_mut(&peer).filter(|_| self.rules.responsiveness())
+    fn change_judged(&mut self, peer: NodeId, change: impl FnOnce(&mut Pulse)) {
+        if self.rules.responsiveness() {
+            self.change(peer, change);
+        }
     }
 
     /// Anything came from the peer; `answers` says whether it shows that the peer hears this node.
     /// Returns whether it had been unresponsive.
     pub fn heard(&mut self, peer: NodeId, answers: bool, now: Mono) -> bool {
-        self.next.take();
-        let Some(pulse) = self.peers.get_mut(&peer) else {
-            return false;
-        };
-        pulse.quiet_since = now;
-        pulse.due = false;
-        if answers {
-            pulse.unanswered_since = (pulse.outstanding > 0).then_some(now);
-            pulse.deaf = false;
-        }
-        !pulse.deaf && std::mem::take(&mut pulse.unresponsive)
+        let was_unresponsive = self.change(peer, |pulse| {
+            pulse.quiet_since = now;
+            pulse.due = false;
+            if answers {
+                pulse.unanswered_since = (pulse.outstanding > 0).then_some(now);
+                pulse.deaf = false;
+            }
+            !pulse.deaf && std::mem::take(&mut pulse.unresponsive)
+        });
+        was_unresponsive.unwrap_or(false)
     }
 
     /// An answer came; after so long, if that says something about the way there.
     pub fn answered(&mut self, peer: NodeId, rtt_ns: Option<u64>) {
-        self.next.take();
-        let Some(pulse) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        pulse.outstanding = pulse.outstanding.saturating_sub(1);
-        if pulse.outstanding == 0 {
-            pulse.unanswered_since = None;
-        }
-        if let Some(rtt_ns) = rtt_ns {
-            self.timed(peer, rtt_ns);
-        }
+        self.change(peer, |pulse| {
+            pulse.outstanding = pulse.outstanding.saturating_sub(1);
+            if pulse.outstanding == 0 {
+                pulse.unanswered_since = None;
+            }
+            if let Some(rtt_ns) = rtt_ns {
+                pulse.time(rtt_ns);
+            }
+        });
     }
 
     /// A round trip took so long.
     pub fn timed(&mut self, peer: NodeId, rtt_ns: u64) {
-        self.next.take();
-        let Some(pulse) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        if rtt_ns > SILENCE_NS_MAX {
-            // That was a cut or a hang, not the way there; and learning it would make the next one
-            // be noticed late.
-            return;
-        }
-        // Nor how long it took while packets were lost: one sample says little, and the next cut
-        // is to be noticed as soon as this one.
-        let rtt_ns = match pulse.rtt_ns {
-            0 => rtt_ns,
-            _ => rtt_ns.min(pulse.p99_ns().max(SILENCE_NS_MIN / 4)),
-        };
-        if pulse.rtt_ns == 0 {
-            (pulse.rtt_ns, pulse.deviation_ns) = (rtt_ns.max(1), rtt_ns / 2);
-        } else {
-            let off = pulse.rtt_ns.abs_diff(rtt_ns);
-            pulse.deviation_ns = pulse.deviation_ns - pulse.deviation_ns / 4 + off / 4;
-            pulse.rtt_ns = (pulse.rtt_ns - pulse.rtt_ns / 8 + rtt_ns / 8).max(1);
-        }
+        self.change(peer, |pulse| pulse.time(rtt_ns));
     }
 
     /// Nobody waits for that answer any more. A peer that lives sends it all the same; without
     /// that, one that is dead would never be noticed by those who have somebody else to ask.
     pub fn given_up(&mut self, peer: NodeId) {
-        self.next.take();
-        if let Some(pulse) = self.judged(peer) {
+        self.change_judged(peer, |pulse| {
             pulse.outstanding = pulse.outstanding.saturating_sub(1);
             pulse.due = true;
-        }
+        });
     }
 
     /// This node did not run for a while: the silence was its own.
     pub fn forgive(&mut self, now: Mono) {
-        self.next.take();
         for pulse in self.peers.values_mut() {
             pulse.quiet_since = now;
             pulse.unanswered_since = pulse.unanswered_since.map(|_| now);
         }
+        let deadline = |(peer, pulse): (&NodeId, &Pulse)| Some((pulse.deadline()?, *peer));
+        self.deadlines = self.peers.iter().filter_map(deadline).collect();
+    }
+
+    /// Those whose deadline has come, by id.
+    fn due(&self, now: Mono) -> Vec<NodeId> {
+        let due = self.deadlines.iter().take_while(|(deadline, _)| *deadline <= now);
+        let mut due: Vec<NodeId> = due.map(|(_, peer)| *peer).collect();
+        due.sort_unstable();
+        due
     }
 
     /// Peers that have become unresponsive by now.
     pub fn judge(&mut self, now: Mono) -> Vec<NodeId> {
-        let mut silent = Vec::new();
-        if self.next_deadline().is_none_or(|next| next > now) {
-            return silent;
-        }
-        self.next.take();
-        for (peer, pulse) in &mut self.peers {
-            if !pulse.unresponsive && pulse.limit().is_some_and(|limit| now >= limit) {
-                pulse.unresponsive = true;
-                pulse.deaf = pulse.deaf_from().is_some_and(|from| now >= from);
-                pulse.next_probe = now;
-                silent.push(*peer);
-            }
-        }
+        let mut silent = self.due(now);
+        silent.retain(|peer| {
+            let falls_silent = |pulse: &mut Pulse| {
+                let silent = !pulse.unresponsive;
+                if silent {
+                    pulse.unresponsive = true;
+                    pulse.deaf = pulse.deaf_from().is_some_and(|from| now >= from);
+                    pulse.next_probe = now;
+                }
+                silent
+            };
+            self.change(*peer, falls_silent).unwrap_or(false)
+        });
         silent
     }
 
     /// Unresponsive peers whose next probe is due.
     pub fn probes(&mut self, now: Mono) -> Vec<NodeId> {
-        let mut due = Vec::new();
-        if self.next_deadline().is_none_or(|next| next > now) {
-            return due;
-        }
-        self.next.take();
-        for (peer, pulse) in &mut self.peers {
-            if pulse.unresponsive && pulse.next_probe <= now {
-                pulse.next_probe = now.plus_ms(PROBE_MS);
-                due.push(*peer);
-            }
-        }
+        let mut due = self.due(now);
+        due.retain(|peer| {
+            let is_probed = |pulse: &mut Pulse| {
+                let due = pulse.unresponsive;
+                if due {
+                    pulse.next_probe = now.plus_ms(PROBE_MS);
+                }
+                due
+            };
+            self.change(*peer, is_probed).unwrap_or(false)
+        });
         due
     }
 
@@ -235,13 +232,7 @@ impl Responsiveness {
 
     /// When [`Responsiveness::judge`] or [`Responsiveness::probes`] has something to do.
     pub fn next_deadline(&self) -> Option<Mono> {
-        let next = |pulse: &Pulse| {
-            if pulse.unresponsive { Some(pulse.next_probe) } else { pulse.limit() }
-        };
-        let earliest = || self.peers.values().filter_map(next).min();
-        let deadline = self.next.get().unwrap_or_else(earliest);
-        self.next.set(Some(deadline));
-        deadline
+        self.deadlines.first().map(|(deadline, _)| *deadline)
     }
 }
 
@@ -249,6 +240,33 @@ impl Pulse {
     /// Whether a frame is to be expected from it.
     fn owes(&self) -> bool {
         self.outstanding > 0 || self.due
+    }
+
+    /// When it is to be looked at again.
+    fn deadline(&self) -> Option<Mono> {
+        if self.unresponsive { Some(self.next_probe) } else { self.limit() }
+    }
+
+    /// A round trip took so long.
+    fn time(&mut self, rtt_ns: u64) {
+        if rtt_ns > SILENCE_NS_MAX {
+            // That was a cut or a hang, not the way there; and learning it would make the next one
+            // be noticed late.
+            return;
+        }
+        // Nor how long it took while packets were lost: one sample says little, and the next cut
+        // is to be noticed as soon as this one.
+        let rtt_ns = match self.rtt_ns {
+            0 => rtt_ns,
+            _ => rtt_ns.min(self.p99_ns().max(SILENCE_NS_MIN / 4)),
+        };
+        if self.rtt_ns == 0 {
+            (self.rtt_ns, self.deviation_ns) = (rtt_ns.max(1), rtt_ns / 2);
+        } else {
+            let off = self.rtt_ns.abs_diff(rtt_ns);
+            self.deviation_ns = self.deviation_ns - self.deviation_ns / 4 + off / 4;
+            self.rtt_ns = (self.rtt_ns - self.rtt_ns / 8 + rtt_ns / 8).max(1);
+        }
     }
 
     /// When it becomes unresponsive, if nothing more comes.
