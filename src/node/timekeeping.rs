@@ -45,12 +45,19 @@ impl Lead {
     fn shown(&self) -> i64 {
         self.current.max(self.previous)
     }
+
+    /// Whether it is further away than is believed.
+    fn is_off(&self) -> bool {
+        self.shown().abs() > AHEAD_MS_MAX as i64
+    }
 }
 
 /// The peers' clocks, as far as their frames show them.
 #[derive(Debug, Default)]
 pub struct Timekeeping {
     leads: BTreeMap<NodeId, Lead>,
+    /// How many of them are off: nearly always none, and then nobody has to be looked at.
+    off: usize,
     next: Mono,
     next_complaint: Mono,
     /// It became a member, and has not compared its clock yet.
@@ -73,7 +80,9 @@ impl Timekeeping {
         let stamped = self.leads.get(&from).and_then(|lead| lead.stamped);
         let (since, counts_from) = (now.mono, now.mono);
         let fresh = Lead { since, current: shown, previous: i64::MIN, counts_from, stamped };
-        let lead = self.leads.entry(from).or_insert(fresh);
+        let mut was_off = false;
+        let lead = self.leads.entry(from);
+        let lead = lead.and_modify(|lead| was_off = lead.is_off()).or_insert(fresh);
         if now.mono.since(lead.since) > WINDOW_MS * 1_000_000 {
             let stale = now.mono.since(lead.since) > 2 * WINDOW_MS * 1_000_000;
             *lead = match stale {
@@ -82,6 +91,7 @@ impl Timekeeping {
             };
         }
         lead.current = lead.current.max(shown);
+        self.off = self.off + usize::from(lead.is_off()) - usize::from(was_off);
     }
 
     /// What the peers show that counts now.
@@ -91,7 +101,8 @@ impl Timekeeping {
 
     /// A peer is gone.
     pub fn forget(&mut self, peer: NodeId) {
-        self.leads.remove(&peer);
+        let gone = self.leads.remove(&peer);
+        self.off -= usize::from(gone.is_some_and(|lead| lead.is_off()));
     }
 
     /// This node did not run for a while: what waited in its sockets tells an old time. A majority of
@@ -99,6 +110,7 @@ impl Timekeeping {
     /// from the future.
     pub fn forgive(&mut self, now: Mono) {
         self.leads.clear();
+        self.off = 0;
         self.next = now.plus_ms(AFTER_GAP_MS);
     }
 
@@ -116,6 +128,7 @@ impl Timekeeping {
             lead.current = lead.current.saturating_sub(by_ms);
             lead.previous = lead.previous.saturating_sub(by_ms);
         }
+        self.off = self.leads.values().filter(|lead| lead.is_off()).count();
     }
 
     /// A peer has stamped something that this node does not believe: it cannot go back.
@@ -173,7 +186,7 @@ impl Timekeeping {
             return None;
         }
         let bound = AHEAD_MS_MAX as i64;
-        let agree = self.counted(now.mono).all(|lead| lead.shown().abs() <= bound);
+        let agree = self.off == 0 || self.counted(now.mono).all(|lead| !lead.is_off());
         let step = if agree { 0 } else { self.off_by(clock, now.mono) };
         if step != 0 && clock.rules().follow_median() {
             clock.shift_ms(step);
