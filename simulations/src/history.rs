@@ -122,7 +122,7 @@ pub struct History {
     pub records: Vec<Record>,
     /// The keys that they were about.
     pub keys: BTreeSet<String>,
-    /// Operations under way, by their index in `records`.
+    /// Operations under way, by their index in `records`, in the order they began.
     pub open: Vec<usize>,
     /// What died with its last holder.
     pub losses: Vec<Loss>,
@@ -176,6 +176,13 @@ impl<'a> Removals<'a> {
 }
 
 impl History {
+    /// An operation is not under way any more.
+    pub fn close(&mut self, index: usize) {
+        if let Ok(at) = self.open.binary_search(&index) {
+            self.open.remove(at);
+        }
+    }
+
     /// A value was seen under a version.
     pub fn saw(&mut self, key: &str, value: &str, version: Version) {
         let stamp = version.value;

@@ -5,7 +5,7 @@
 //! when something it sends reaches a process that does not know the link (a stateless reset), or
 //! never. Datagrams are lost, reordered and doubled.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use rand::RngExt;
@@ -84,10 +84,13 @@ struct Path {
 }
 
 impl Path {
-    fn mend(&mut self, now: Time) {
-        if std::mem::take(&mut self.cut) {
+    /// Returns whether there was something to mend.
+    fn mend(&mut self, now: Time) -> bool {
+        let cut = std::mem::take(&mut self.cut);
+        if cut {
             self.mended_at = now;
         }
+        cut
     }
 }
 
@@ -96,10 +99,12 @@ pub struct Network {
     rng: ChaCha12Rng,
     /// All links there ever were.
     pub links: Vec<Link>,
-    /// The links of each host, as indices.
-    of_host: Vec<Vec<usize>>,
+    /// The links of each host by the other end's, as indices.
+    of_host: Vec<BTreeMap<usize, Vec<usize>>>,
     hosts: usize,
     paths: Vec<Path>,
+    /// How many of them are cut.
+    cuts: usize,
     slow_ns: Vec<u64>,
     loss_ppm: u32,
     duplicate_ppm: u32,
@@ -120,9 +125,10 @@ impl Network {
         let mut network = Network {
             rng,
             links: Vec::new(),
-            of_host: vec![Vec::new(); hosts],
+            of_host: vec![BTreeMap::new(); hosts],
             hosts,
             paths,
+            cuts: 0,
             slow_ns: vec![0; hosts],
             loss_ppm: 0,
             duplicate_ppm: 0,
@@ -165,16 +171,21 @@ impl Network {
     /// Adds a link. Returns its number.
     pub fn open(&mut self, link: Link) -> usize {
         let number = self.links.len();
-        for end in link.ends {
-            self.of_host[end.host].push(number);
-        }
+        let [a, b] = [link.ends[0].host, link.ends[1].host];
+        self.of_host[a].entry(b).or_default().push(number);
+        self.of_host[b].entry(a).or_default().push(number);
         self.links.push(link);
         number
     }
 
     /// The links that processes on that host have or had.
-    pub fn links_of(&self, host: usize) -> &[usize] {
-        &self.of_host[host]
+    pub fn links_of(&self, host: usize) -> impl Iterator<Item = usize> {
+        self.of_host[host].values().flatten().copied()
+    }
+
+    /// Those of them to processes on that other host.
+    pub fn links_between(&self, host: usize, other: usize) -> &[usize] {
+        self.of_host[host].get(&other).map_or(&[], Vec::as_slice)
     }
 
     fn path(&mut self, from: usize, to: usize) -> &mut Path {
@@ -188,17 +199,22 @@ impl Network {
 
     /// Cuts one direction.
     pub fn cut(&mut self, from: usize, to: usize) {
-        self.path(from, to).cut = true;
+        let before = std::mem::replace(&mut self.path(from, to).cut, true);
+        self.cuts += usize::from(!before);
     }
 
     /// Mends one direction.
     pub fn mend(&mut self, from: usize, to: usize, now: Time) {
-        self.path(from, to).mend(now);
+        let mended = self.path(from, to).mend(now);
+        self.cuts -= usize::from(mended);
     }
 
     /// Mends everything.
     pub fn mend_all(&mut self, now: Time) {
-        self.paths.iter_mut().for_each(|path| path.mend(now));
+        self.paths.iter_mut().for_each(|path| {
+            path.mend(now);
+        });
+        self.cuts = 0;
     }
 
     /// Whether something sent now would pass.
@@ -208,7 +224,7 @@ impl Network {
 
     /// Whether anything is cut.
     pub fn is_cut(&self) -> bool {
-        self.paths.iter().any(|path| path.cut)
+        self.cuts > 0
     }
 
     /// Whether something sent now would pass, and would have for so long, in milliseconds.

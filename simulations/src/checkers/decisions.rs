@@ -6,6 +6,10 @@
 //! at it had decided already when the next one did; and that two decide at once while one that has
 //! just started takes over from the other.
 
+use std::collections::BTreeMap;
+
+use chickadee::store::Version;
+
 use super::Violation;
 use crate::history::{History, Outcome, Record};
 use crate::plan::{Act, Fault, Plan, Timed};
@@ -43,18 +47,25 @@ pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
     {
         return None;
     }
+    let mut appends: BTreeMap<&str, Vec<(&Record, Version)>> = BTreeMap::new();
+    for append in history.records.iter().filter(|record| record.act == Act::Append) {
+        if let Some(version) = append.acknowledged().filter(|_| settled(append)) {
+            appends.entry(&append.key).or_default().push((append, version));
+        }
+    }
     for read in history.records.iter().filter(|record| record.is_final()) {
         let Outcome::Found(found) = &read.outcome else { continue };
+        let Some(appends) = appends.get(&read.key[..]) else { continue };
         let complain = |text| {
             let (key, node) = (Some(read.key.clone()), Some(read.host));
             Some(Violation { invariant: "decisions", at: read.end, key, node, text })
         };
-        let appends = history.records.iter().filter(|record| record.key == read.key);
-        for append in appends.filter(|record| record.act == Act::Append && settled(record)) {
-            let times = found.split(';').filter(|part| *part == append.value).count();
-            let Some(version) = append.acknowledged() else { continue };
-            let lost = history.losses.iter().any(|loss| loss.key == read.key);
-            if times == 0 && !lost {
+        let mut parts: BTreeMap<&str, usize> = BTreeMap::new();
+        found.split(';').for_each(|part| *parts.entry(part).or_default() += 1);
+        for (append, version) in appends {
+            let times = parts.get(&append.value[..]).copied().unwrap_or_default();
+            let lost = || history.losses.iter().any(|loss| loss.key == read.key);
+            if times == 0 && !lost() {
                 let text = format!("lacks {:?} of {}", append.value, version.value);
                 return complain(text);
             }

@@ -45,10 +45,11 @@ pub fn error(world: &mut World<impl Level>) -> Option<String> {
     None
 }
 
-/// What is wrong with the members that a node sees.
+/// What is wrong with the members that a node sees; who lives is in order.
 fn wrong(live: &[usize], doubtful: &BTreeSet<usize>, seen: &BTreeSet<usize>) -> Option<String> {
     let missing: Vec<_> = live.iter().filter(|host| !seen.contains(host)).collect();
-    let extra = seen.iter().filter(|host| !live.contains(host) && !doubtful.contains(host));
+    let lives = |host: &usize| live.binary_search(host).is_ok();
+    let extra = seen.iter().filter(|host| !lives(host) && !doubtful.contains(host));
     let extra: Vec<_> = extra.collect();
     let right = missing.is_empty() && extra.is_empty();
     (!right).then(|| format!("does not see {missing:?} alive, and sees {extra:?}"))

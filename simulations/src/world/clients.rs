@@ -297,7 +297,7 @@ impl<L: Level> World<L> {
             return;
         }
         self.assess(index);
-        self.history.open.retain(|open| *open != index);
+        self.history.close(index);
         let record = &mut self.history.records[index];
         record.outcome = outcome;
         record.end = self.now;

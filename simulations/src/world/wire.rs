@@ -114,7 +114,7 @@ impl World<Core> {
                     return self.then(self.now, Step::Dial(dial));
                 }
                 let process = self.hosts[from.0].process.as_ref().expect("lives");
-                let twice = self.network.links_of(from.0).iter().any(|link| {
+                let twice = self.network.links_between(from.0, to.0).iter().any(|link| {
                     let link = &self.network.links[*link];
                     let (a, b) = (link.ends[0], link.ends[1]);
                     let same = [(a.host, a.life), (b.host, b.life)] == [to, from]
@@ -174,7 +174,7 @@ impl World<Core> {
     /// The process of a host dies: its ends of links with it.
     pub(super) fn cut_links(&mut self, host: usize) {
         let life = self.hosts[host].life;
-        for index in self.network.links_of(host).to_vec() {
+        for index in self.network.links_of(host).collect::<Vec<_>>() {
             let link = &mut self.network.links[index];
             for side in 0..2 {
                 let end = &mut link.ends[side];
