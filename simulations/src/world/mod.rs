@@ -250,7 +250,7 @@ impl<L: Level> World<L> {
         for client in 0..world.clients.len() {
             world.schedule_client(client);
         }
-        world.at(Time::ms(watch::EVERY_MS), Event::Watch);
+        world.schedule_watch();
         world
     }
 

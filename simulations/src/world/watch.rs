@@ -13,8 +13,11 @@ use crate::samples::Sample;
 use crate::time::Time;
 use crate::workload::LETTERS;
 
-/// Time between two looks, in milliseconds.
-pub const EVERY_MS: u64 = 100;
+/// Time between two looks, in milliseconds, in a small cluster.
+const EVERY_MS: u64 = 100;
+/// A look goes over every partition of every host. Of so many at most it is small; a larger cluster
+/// is looked at less often in proportion, so that looking does not become all that a run does.
+const SMALL: usize = 4_096;
 
 /// Of so many looks, one goes over what nodes believe of each other.
 const COVERED_EVERY: u64 = 3;
@@ -28,8 +31,19 @@ const OPERATION_MS_MAX: u64 = 2_500;
 const TIMERS_MAX: usize = 2;
 
 impl<L: Level> World<L> {
+    /// The next look, in a while.
+    pub(super) fn schedule_watch(&mut self) {
+        self.at(self.now.plus_ms(self.looks_every_ms()), Event::Watch);
+    }
+
+    /// Time between two looks at everything, in milliseconds.
+    pub(crate) fn looks_every_ms(&self) -> u64 {
+        let looked_at = self.hosts.len() * usize::from(self.plan.options.partitions);
+        EVERY_MS * looked_at.div_ceil(SMALL) as u64
+    }
+
     pub(super) fn watch(&mut self) {
-        self.at(self.now.plus_ms(EVERY_MS), Event::Watch);
+        self.schedule_watch();
         for index in self.history.open.clone() {
             self.assess(index);
         }
@@ -41,7 +55,8 @@ impl<L: Level> World<L> {
         self.watch_rings();
         self.complain(held_places::judge(self));
         // It goes over everything, for each pair.
-        if (self.now.0 / Time::ms(EVERY_MS).0).is_multiple_of(COVERED_EVERY) {
+        let look = self.now.0 / Time::ms(self.looks_every_ms()).0;
+        if look.is_multiple_of(COVERED_EVERY) {
             self.complain(covered::judge(self));
         }
         if self.samples.is_some() {
