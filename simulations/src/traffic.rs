@@ -4,8 +4,18 @@ use std::fmt;
 use std::ops::AddAssign;
 
 /// Kinds of frames, by their first byte; see the node's codec.
-const NAMES: [&str; 9] =
-    ["other", "hello", "swim", "state", "requests", "responses", "exchange", "lateness", "bye"];
+const NAMES: [&str; 10] = [
+    "other",
+    "hello",
+    "swim",
+    "state",
+    "requests",
+    "responses",
+    "exchange",
+    "lateness",
+    "bye",
+    "digest",
+];
 
 /// How much was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

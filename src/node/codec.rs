@@ -36,6 +36,8 @@ pub enum Kind {
     Lateness = 7,
     /// The sender stops; no body.
     Bye = 8,
+    /// A digest of what is known of the members.
+    Digest = 9,
 }
 
 /// The version of every body so far.
@@ -112,6 +114,7 @@ pub fn open(mut frame: Bytes) -> Result<(Kind, Header, Bytes), CodecError> {
         (6, VERSION) => Kind::Exchange,
         (7, VERSION) => Kind::Lateness,
         (8, VERSION) => Kind::Bye,
+        (9, VERSION) => Kind::Digest,
         _ => return Err(unknown),
     };
     Ok((kind, header, frame.split_off(HEADER_BYTES)))

@@ -1,12 +1,14 @@
-//! The first words on a link: who this node is, and whether the other one fits the cluster.
+//! The first words on a link: who this node is, and whether the other one fits the cluster. And what
+//! two say to each other after that of what they know of all.
 
 use bytes::Bytes;
 
 use super::codec::{self, CodecError, Kind};
-use super::message::Hello;
+use super::message::{Hello, State};
 use super::refused::{Difference, Refused};
 use super::{Node, PROTOCOL};
 use crate::placement::{Generation, NodeId};
+use crate::store::Now;
 
 impl Node {
     /// What this node says first on every link.
@@ -19,6 +21,7 @@ impl Node {
             identity: self.identity().clone(),
             name: self.options.name.clone(),
             flushes: self.store.flushes(),
+            members: self.membership.digest(),
         };
         codec::put(&mut frame, &hello);
         codec::seal(frame, self.header())
@@ -49,8 +52,31 @@ impl Node {
             let theirs = hello.replicas;
             return Err(Refused::Constant(Difference::Replicas { theirs, ours }));
         }
-        self.membership.learn_name(peer, &hello.name);
+        self.membership.greet(peer, &hello.name, hello.members);
         self.learn_flushes(&hello.flushes);
         Ok(hello.identity.generation)
+    }
+
+    /// What a peer knows of the members, and of flushes.
+    pub(super) fn on_state(&mut self, from: NodeId, body: &[u8], now: Now) {
+        match codec::take::<State>(&mut &body[..]) {
+            Ok(state) => {
+                self.learn_flushes(&state.flushes);
+                let (header, flushes) = (self.header(), self.store.flushes());
+                self.membership.merge(from, state, flushes, now, &mut self.outbox, header);
+            }
+            Err(error) => self.on_bad_bytes(from, error),
+        }
+    }
+
+    /// A digest of what a peer knows of the members.
+    pub(super) fn on_digest(&mut self, from: NodeId, body: &[u8], now: Now) {
+        match codec::take(&mut &body[..]) {
+            Ok(digest) => {
+                let flushes = self.store.flushes();
+                self.membership.compared(from, digest, flushes, now, &mut self.outbox);
+            }
+            Err(error) => self.on_bad_bytes(from, error),
+        }
     }
 }

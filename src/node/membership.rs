@@ -7,7 +7,7 @@
 //!   random seed is contacted every 5 s, always, and members that went down are dialed at their
 //!   last address.
 //! * Views stay incomplete without a full-state exchange: one at every new link, and one with a
-//!   random member every 30 s.
+//!   random member every 30 s, where the two know something else ([`telling`]).
 //! * A `ChangeSuspectToDown` timer of a suspicion that was refuted meanwhile still tells the live
 //!   member that it is dead (foca 2.0.0): such timers are filtered out.
 //! * A probe lost as a datagram gets a second chance on the stream at the indirect stage, and an
@@ -22,6 +22,7 @@ mod hearsay;
 mod identity;
 mod members;
 mod packet;
+mod telling;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -49,6 +50,7 @@ pub use identity::Identity;
 use identity::Lives;
 use members::{Known, Members};
 use packet::{Bincode, Packet};
+use telling::Telling;
 
 /// Longest datagram, all headers of ours included: what a QUIC datagram takes at the smallest
 /// path MTU.
@@ -56,7 +58,7 @@ pub const DATAGRAM_BYTES_MAX: usize = 1150;
 
 /// How often a random seed is contacted.
 const ANNOUNCE_MS: u64 = 5_000;
-/// How often the full state is exchanged with a random member.
+/// How often notes are compared with a random member.
 const STATE_MS: u64 = 30_000;
 /// A member that went down without leaving for good keeps its place on the ring for so long.
 pub const HOLD_MS: u64 = 60_000;
@@ -129,6 +131,7 @@ pub struct Membership {
     failed: BTreeMap<SocketAddr, Failed>,
     lives: Lives,
     hearsay: Hearsay,
+    telling: Telling,
     rejoined: bool,
     /// foca was told something since the last comparison.
     dirty: bool,
@@ -175,6 +178,7 @@ impl Membership {
             failed: BTreeMap::new(),
             lives: Lives::default(),
             hearsay: Hearsay::default(),
+            telling: Telling::new(now.mono),
             rejoined: false,
             dirty: false,
             packets_refused: 0,
@@ -259,31 +263,10 @@ impl Membership {
         }
     }
 
-    /// Takes note of a peer's name, from its Hello.
-    pub fn learn_name(&mut self, id: NodeId, name: &str) {
+    fn learn_name(&mut self, id: NodeId, name: &str) {
         let printable = !name.chars().any(char::is_control);
         if printable && name.len() <= NAME_BYTES_MAX && self.names.len() < MEMBERS_MAX {
             self.names.insert(id, name.to_owned());
-        }
-    }
-
-    /// A link to a peer is usable: tell each other everything.
-    pub fn up(
-        &mut self,
-        peer: NodeId,
-        addr: SocketAddr,
-        flushes: Flushes,
-        now: Now,
-        outbox: &mut Outbox,
-    ) {
-        self.members.link(peer, now.mono);
-        self.failed.remove(&addr);
-        if let Some(dial) = self.dials.get_mut(&addr) {
-            dial.failures = 0;
-            dial.tried = true;
-        }
-        if self.rules.state_on_link() {
-            outbox.control(peer, Kind::State, &self.state(flushes, false, now));
         }
     }
 
@@ -479,7 +462,7 @@ impl Membership {
     }
 
     /// Does what is due.
-    pub fn tick(&mut self, flushes: &Flushes, now: Now, outbox: &mut Outbox, header: Header) {
+    pub fn tick(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
         while let Some((_, timer)) = self.timers.due(now.mono) {
             self.fire(timer, outbox);
             self.settle(now, outbox, header);
@@ -491,13 +474,13 @@ impl Membership {
         }
         if now.mono >= self.next_announce {
             self.next_announce = now.mono.plus_ms(ANNOUNCE_MS);
-            self.announce(now, flushes, outbox);
+            self.announce(now, outbox);
         }
         if now.mono >= self.next_state {
             let jitter = self.rng.random_range(0..STATE_MS / 4);
             self.next_state = now.mono.plus_ms(STATE_MS + jitter);
             if let Some(peer) = self.random_link() {
-                outbox.control(peer, Kind::State, &self.state(flushes.clone(), true, now));
+                self.compare(peer, outbox);
             }
         }
         if now.mono >= self.next_dials {
@@ -582,30 +565,6 @@ impl Membership {
             return None;
         }
         self.members.links().keys().nth(self.rng.random_range(0..count)).copied()
-    }
-
-    /// This node's view of the members, itself included.
-    pub fn state(&self, flushes: Flushes, answer: bool, now: Now) -> State {
-        let own = foca::Member::alive(self.identity().clone());
-        let members = self.foca.iter_membership_state().chain([&own]);
-        State {
-            members: members
-                .map(|m| {
-                    let state = match m.state() {
-                        Swim::Alive => 0,
-                        Swim::Suspect => 1,
-                        Swim::Down => 2,
-                    };
-                    let down = self.members.get(m.id().id).filter(|_| state == 2);
-                    let age_ms = down.map_or(0, |k| now.mono.since(k.since) / 1_000_000);
-                    let age_ms = u32::try_from(age_ms).unwrap_or(u32::MAX);
-                    (m.id().clone(), m.incarnation(), state, age_ms)
-                })
-                .collect(),
-            names: self.names.iter().map(|(id, name)| (id.0, name.clone())).collect(),
-            flushes,
-            answer,
-        }
     }
 }
 

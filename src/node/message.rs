@@ -46,9 +46,12 @@ pub struct Hello {
     pub name: String,
     /// What it knows of flushes.
     pub flushes: Flushes,
+    /// A digest of what it knows of the members; 0 if it has not been told of them yet.
+    pub members: u64,
 }
 
-/// All that a node knows of the members; both sides send it when a link comes up.
+/// All that a node knows of the members; both sides send it when a link comes up, unless the other
+/// one's Hello shows that it knows the same.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// SWIM's table: identity, incarnation, state, and for how long it has been down, in

@@ -50,7 +50,7 @@ use coordinator::{Coordinator, Origin, Timing};
 use event::{Command, Input, Notice, Output, Reply};
 use lateness::{GAP_NS_MAX, Lateness};
 use membership::{Change, Identity, Membership, MembershipOptions};
-use message::{Asker, Exchange, Request, Response, State};
+use message::{Asker, Exchange, Request, Response};
 use outbox::Outbox;
 use replica::ReplicaStats;
 use responsiveness::Responsiveness;
@@ -333,17 +333,10 @@ impl Node {
         match kind {
             Kind::Hello => {}
             // It has said goodbye: any word about members now would bring it back to life.
-            Kind::Swim | Kind::State | Kind::Bye if self.gone => {}
+            Kind::Swim | Kind::State | Kind::Digest | Kind::Bye if self.gone => {}
             Kind::Swim => self.on_swim(from, &body, true, now),
-            Kind::State => match codec::take::<State>(&mut &body[..]) {
-                Ok(state) => {
-                    self.learn_flushes(&state.flushes);
-                    let (header, flushes) = (self.header(), self.store.flushes());
-                    let outbox = &mut self.outbox;
-                    self.membership.merge(from, state, flushes, now, outbox, header);
-                }
-                Err(error) => self.on_bad_bytes(from, error),
-            },
+            Kind::State => self.on_state(from, &body, now),
+            Kind::Digest => self.on_digest(from, &body, now),
             Kind::Requests => self.batch::<(u64, Request)>(from, &body, now, Node::on_request),
             Kind::Responses => {
                 self.batch::<(u64, Response)>(from, &body, now, |node, from, item, now| {
@@ -578,8 +571,8 @@ impl Node {
 
     fn tick(&mut self, now: Now) {
         if !self.gone && self.membership.next_deadline() <= now.mono {
-            let (header, flushes) = (self.header(), self.store.flushes());
-            self.membership.tick(&flushes, now, &mut self.outbox, header);
+            let header = self.header();
+            self.membership.tick(now, &mut self.outbox, header);
         }
         let silent = self.responsiveness.judge(now.mono);
         silent.iter().for_each(|peer| self.refresh_reachable(*peer));

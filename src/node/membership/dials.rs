@@ -7,12 +7,11 @@ use std::net::SocketAddr;
 use rand::RngExt;
 
 use super::{ANNOUNCE_MS, Membership};
-use crate::node::codec::Kind;
 use crate::node::event::{MemberState, Notice, Output};
 use crate::node::outbox::Outbox;
 use crate::node::refused::Difference;
 use crate::placement::NodeId;
-use crate::store::{Flushes, Mono, Now};
+use crate::store::{Mono, Now};
 
 /// How often a member that went down is dialed, for the first minute.
 const REDIAL_MS: u64 = 500;
@@ -145,7 +144,7 @@ impl Membership {
     }
 
     /// Contacts a random seed: dials it, or compares notes if there is a link already.
-    pub(super) fn announce(&mut self, now: Now, flushes: &Flushes, outbox: &mut Outbox) {
+    pub(super) fn announce(&mut self, now: Now, outbox: &mut Outbox) {
         if self.seeded {
             outbox.push(Output::Resolve);
         }
@@ -154,9 +153,7 @@ impl Membership {
         }
         let seed = self.seeds[self.rng.random_range(0..self.seeds.len())];
         match self.linked_at(seed) {
-            Some(peer) => {
-                outbox.control(peer, Kind::State, &self.state(flushes.clone(), true, now));
-            }
+            Some(peer) => self.compare(peer, outbox),
             None => {
                 let dial = Dial { next: now.mono, failures: 0, tried: false };
                 self.dials.entry(seed).or_insert(dial);

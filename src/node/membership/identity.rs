@@ -12,9 +12,11 @@
 //!   nobody hears of what it takes: it has to end.
 //!
 //! A former life is remembered from before, so a node is told of it before it is a member, which
-//! here is only who took in a peer's State: that comes first on every link, and a link on which a
-//! later life lives is closed with that reason. To whoever was a member already, it is another
-//! process. Only the own address is no proof of one, since this process holds it: once in a life such
+//! here is only who took in a peer's State: that comes first on every link of whoever was not told
+//! yet, and a link on which a later life lives is closed with that reason. To whoever was a member
+//! already, it is another process.
+//!
+//! Only the own address is no proof of one, since this process holds it: once in a life such
 //! a word is taken for one of a former life, from a member that lost sight of the others. Once, since
 //! two that were given one advertised address would go above each other for ever.
 
