@@ -318,6 +318,7 @@ impl Membership {
         outbox: &mut Outbox,
         header: Header,
     ) {
+        let whole = !state.members.is_empty();
         for (id, name) in &state.names {
             self.learn_name(NodeId(*id), name);
         }
@@ -358,7 +359,12 @@ impl Membership {
         self.settle(now, outbox, header);
         self.lives.was_member |= self.members.iter().any(|k| k.state == MemberState::Alive);
         if state.answer {
-            outbox.control(from, Kind::State, &self.state(flushes, false, now));
+            // Who says nothing of members asks about flushes only.
+            let answer = match whole {
+                true => self.state(flushes, false, now),
+                false => State { flushes, ..State::default() },
+            };
+            outbox.control(from, Kind::State, &answer);
         }
     }
 

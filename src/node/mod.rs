@@ -50,7 +50,7 @@ use coordinator::{Coordinator, Origin, Timing};
 use event::{Command, Input, Notice, Output, Reply};
 use lateness::{GAP_NS_MAX, Lateness};
 use membership::{Change, Identity, Membership, MembershipOptions};
-use message::{Asker, Exchange, Request, Response};
+use message::{Asker, Exchange, Request, Response, State};
 use outbox::Outbox;
 use replica::ReplicaStats;
 use responsiveness::Responsiveness;
@@ -453,8 +453,9 @@ impl Node {
             // Of two that differ, the one with the smaller hash asks; once, while the answer is on
             // its way.
             self.next_flush_question = now.mono.plus_ms(FLUSH_QUESTION_MS);
-            let state = self.membership.state(self.store.flushes(), true, now);
-            self.outbox.control(from, Kind::State, &state);
+            let (flushes, answer) = (self.store.flushes(), true);
+            let question = State { flushes, answer, ..State::default() };
+            self.outbox.control(from, Kind::State, &question);
         }
     }
 
