@@ -66,6 +66,8 @@ pub const HOLD_MS: u64 = 60_000;
 const TELL_MS: u64 = 500;
 /// Most members that one state message may bring.
 const MEMBERS_MAX: usize = 20_000;
+/// As many words about members as foca is given without a look whether they are known.
+const FEW: usize = 8;
 /// Longest zone, in bytes.
 const ZONE_BYTES_MAX: usize = 16;
 /// Longest name of a node, in bytes.
@@ -371,11 +373,15 @@ impl Membership {
     /// Drops the words that say what is known already: nearly all, and foca goes over its whole list
     /// for each.
     fn drop_known(&self, words: &mut Vec<foca::Member<Identity>>) {
-        let mut known: Vec<_> = self.foca.iter_membership_state().collect();
-        known.sort_unstable_by_key(|member| member.id().id);
+        if words.len() < FEW {
+            return;
+        }
+        let known = self.foca.iter_membership_state();
+        let mut known: Vec<_> = known.map(|member| (member.id().id, member)).collect();
+        known.sort_unstable_by_key(|(id, _)| *id);
         words.retain(|word| {
-            let at = known.binary_search_by_key(&word.id().id, |member| member.id().id);
-            at.map_or(true, |at| known[at] != word)
+            let at = known.binary_search_by_key(&word.id().id, |(id, _)| *id);
+            at.map_or(true, |at| known[at].1 != word)
         });
     }
 

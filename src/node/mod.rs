@@ -10,6 +10,7 @@
 //! No clock is read here, nothing waited for, nothing drawn from the operating system: the same
 //! inputs and the same seed give the same outputs.
 
+mod ascending;
 pub mod codec;
 pub mod coordinator;
 pub mod decision;
@@ -515,8 +516,12 @@ impl Node {
         }
         self.refresh_sight();
         self.rebuild_ring(now);
+        let up = changes.iter().any(|change| matches!(change, Change::Up(_)));
         for change in changes {
             self.on_change(change, now);
+        }
+        if up {
+            self.roles(now, |node, turn| node.sessions.members_up(turn));
         }
     }
 
@@ -592,7 +597,9 @@ impl Node {
         if now.mono >= self.next_roster {
             // Members that are held lose their place with time.
             self.next_roster = now.mono.plus_ms(ROSTER_MS);
-            self.rebuild_ring(now);
+            if self.membership.holds_anybody() {
+                self.rebuild_ring(now);
+            }
         }
         self.consider_left(now);
         if self.coordinator.stopping && !self.coordinator.is_awaited() {

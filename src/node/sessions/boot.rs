@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::{Sessions, UNSETTLED_MS};
+use crate::node::ascending::ascending;
 use crate::node::message::Exchange;
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
@@ -97,11 +98,13 @@ impl Sessions {
             }
             // Not whoever has begun to tell: want of memory may have closed that session.
             boot.unheard.retain(|peer| !heard_out.contains(peer));
-            let met = &self.met;
             let soon = turn.now.mono.since(boot.since) < LINK_MS * 1_000_000;
-            boot.unheard.retain(|peer| match met.contains(peer) {
-                true => turn.reachable.contains(peer) || (soon && waits(peer)),
-                false => waits(peer),
+            let [mut met, mut reachable, mut member] =
+                [&self.met, turn.reachable, turn.members].map(ascending);
+            boot.unheard.retain(|peer| {
+                let (met, reachable, member) = (met(peer), reachable(peer), member(peer));
+                let waited_for = member && (patient || reachable);
+                if met { reachable || (soon && waited_for) } else { waited_for }
             });
             let due = |asked: Mono| turn.now.mono.since(asked) >= ASK_MS * 1_000_000;
             if boot.everybody.is_none_or(due) {

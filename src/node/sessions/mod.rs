@@ -191,8 +191,12 @@ impl Sessions {
                 self.due.insert((peer, partition));
             }
         }
-        self.consider_bereft(turn);
         self.next_step = turn.now.mono;
+    }
+
+    /// Some are there, or there again.
+    pub fn members_up(&mut self, turn: &mut Turn<'_>) {
+        self.consider_bereft(turn);
     }
 
     /// A member is gone. It may come back with its memory.

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{SILENCE_MS, Sessions};
+use crate::node::ascending::ascending;
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition, Ring};
 use crate::store::{Mono, Role};
@@ -67,9 +68,14 @@ impl Sessions {
     /// heard of.
     pub(super) fn consider_bereft(&mut self, turn: &Turn<'_>) {
         let all = self.solitude.all.as_ref().unwrap_or(turn.ring);
-        let is_gone = |owner: &&NodeId| **owner != turn.own && !turn.members.contains(*owner);
+        // Nearly always nobody, and then no partition has to be looked at.
+        let mut is_member = ascending(turn.members);
+        let seats = all.seats().iter().map(|seat| seat.id);
+        let gone: Vec<NodeId> = seats.filter(|id| *id != turn.own && !is_member(id)).collect();
+        let is_gone = |owner: &&NodeId| gone.binary_search(owner).is_ok();
         let before = std::mem::take(&mut self.solitude.bereft);
-        for partition in turn.store.options().partitions.iter() {
+        let partitions = turn.store.options().partitions.iter();
+        for partition in partitions.filter(|_| !gone.is_empty()) {
             let mut gone = all.owners(partition).iter().filter(is_gone).peekable();
             let bereft = gone.peek().is_some()
                 && turn.see(partition, |kept, _| {

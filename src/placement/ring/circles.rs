@@ -9,7 +9,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::{NodeId, log2, share};
 
 /// So many stops are put in order at once, and twice as many as were walked.
-const FEW: usize = 16;
+const FEW: usize = 8;
 
 /// The circles of some nodes, kept from ring to ring. Rings are the same with and without.
 #[derive(Debug, Default)]
