@@ -137,6 +137,8 @@ pub struct Membership {
     rejoined: bool,
     /// foca was told something since the last comparison.
     dirty: bool,
+    /// Not to be compared before.
+    next_look: Mono,
     /// SWIM packets that could not be read or belonged to somebody else.
     pub packets_refused: u64,
 }
@@ -183,6 +185,7 @@ impl Membership {
             telling: Telling::new(now.mono),
             rejoined: false,
             dirty: false,
+            next_look: now.mono,
             packets_refused: 0,
         }
     }
@@ -504,7 +507,8 @@ impl Membership {
     /// When [`Membership::tick`] wants to be called.
     pub fn next_deadline(&self) -> Mono {
         let next = self.next_announce.min(self.next_state).min(self.next_dials);
-        [self.timers.next(), self.hearsay.next()].into_iter().flatten().fold(next, Mono::min)
+        let look = self.dirty.then_some(self.next_look);
+        [self.timers.next(), self.hearsay.next(), look].into_iter().flatten().fold(next, Mono::min)
     }
 
     fn fire(&mut self, timer: Timer<Identity>, outbox: &mut Outbox) {

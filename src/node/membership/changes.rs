@@ -11,6 +11,9 @@ use crate::node::outbox::Outbox;
 use crate::placement::{Generation, Life, NodeId};
 use crate::store::{Mono, Now};
 
+/// From so many members on, news of them are taken in several at a time.
+const MANY: usize = 64;
+
 /// What changed in the members, for the rest of the node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Change {
@@ -52,9 +55,10 @@ impl Membership {
     /// reason to look; the list is the truth.
     pub fn changes(&mut self, now: Now, outbox: &mut Outbox) -> Vec<Change> {
         let mut changes = Vec::new();
-        if !std::mem::take(&mut self.dirty) {
+        if !self.dirty || now.mono < self.next_look {
             return changes;
         }
+        self.dirty = false;
         if std::mem::take(&mut self.rejoined) {
             changes.push(Change::Rejoined);
         }
@@ -141,7 +145,17 @@ impl Membership {
             self.sized_for = size;
             let _ = self.foca.set_config(config(size));
         }
+        self.next_look = now.mono.plus_ms(pause_ms(self.members.len()));
         self.consider_opening(now, outbox);
         changes
     }
+}
+
+/// How long after news of so many members the next are waited for.
+///
+/// Each makes a ring, which takes as long as there are nodes, and while a large cluster forms they
+/// come one by one: a node of a thousand would do nothing else. None in a small cluster; a quarter of
+/// a second in that one.
+fn pause_ms(members: usize) -> u64 {
+    if members < MANY { 0 } else { members as u64 / 4 }
 }
