@@ -5,7 +5,7 @@
 //! when something it sends reaches a process that does not know the link (a stateless reset), or
 //! never. Datagrams are lost, reordered and doubled.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use rand::RngExt;
@@ -99,8 +99,8 @@ pub struct Network {
     rng: ChaCha12Rng,
     /// All links there ever were.
     pub links: Vec<Link>,
-    /// The links of each host by the other end's, as indices.
-    of_host: Vec<BTreeMap<usize, Vec<usize>>>,
+    /// The links of each host: the other end's, and the index.
+    of_host: Vec<BTreeSet<(usize, usize)>>,
     hosts: usize,
     paths: Vec<Path>,
     /// How many of them are cut.
@@ -125,7 +125,7 @@ impl Network {
         let mut network = Network {
             rng,
             links: Vec::new(),
-            of_host: vec![BTreeMap::new(); hosts],
+            of_host: vec![BTreeSet::new(); hosts],
             hosts,
             paths,
             cuts: 0,
@@ -172,20 +172,20 @@ impl Network {
     pub fn open(&mut self, link: Link) -> usize {
         let number = self.links.len();
         let [a, b] = [link.ends[0].host, link.ends[1].host];
-        self.of_host[a].entry(b).or_default().push(number);
-        self.of_host[b].entry(a).or_default().push(number);
+        self.of_host[a].insert((b, number));
+        self.of_host[b].insert((a, number));
         self.links.push(link);
         number
     }
 
     /// The links that processes on that host have or had.
     pub fn links_of(&self, host: usize) -> impl Iterator<Item = usize> {
-        self.of_host[host].values().flatten().copied()
+        self.of_host[host].iter().map(|(_, link)| *link)
     }
 
     /// Those of them to processes on that other host.
-    pub fn links_between(&self, host: usize, other: usize) -> &[usize] {
-        self.of_host[host].get(&other).map_or(&[], Vec::as_slice)
+    pub fn links_between(&self, host: usize, other: usize) -> impl Iterator<Item = usize> {
+        self.of_host[host].range((other, 0)..=(other, usize::MAX)).map(|(_, link)| *link)
     }
 
     fn path(&mut self, from: usize, to: usize) -> &mut Path {

@@ -7,6 +7,7 @@
 
 use bytes::Bytes;
 use chickadee::node::event::{self, Command, OpId, Reply};
+use chickadee::placement::{PartitionCount, slot};
 use chickadee::store::{
     Answer, Held, Key, KeyRef, Only, OnlyDeadline, Operation, Role, Stamp, Ttl, Update, Version,
 };
@@ -486,20 +487,34 @@ impl<L: Level> World<L> {
     /// The hosts that hold the newest live value of a key, and answer for it: who owns it no more
     /// does not, and who has only an older one may know that it is.
     fn holders(&self, key: &str) -> HostSet {
-        let answers = |host: &usize| {
-            self.process(*host).is_some_and(|process| {
-                let role = self.role(*host, process.store.partition_of(key.as_bytes()));
-                !process.stopping && role == Role::Ready
-            })
-        };
-        let value = |host: usize| match self.held(host, key) {
-            Some((version, Some(_))) => Some((host, version)),
-            _ => None,
-        };
-        let held: Vec<(usize, Version)> = (0..self.hosts.len()).filter_map(value).collect();
-        let newest = held.iter().map(|(_, version)| *version).max();
-        let newest = held.into_iter().filter(|(_, version)| Some(*version) == newest);
-        newest.map(|(host, _)| host).filter(answers).collect()
+        let key = key_ref(key);
+        let count = PartitionCount::new(self.plan.options.partitions);
+        let partition = count.expect("a plan says a power of two").of_slot(slot(key.bytes));
+        let mut newest = None;
+        let mut holders = HostSet::default();
+        for (index, host) in self.hosts.iter().enumerate() {
+            let Some(process) = &host.process else { continue };
+            let now = host.clocks.read(self.now).mono;
+            let held = process.store.see(partition, &process.clock, now, |kept, context| {
+                // Of a thousand hosts nearly all hold nothing there.
+                if kept.entries() == 0 {
+                    return None;
+                }
+                match kept.look(key, context) {
+                    Held::Value(parts) => Some((parts.version, kept.role() == Role::Ready)),
+                    Held::Dead(_) | Held::Nothing => None,
+                }
+            });
+            let Some((version, ready)) = held else { continue };
+            if newest < Some(version) {
+                newest = Some(version);
+                holders = HostSet::default();
+            }
+            if newest == Some(version) && ready && !process.stopping {
+                holders.insert(index);
+            }
+        }
+        holders
     }
 
     /// Learns what a host holds of a key under which version.

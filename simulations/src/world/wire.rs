@@ -114,8 +114,8 @@ impl World<Core> {
                     return self.then(self.now, Step::Dial(dial));
                 }
                 let process = self.hosts[from.0].process.as_ref().expect("lives");
-                let twice = self.network.links_between(from.0, to.0).iter().any(|link| {
-                    let link = &self.network.links[*link];
+                let twice = self.network.links_between(from.0, to.0).any(|link| {
+                    let link = &self.network.links[link];
                     let (a, b) = (link.ends[0], link.ends[1]);
                     let same = [(a.host, a.life), (b.host, b.life)] == [to, from]
                         || [(a.host, a.life), (b.host, b.life)] == [from, to];
