@@ -13,7 +13,7 @@ use crate::world::level::{Inside, Level};
 /// A place is held for longer than that, in milliseconds.
 const HELD_MS: u64 = 55_000;
 /// A node that has just started has heard of the others after so long, in milliseconds.
-const JOINED_MS: u64 = 10_000;
+pub(super) const JOINED_MS: u64 = 10_000;
 
 /// Complains about a ring that lacks somebody whose place is to be held.
 pub fn judge(world: &World<impl Level>) -> Option<Violation> {
@@ -50,7 +50,7 @@ pub fn judge(world: &World<impl Level>) -> Option<Violation> {
 }
 
 /// Whether all that happens is that nodes die, stop and start.
-fn is_simple(world: &World<impl Level>) -> bool {
+pub(super) fn is_simple(world: &World<impl Level>) -> bool {
     let simple = |fault: &Fault| {
         matches!(fault, Fault::Crash { .. } | Fault::Stop { .. } | Fault::Start { .. })
     };
@@ -60,7 +60,7 @@ fn is_simple(world: &World<impl Level>) -> bool {
 }
 
 /// When such a fault happened last.
-fn last(world: &World<impl Level>, is: impl Fn(&Fault) -> bool) -> Option<Time> {
+pub(super) fn last(world: &World<impl Level>, is: impl Fn(&Fault) -> bool) -> Option<Time> {
     let before = world.plan.faults.iter().filter(|fault| fault.time() <= world.now);
     before.filter(|fault| is(&fault.what)).map(|fault| fault.time()).max()
 }

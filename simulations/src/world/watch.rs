@@ -8,7 +8,9 @@ use chickadee::store::{Parts, partition::Cursor};
 use super::level::{Inside, Level};
 use super::{Event, Process, World};
 use crate::checkers::bounds::{self, Bounds};
-use crate::checkers::{Violation, condemned, covered, held_places, own_stamps, rings, tree};
+use crate::checkers::{
+    Violation, condemned, covered, held_places, learnt, own_stamps, rings, tree,
+};
 use crate::samples::Sample;
 use crate::time::Time;
 use crate::workload::LETTERS;
@@ -54,6 +56,7 @@ impl<L: Level> World<L> {
         self.watch_clocks();
         self.watch_rings();
         self.complain(held_places::judge(self));
+        self.complain(learnt::judge(self));
         // It goes over everything, for each pair.
         let look = self.now.0 / Time::ms(self.looks_every_ms()).0;
         if look.is_multiple_of(COVERED_EVERY) {
