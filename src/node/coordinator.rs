@@ -11,7 +11,7 @@
 //! Every operation ends within [`DEADLINE_MS`]. What a write did not reach by then is noted as
 //! missed, and its owner told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -20,7 +20,6 @@ use super::message::{Asker, Request, Response};
 use super::own_writes::OwnWrites;
 use super::reading::{Read, found, own_write};
 use super::scatter::{Scatter, finish_scatter};
-use super::timers::Timers;
 use super::turn::Turn;
 use super::writing::Write;
 use crate::placement::{Life, NodeId, Partition};
@@ -56,7 +55,7 @@ pub(super) struct Pending {
     pub(super) key: Key,
     pub(super) partition: Partition,
     pub(super) deadline: crate::store::Mono,
-    /// When this operation wants its turn: of all timers set for it, this one counts.
+    /// When this operation wants its turn.
     pub(super) wake: crate::store::Mono,
     /// Peers asked that have not answered, and when they were asked.
     pub(super) waiting: Vec<(NodeId, crate::store::Mono)>,
@@ -151,7 +150,8 @@ pub struct Coordinator {
     /// Boxed, because they are taken out and put back with every answer.
     pub(super) pending: BTreeMap<u64, Box<Pending>>,
     pub(super) next: u64,
-    timers: Timers<u64>,
+    /// When each wants its turn, and its number.
+    wakes: BTreeSet<(crate::store::Mono, u64)>,
     pub(super) own_writes: OwnWrites,
     /// The node is on its way out.
     pub stopping: bool,
@@ -165,7 +165,7 @@ impl Coordinator {
         Coordinator {
             pending: BTreeMap::new(),
             next: 0,
-            timers: Timers::default(),
+            wakes: BTreeSet::new(),
             own_writes: OwnWrites::new(seed),
             stopping: false,
             stats: CoordinatorStats::default(),
@@ -188,10 +188,10 @@ impl Coordinator {
         !self.pending.values().all(|op| answered(op))
     }
 
-    /// Timers set, those that no longer count included.
+    /// Timers set.
     #[cfg(feature = "simulation")]
     pub(super) fn timers(&self) -> usize {
-        self.timers.len()
+        self.wakes.len()
     }
 
     /// Whether a write that began before that operation still waits for the peer.
@@ -321,14 +321,21 @@ impl Coordinator {
             self.arm(number, &mut op, first);
             self.pending.insert(number, op);
         } else {
-            give_up(&mut op, turn);
+            self.end(number, &mut op, turn);
         }
     }
 
-    /// Sets the one timer that counts for an operation; older ones are recognised and ignored.
+    /// Sets the one timer of an operation.
     fn arm(&mut self, number: u64, op: &mut Pending, at: crate::store::Mono) {
+        self.wakes.remove(&(op.wake, number));
         op.wake = at.min(op.deadline);
-        self.timers.set(op.wake, number);
+        self.wakes.insert((op.wake, number));
+    }
+
+    /// An operation is over.
+    fn end(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) {
+        self.wakes.remove(&(op.wake, number));
+        give_up(op, turn);
     }
 
     // ---- what happens meanwhile -----------------------------------------------------------
@@ -412,7 +419,7 @@ impl Coordinator {
             let Some(mut op) = self.pending.remove(&old) else {
                 continue;
             };
-            give_up(&mut op, turn);
+            self.end(old, &mut op, turn);
             op.late.clear();
             op.deadline = turn.now.mono.plus_ms(DEADLINE_MS);
             let number = self.next;
@@ -501,10 +508,9 @@ impl Coordinator {
 
     /// Does what is due: hedges, retries, deadlines.
     pub fn tick(&mut self, turn: &mut Turn<'_>) {
-        while let Some((at, number)) = self.timers.due(turn.now.mono) {
-            if self.pending.get(&number).is_none_or(|op| op.wake != at) {
-                continue;
-            }
+        let now = turn.now.mono;
+        while let Some((_, number)) = self.wakes.first().copied().filter(|(at, _)| *at <= now) {
+            self.wakes.pop_first();
             self.step(number, turn, |this, op, turn| {
                 if turn.now.mono >= op.deadline {
                     this.expire(number, op, turn);
@@ -535,7 +541,7 @@ impl Coordinator {
 
     /// When [`Coordinator::tick`] wants to be called.
     pub fn next_deadline(&self) -> Option<crate::store::Mono> {
-        self.timers.next()
+        self.wakes.first().map(|(at, _)| *at)
     }
 
     fn expire(&mut self, number: u64, op: &mut Pending, turn: &mut Turn<'_>) {
@@ -582,7 +588,7 @@ impl Coordinator {
     /// After a step: the operation goes on, or has ended, and nobody is waited for any more.
     fn put_back(&mut self, number: u64, mut op: Box<Pending>, live: bool, turn: &mut Turn<'_>) {
         if !live {
-            return give_up(&mut op, turn);
+            return self.end(number, &mut op, turn);
         }
         let retried = matches!(&op.phase, Phase::Write(write) if write.is_to_be_retried());
         if op.waiting.is_empty() || retried {

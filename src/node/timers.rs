@@ -28,12 +28,6 @@ impl<T: Ord> Timers<T> {
         self.count += 1;
     }
 
-    /// Number of deadlines.
-    #[cfg(feature = "simulation")]
-    pub(super) fn len(&self) -> usize {
-        self.heap.len()
-    }
-
     /// What is due, earliest first, with the instant it was due at.
     pub fn due(&mut self, now: Mono) -> Option<(Mono, T)> {
         if self.next()? > now {

@@ -29,8 +29,6 @@ const FOOTPRINT_SLACK: usize = 16 << 10;
 /// Time within which every operation has left every queue, in milliseconds: its deadline, that of
 /// whoever decides it for another node, and some.
 const OPERATION_MS_MAX: u64 = 2_500;
-/// Timers that an operation may have set, and that have not fired.
-const TIMERS_MAX: usize = 2;
 
 impl<L: Level> World<L> {
     /// The next look, in a while.
@@ -200,7 +198,7 @@ impl<L: Level> World<L> {
             waiting: options.clients + options.keys * LETTERS.len(),
             queues: Queues {
                 operations: recent,
-                timers: TIMERS_MAX * recent + 32,
+                timers: recent,
                 own_writes: options.keys * LETTERS.len(),
                 exchanges: 2 * partitions * self.hosts.len(),
                 handoffs: partitions,
