@@ -231,8 +231,10 @@ impl Membership {
     /// nobody is held: some partition might have lost all of its owners.
     pub fn roster(&self, held_max: usize, now: Now) -> Vec<Seat> {
         let present = |k: &&Known| k.state != MemberState::Down;
+        // Who left for good has told before that it owns nothing.
         let held = |k: &&Known| {
-            k.state == MemberState::Down && now.mono.since(k.since) < HOLD_MS * 1_000_000
+            let recent = now.mono.since(k.since) < HOLD_MS * 1_000_000;
+            k.state == MemberState::Down && recent && k.identity.weight > 0
         };
         let few = self.members.down().filter(held).count() < held_max;
         let hold = few && self.rules.ring_hold();
@@ -335,7 +337,8 @@ impl Membership {
         let members = state.members.into_iter().filter(|(identity, ..)| acceptable(identity));
         let mut news = Vec::new();
         for (identity, incarnation, state, age_ms) in members.take(MEMBERS_MAX) {
-            if state > 1 && self.members.get(identity.id).is_none() {
+            let known = self.members.get(identity.id);
+            if state > 1 && known.is_none_or(|k| k.identity.generation < identity.generation) {
                 let since = now.mono.0.saturating_sub(u64::from(age_ms) * 1_000_000);
                 self.down_since.insert(identity.id, Mono(since));
             }

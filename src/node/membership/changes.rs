@@ -88,10 +88,11 @@ impl Membership {
         for (identity, state) in news {
             let id = identity.id;
             let before = self.members.get(id).cloned();
-            let since = match &before {
-                Some(known) if known.state == state => known.since,
+            let same =
+                |k: &&Known| k.state == state && k.identity.generation == identity.generation;
+            let since = match before.as_ref().filter(same) {
+                Some(known) => known.since,
                 None => self.down_since.get(&id).copied().unwrap_or(now.mono),
-                _ => now.mono,
             };
             let replaced = before.as_ref().is_some_and(|k| k.identity.life != identity.life);
             let moves = before.as_ref().is_some_and(|k| k.identity.weight != identity.weight);
