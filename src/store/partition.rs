@@ -419,15 +419,15 @@ impl Partition {
             }
             Some(record)
                 if record.version().value == offered.version.value
-                    && (self.stays_dead(record) || offered.version.value <= floor) =>
+                    && (record.is_condemned() || offered.version.value <= floor) =>
             {
                 // What is dead stays dead: only its deadline moved on. Of a value that was evicted or
                 // has expired here, a later deadline is as good as a new write.
                 let condemned = record.is_condemned();
                 let parts = Parts { value: None, ..offered };
                 self.install(key, hash, parts, context.now);
-                if condemned && let Some(record) = self.table.find_mut(hash, |r| r.is(key)) {
-                    record.condemn();
+                if condemned {
+                    self.condemn(key, hash);
                 }
                 return Merged::Covered;
             }
@@ -445,7 +445,7 @@ impl Partition {
         match self.table.find(hash, |r| r.is(key)) {
             Some(record) if record.version() >= version => false,
             Some(record) if !record.is_mark() => version.value > flush,
-            Some(record) if self.stays_dead(record) && record.version().value == version.value => {
+            Some(record) if record.is_condemned() && record.version().value == version.value => {
                 false
             }
             _ => version.value > self.refused(hash).max(flush),
@@ -455,10 +455,6 @@ impl Partition {
     /// Up to where what is not held is refused, flushes aside.
     fn refused(&self, hash: u64) -> Stamp {
         if self.rules.floor_refuses() { self.floors[bucket(hash)] } else { Stamp::ZERO }
-    }
-
-    fn stays_dead(&self, record: &Record) -> bool {
-        record.is_condemned() && self.rules.condemned_stay()
     }
 
     /// Notes that a value of this key was refused here, so that a miss of it is in doubt.

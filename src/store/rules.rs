@@ -147,8 +147,8 @@ rules! {
     /// What somebody may not know of leaves a mark when its content goes: the others would keep what
     /// was removed.
     marks,
-    /// A condemned mark stays one, whatever comes at its version: the value would come back with a
-    /// change of its deadline.
+    /// What was condemned is known to be so: a third that holds that value would be acknowledged, and
+    /// a change of its deadline would bring it back.
     condemned_stay,
     /// A booting node forgets nothing: its floor would condemn what it has not been told of yet.
     boot_keeps,

@@ -409,7 +409,7 @@ impl Partition {
             if asked.nodes.binary_search(&node(hash, asked.level)).is_err() {
                 continue;
             }
-            let element = fold(self.tree.element(hash, record.version()));
+            let element = fold(self.element(hash, record));
             if let Ok(place) = places.binary_search_by_key(&element, |(element, _)| *element) {
                 let at = places[place].1;
                 lacks[at / 8] &= !(1 << (at % 8));
@@ -484,7 +484,7 @@ impl Partition {
         for record in &self.table {
             let hash = key_hash(record.key(), self.seed);
             if record.bits() & 1 << bit == 0 && differs(hash) {
-                let element = fold(self.tree.element(hash, record.version()));
+                let element = fold(self.element(hash, record));
                 comparison.listed.push(Element { leaf: node(hash, level), hash, element });
                 if comparison.listed.len() == LISTED_IN_ALL_MAX {
                     break;
@@ -527,7 +527,7 @@ impl Partition {
             .table
             .iter_hash(hash)
             .filter(|record| key_hash(record.key(), self.seed) == hash)
-            .find(|record| fold(self.tree.element(hash, record.version())) == element);
+            .find(|record| fold(self.element(hash, record)) == element);
         let Some(record) = found.filter(|record| record.bits() & 1 << bit == 0) else {
             return false;
         };

@@ -271,16 +271,19 @@ impl Partition {
         context: &Context<'_>,
     ) -> Verdict {
         let hash = self.hash(key);
-        let held = self.table.find(hash, |r| r.is(key)).map(super::Record::version);
-        if let Some(held) = held
+        let held = self.table.find(hash, |r| r.is(key));
+        if let Some((held, condemned)) = held.map(|r| (r.version(), r.is_condemned()))
             && held >= version
         {
             if echoed && held == version {
                 self.set_bits(key, hash, 1 << bit);
             }
-            return Verdict::Ack;
+            if held != version || !condemned {
+                return Verdict::Ack;
+            }
         }
-        // Covered by a floor, if at all. A flush is known to both, or will be before any answer.
+        // Covered by a floor, if at all, or by a mark that had to take the place of this very value. A
+        // flush is known to both, or will be before any answer.
         let flushed = version.value <= context.flushes.of(key.namespace);
         if flushed || !live || !self.rules.condemn() {
             return Verdict::Ack;
@@ -311,9 +314,7 @@ impl Partition {
             return false;
         }
         self.demote(key, hash);
-        if let Some(record) = self.table.find_mut(hash, |r| r.is(key)) {
-            record.condemn();
-        }
+        self.condemn(key, hash);
         self.set_bits(key, hash, 1 << bit);
         !mark
     }

@@ -4,7 +4,8 @@
 //! An element is a keyed 128-bit hash of (hash of the key, version), which is as good as the key
 //! itself. A leaf is the *sum* of its elements, not their XOR: sums of different sets of elements
 //! whose hash nobody outside can compute are equal by chance only. The value is not hashed, nor
-//! whether there still is one: a version has one value, and who holds its mark covers it, too.
+//! whether there still is one: a version has one value, and who holds its mark covers it, too. Only a
+//! mark whose value was condemned is another element: who still holds that value is to be told.
 //!
 //! Only the leaves are kept. A leaf is chosen by the bits of the key's hash below those that choose
 //! the floor, the topmost first, so that a node of an upper level is the sum of neighbours, and trees
@@ -112,15 +113,15 @@ impl Tree {
     }
 
     /// An entry is there that was not.
-    pub fn enter(&mut self, hash: u64, version: Version) {
-        let element = self.element(hash, version);
+    pub fn enter(&mut self, hash: u64, version: Version, condemned: bool) {
+        let element = self.element(hash, version, condemned);
         self.leaf(hash).add(element);
         self.entries += 1;
     }
 
     /// An entry is gone.
-    pub fn leave(&mut self, hash: u64, version: Version) {
-        let element = self.element(hash, version);
+    pub fn leave(&mut self, hash: u64, version: Version, condemned: bool) {
+        let element = self.element(hash, version, condemned);
         self.leaf(hash).subtract(element);
         self.entries -= 1;
         if self.entries < SPARSE << self.level && self.level > 0 {
@@ -129,9 +130,8 @@ impl Tree {
         }
     }
 
-    /// An entry has another version.
-    pub fn replace(&mut self, hash: u64, before: Version, after: Version) {
-        let elements = (self.element(hash, before), self.element(hash, after));
+    /// An entry is another element than it was.
+    pub fn replace(&mut self, hash: u64, elements: (u128, u128)) {
         let leaf = self.leaf(hash);
         leaf.sum = leaf.sum.wrapping_sub(elements.0).wrapping_add(elements.1);
     }
@@ -149,12 +149,13 @@ impl Tree {
 
     /// The element of an entry whose key has that hash. Of two keys with one hash the versions
     /// differ, because no stamp is given out twice.
-    pub fn element(&self, hash: u64, version: Version) -> u128 {
+    pub fn element(&self, hash: u64, version: Version, condemned: bool) -> u128 {
         let Version { value, deadline } = version;
         let words = [hash, value.hlc.0, value.writer.0, deadline.hlc.0, deadline.writer.0];
         // The same on all machines.
         let bytes = words.map(u64::to_le_bytes);
-        xxh3_128_with_seed(bytes.as_flattened(), self.seed)
+        let element = xxh3_128_with_seed(bytes.as_flattened(), self.seed);
+        if condemned { !element } else { element }
     }
 
     fn leaf(&mut self, hash: u64) -> &mut Sum {
@@ -182,7 +183,7 @@ mod tests {
     fn enter(tree: &mut Tree, n: u32, at: u64) {
         let bytes = n.to_le_bytes();
         let key = KeyRef { namespace: Namespace(0), bytes: &bytes };
-        tree.enter(key_hash(key, 1), version(at));
+        tree.enter(key_hash(key, 1), version(at), false);
     }
 
     fn tree(level: u8, entries: impl IntoIterator<Item = (u32, u64)>) -> Tree {
@@ -238,7 +239,7 @@ mod tests {
         let value = Stamp { hlc: Hlc(5), writer: Writer(6) };
         let deadline = Stamp { hlc: Hlc(7), writer: Writer(8) };
         let tree = Tree::new(9, 0);
-        let element = fold(tree.element(4, Version { value, deadline }));
+        let element = fold(tree.element(4, Version { value, deadline }, false));
         assert_eq!(element, 8_937_771_285_871_419_701);
     }
 

@@ -50,10 +50,24 @@ impl Partition {
         }
     }
 
+    /// Remembers of a mark that a peer may have outlived what it is the mark of.
+    pub(super) fn condemn(&mut self, key: KeyRef<'_>, hash: u64) {
+        let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else {
+            return;
+        };
+        if !record.is_condemned() && self.rules.condemned_stay() {
+            record.condemn();
+            let version = record.version();
+            let element = |condemned| self.tree.element(hash, version, condemned);
+            let elements = (element(false), element(true));
+            self.tree.replace(hash, elements);
+        }
+    }
+
     pub(super) fn remove(&mut self, key: KeyRef<'_>, hash: u64) -> Option<Version> {
         let slot = self.table.find_entry(hash, |r| r.is(key)).ok()?;
         let (record, _) = slot.remove();
-        self.tree.leave(hash, record.version());
+        self.tree.leave(hash, record.version(), record.is_condemned());
         self.record_bytes -= record.footprint();
         if record.is_mark() {
             self.mark_bytes -= record.footprint();
@@ -75,7 +89,9 @@ impl Partition {
             Slot::Occupied(mut slot) => {
                 let record = slot.get_mut();
                 let version = record.version();
-                self.tree.replace(hash, version, parts.version);
+                let before = self.tree.element(hash, version, record.is_condemned());
+                let after = self.tree.element(hash, parts.version, false);
+                self.tree.replace(hash, (before, after));
                 if record.overwrite(parts) {
                     if !self.flushed.is_empty() {
                         self.uncount_flushed(key.namespace, version);
@@ -105,7 +121,7 @@ impl Partition {
                 }
                 self.record_bytes += footprint;
                 self.count_in(key.namespace, parts, footprint);
-                self.tree.enter(hash, parts.version);
+                self.tree.enter(hash, parts.version, false);
                 if self.tree.is_crowded() {
                     self.tree = self.tree_of(self.tree.level() + 1);
                 }
@@ -123,8 +139,14 @@ impl Partition {
     pub(super) fn tree_of(&self, level: u8) -> Tree {
         let mut tree = Tree::new(self.seed, level);
         for record in &self.table {
-            tree.enter(key_hash(record.key(), self.seed), record.version());
+            let hash = key_hash(record.key(), self.seed);
+            tree.enter(hash, record.version(), record.is_condemned());
         }
         tree
+    }
+
+    /// An entry as it counts in the tree.
+    pub(super) fn element(&self, hash: u64, record: &Record) -> u128 {
+        self.tree.element(hash, record.version(), record.is_condemned())
     }
 }
