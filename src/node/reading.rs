@@ -29,7 +29,7 @@ const RETRIES_MAX: u8 = 6;
 pub(super) struct Read {
     pub(super) level: Level,
     pub(super) min: Version,
-    /// Of this, what this node or the client wrote or was promised.
+    /// Of this, what this node holds, or this node or the client wrote or was promised.
     pub(super) own: Version,
     /// Owners not asked yet, in the order to ask them.
     pub(super) queue: VecDeque<NodeId>,
@@ -279,9 +279,9 @@ impl Coordinator {
                 read.doubted |= doubt;
             }
             Response::NotYet => read.not_yet += 1,
-            // It may own the key no more, and writes go elsewhere.
-            Response::Unready(_) if !same_ring => read.not_yet += 1,
             Response::Unready(entry) => {
+                // It may own the key no more, and writes go elsewhere: the owners are asked first.
+                read.not_yet += u8::from(!same_ring);
                 let newer = |(_, held): &(NodeId, Entry)| held.version() < entry.version();
                 let own = read.own > Version::ZERO && entry.version() >= read.own;
                 if own && read.unready.as_ref().is_none_or(newer) {
@@ -363,7 +363,11 @@ fn know(key: &Key, partition: Partition, read: &mut Read, turn: &mut Turn<'_>) {
             return;
         }
         match kept.look(key_ref(key), context) {
-            Held::Value(parts) => read.min = read.min.max(parts.version),
+            Held::Value(parts) => {
+                // It may also be newer than what the owners have, and written here.
+                read.min = read.min.max(parts.version);
+                read.own = read.own.max(parts.version);
+            }
             Held::Dead(version) => read.bar = read.bar.max(version),
             Held::Nothing => {}
         }
