@@ -425,7 +425,7 @@ impl<O: Observer> Driver<O> {
     fn on_event(&mut self, event: Event) {
         match event {
             Event::Hello { link, peer, addr, bytes, .. } => {
-                match self.node.judge_hello(peer, bytes) {
+                match self.node.judge_hello(peer, bytes, self.time.now()) {
                     Ok(generation) => {
                         self.links.insert(link, addr);
                         self.endpoint.accept(link, generation);

@@ -28,9 +28,14 @@ impl Node {
     }
 
     /// Judges a peer's Hello: its generation, or why it is refused.
-    pub fn judge_hello(&mut self, peer: NodeId, bytes: Bytes) -> Result<Generation, Refused> {
+    pub fn judge_hello(
+        &mut self,
+        peer: NodeId,
+        bytes: Bytes,
+        now: Now,
+    ) -> Result<Generation, Refused> {
         let malformed = |e: CodecError| Refused::NoHello(e.to_string());
-        let (kind, _, body) = codec::open(bytes).map_err(malformed)?;
+        let (kind, header, body) = codec::open(bytes).map_err(malformed)?;
         if kind != Kind::Hello {
             return Err(Refused::NoHello(format!("it is a {kind:?}")));
         }
@@ -53,6 +58,10 @@ impl Node {
             return Err(Refused::Constant(Difference::Replicas { theirs, ours }));
         }
         self.membership.greet(peer, &hello.name, hello.members);
+        // Before anything is stamped above what the peer has flushed: of two, this one may follow.
+        let late = self.lateness.is_late();
+        self.timekeeping.observe(peer, header.hlc, late, &self.clock, now);
+        self.keep_time(now);
         self.learn_flushes(&hello.flushes);
         Ok(hello.identity.generation)
     }

@@ -606,15 +606,19 @@ impl Node {
             self.say_goodbye(now);
         }
         self.sweeper.tick(&self.store, &self.clock, now);
-        let (late, lone) = (self.lateness.is_late(), self.membership.is_lone());
-        if let Some(lead_ms) = self.timekeeping.steer(late, lone, &self.clock, now) {
-            self.outbox.notice(Notice::ClockOff { lead_ms });
-        }
+        self.keep_time(now);
         let ready = self.is_ready();
         if ready && !self.ready {
             self.outbox.notice(Notice::Ready);
         }
         self.ready = ready;
+    }
+
+    fn keep_time(&mut self, now: Now) {
+        let (late, lone) = (self.lateness.is_late(), self.membership.is_lone());
+        if let Some(lead_ms) = self.timekeeping.steer(late, lone, &self.clock, now) {
+            self.outbox.notice(Notice::ClockOff { lead_ms });
+        }
     }
 
     // ---- lending ----------------------------------------------------------------------------

@@ -80,6 +80,10 @@ impl Timekeeping {
         let stamped = self.leads.get(&from).and_then(|lead| lead.stamped);
         let (since, counts_from) = (now.mono, now.mono);
         let fresh = Lead { since, current: shown, previous: i64::MIN, counts_from, stamped };
+        if self.newcomer && self.leads.is_empty() {
+            // The first clock besides its own.
+            self.next = self.next.min(now.mono);
+        }
         let mut was_off = false;
         let lead = self.leads.entry(from);
         let lead = lead.and_modify(|lead| was_off = lead.is_off()).or_insert(fresh);

@@ -96,6 +96,13 @@ pub enum Step {
         /// Which end.
         side: usize,
     },
+    /// A process that ends closes all its links, those that are being made included.
+    Shut {
+        /// Which host.
+        host: usize,
+        /// In which life.
+        life: u32,
+    },
     /// A dial goes on.
     Dial(wire::Dial),
     /// An input that needs no network.
@@ -153,6 +160,7 @@ impl Level for Core {
             Step::Late { from, host, life, bytes } => world.arrive_late(from, (host, life), bytes),
             Step::Datagram { link, direction, bytes } => world.datagram(link, direction, bytes),
             Step::Reset { link, side } => world.reset(link, side),
+            Step::Shut { host, life } => world.shut(host, life),
             Step::Dial(dial) => world.dial_on(dial),
             Step::Input { host, life, input } => {
                 if world.hosts[host].life == life {
@@ -172,6 +180,7 @@ impl Level for Core {
         let at = world.now.plus_ms(world.schedule.random_range(50..1_500));
         // Its last words, if there was still something to answer until then.
         world.at(at, Event::Step(Step::Input { host, life, input: Input::Stop }));
+        world.at(at, Event::Step(Step::Shut { host, life }));
         world.at(at, Event::Exit { host, life });
     }
 

@@ -107,8 +107,9 @@ impl World<Core> {
             Stage::Judge(hello) => {
                 let peer = self.hosts[to.0].id;
                 let wrong = dial.expected.is_some_and(|expected| expected != peer);
+                let now = self.hosts[from.0].clocks.read(self.now);
                 let process = self.hosts[from.0].process.as_mut().expect("lives");
-                let judged = process.inside.node.judge_hello(peer, hello);
+                let judged = process.inside.node.judge_hello(peer, hello, now);
                 if wrong || judged.is_err() {
                     dial.stage = Stage::Fail(format!("refused: {judged:?}"));
                     return self.then(self.now, Step::Dial(dial));
@@ -142,8 +143,9 @@ impl World<Core> {
             }
             Stage::Confirm { link, hello } => {
                 let peer = self.hosts[from.0].id;
+                let now = self.hosts[to.0].clocks.read(self.now);
                 let process = self.hosts[to.0].process.as_mut().expect("lives");
-                if process.inside.node.judge_hello(peer, hello).is_err() {
+                if process.inside.node.judge_hello(peer, hello, now).is_err() {
                     let ns = self.network.delay_ns(to.0, from.0);
                     return self.then(self.now.plus_ns(ns), Step::Reset { link, side: 0 });
                 }
@@ -201,6 +203,20 @@ impl World<Core> {
             let ns = self.network.delay_ns(host, other);
             let side = 1 - side;
             self.then(self.now.plus_ns(ns), Step::Reset { link, side });
+        }
+    }
+
+    /// A process ends: whoever has a link to it, or is just getting one, is told.
+    pub(super) fn shut(&mut self, host: usize, life: u32) {
+        for link in self.network.links_of(host).collect::<Vec<_>>() {
+            let ends = self.network.links[link].ends;
+            let side = usize::from(ends[0].host == host);
+            let own = ends[1 - side];
+            let told = self.network.passes(host, ends[side].host) && !self.network.lost();
+            if own.life == life && ends[side].open && told {
+                let ns = self.network.delay_ns(host, ends[side].host);
+                self.then(self.now.plus_ns(ns), Step::Reset { link, side });
+            }
         }
     }
 
