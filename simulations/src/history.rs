@@ -224,6 +224,13 @@ impl History {
         }
     }
 
+    /// The write of the value that a read found.
+    pub fn written(&self, read: &Record) -> Option<&Record> {
+        let Outcome::Found(value) = &read.outcome else { return None };
+        let wrote = |record: &&Record| record.key == read.key && record.value == *value;
+        self.records.iter().filter(|record| !record.reads()).find(wrote)
+    }
+
     /// The versions of a value.
     pub fn seen(&self, key: &str, value: &str) -> Option<Seen> {
         self.versions.get(key)?.get(value).copied()

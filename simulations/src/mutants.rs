@@ -13,6 +13,7 @@ use crate::scenarios::clock::{CLOCK_JUMP, CLOCK_RESTART, CLOCK_SKEW};
 use crate::scenarios::far_apart::FAR_APART;
 use crate::scenarios::flush::FLUSH;
 use crate::scenarios::hot_key::HOT_KEY;
+use crate::scenarios::inherited::INHERITED;
 use crate::scenarios::kill::KILL;
 use crate::scenarios::late_messages::LATE_MESSAGES;
 use crate::scenarios::lonely_start::LONELY_START;
@@ -111,7 +112,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["floors"], &[&SWARM]),
     mutant(&["floor_refuses"], &[&SWARM]),
     mutant(&["marks"], &[&STALL]),
-    mutant(&["condemned_stay"], &[&RAGGED_HEAL]),
+    mutant(&["condemned_stay"], &[&INHERITED]),
     // Who boots, or owns no more, has mostly not heard everybody out.
     mutant(&["boot_keeps", "hears_out"], &[&KILL]),
     mutant(&["old_keeps", "hears_out"], &[&SLOW_JOIN]),
@@ -125,7 +126,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["epochs"], &[&LATE_MESSAGES]),
     mutant(&["condemn"], &[&LONG_ABSENCE]),
     mutant(&["adopt_floors"], &[&LONG_ABSENCE]),
-    mutant(&["renewals"], &[&LONG_ABSENCE]),
+    mutant(&["renewals"], &[&INHERITED]),
     mutant(&["records"], &[&REOPEN]),
     mutant(&["floors_together"], &[&SCARCE]),
     // Who is not heard out holds up what others forget, and what it lacks it is told.

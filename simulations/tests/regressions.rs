@@ -336,3 +336,31 @@ fn late_messages_say_nothing_about_now() {
 fn a_mark_costs_only_the_sessions_that_wait_for_it() {
     holds("scarce", &[228, 262]);
 }
+
+/// What had to be dropped was taken for what a third still held: the same version. It kept the value,
+/// and served it once those who knew of the deletion were gone.
+#[test]
+fn what_one_had_to_drop_the_next_has_to_drop_too() {
+    holds("inherited", &[15, 161]);
+}
+
+/// A node that left for good, just after it was found again, kept its place at some and not at others.
+#[test]
+fn who_left_has_no_place() {
+    holds("inherited", &[1, 13]);
+}
+
+/// A node that was alone with a clock that is behind stamped above what another had flushed, before it
+/// compared clocks with it; and a dial that a stopping node answered counted as a link.
+#[test]
+fn clocks_are_compared_before_anything_else() {
+    holds("clock-restart", &[20, 22, 43, 100, 134]);
+}
+
+/// What a node had written as the only owner was given up when the next owner did not have it yet,
+/// though the node still held it.
+#[test]
+fn what_is_still_held_is_not_given_up() {
+    holds("clock-restart", &[88, 249]);
+    holds("swarm", &[1522]);
+}

@@ -1,6 +1,7 @@
 //! Expiry needs no message: no value is served after its deadline by more than clocks may be off.
 //!
-//! Not judged where a change of the deadline was under way shortly before.
+//! Not judged where a change of the deadline was under way shortly before. What was written to live for
+//! some time lives for so long at least: a node that is alone with a wrong clock goes by that.
 
 use super::Violation;
 use crate::history::History;
@@ -27,7 +28,14 @@ pub fn judge(history: &History, off_ms_max: u64) -> Option<Violation> {
             continue;
         };
         let asked_ms = EPOCH_MS + read.start.0 / 1_000_000;
-        if asked_ms > end_ms + off_ms_max && !changed(&read.key, read.start, read.end) {
+        let late = |end_ms: u64| asked_ms > end_ms + off_ms_max;
+        let lives = || {
+            history.written(read).is_some_and(|write| match write.act {
+                Act::SetFor { ttl_ms } => !late(EPOCH_MS + write.end.0 / 1_000_000 + ttl_ms),
+                _ => false,
+            })
+        };
+        if late(end_ms) && !lives() && !changed(&read.key, read.start, read.end) {
             return Some(Violation {
                 invariant: "expiry",
                 at: read.end,

@@ -9,6 +9,7 @@ pub mod flapping;
 pub mod flush;
 pub mod heal_and_crash;
 pub mod hot_key;
+pub mod inherited;
 pub mod join_storm;
 pub mod kill;
 pub mod late_messages;
@@ -58,7 +59,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 30] = [
+pub const ALL: [&Scenario; 31] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -66,6 +67,7 @@ pub const ALL: [&Scenario; 30] = [
     &heal_and_crash::HEAL_AND_CRASH,
     &ragged_heal::RAGGED_HEAL,
     &long_absence::LONG_ABSENCE,
+    &inherited::INHERITED,
     &lonely_start::LONELY_START,
     &one_way_cut::ONE_WAY_CUT,
     &flapping::FLAPPING,

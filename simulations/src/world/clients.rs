@@ -27,7 +27,9 @@ const RECONNECT_MS: u64 = 3_000;
 /// A client.
 #[derive(Debug, Default)]
 pub struct Client {
-    /// The node it asks.
+    /// The node it asks, whenever that runs.
+    own: usize,
+    /// The node it asks now.
     pub home: usize,
     /// Whether it waits for a node that does not go on.
     pub faithful: bool,
@@ -45,10 +47,10 @@ pub struct Client {
 /// The clients of a plan.
 pub fn clients(plan: &Plan) -> Vec<Client> {
     let mut clients: Vec<Client> = (0..plan.options.clients)
-        .map(|index| Client {
-            home: index % plan.options.nodes,
-            faithful: index % 2 == 0,
-            ..Client::default()
+        .map(|index| {
+            // Those that join have theirs, too.
+            let own = index % plan.nodes();
+            Client { own, home: own, faithful: index % 2 == 0, ..Client::default() }
         })
         .collect();
     for (index, operation) in plan.operations.iter().enumerate() {
@@ -96,15 +98,16 @@ impl<L: Level> World<L> {
         self.enter(record);
     }
 
-    /// The client's own node if it can be asked, else the next that can.
+    /// The client's own node if it can be asked, else the one that it asked last, else the next that
+    /// can.
     fn choose(&self, client: usize) -> Option<usize> {
-        let Client { home, faithful, .. } = self.clients[client];
+        let Client { own, home, faithful, .. } = self.clients[client];
         let serves = |host: usize, patient: bool| {
             self.process(host)
                 .is_some_and(|p| p.open && !p.stopping && (p.stalled.is_none() || patient))
         };
-        if serves(home, faithful) {
-            return Some(home);
+        if let Some(host) = [own, home].into_iter().find(|host| serves(*host, faithful)) {
+            return Some(host);
         }
         let count = self.hosts.len();
         (1..count).map(|step| (home + step) % count).find(|host| serves(*host, false))

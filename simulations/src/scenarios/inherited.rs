@@ -1,0 +1,39 @@
+//! A node is alone for so long that it forgets what it has removed. Then it finds one of the others
+//! again, which inherits its floor, and a node leaves, so that a holder that has found neither is an
+//! owner again: it trusted, and was trusted by, the one that has inherited.
+
+use rand::RngExt;
+
+use super::{Scenario, pick};
+use crate::plan::Fault;
+
+/// See the module.
+pub const INHERITED: Scenario = Scenario {
+    name: "inherited",
+    about: "who comes back after long finds one node, and another is an owner before it is found",
+    nodes: (4, 4),
+    options: |options, rng| {
+        options.replicas = rng.random_range(2..=3);
+        options.keys = 12;
+        options.restarts_seeded = true;
+        // What has ended where one is alone, the others put off at the very moment they are told.
+        options.ending_ppm = 300_000;
+        options.pause_ms = (100, 600);
+        options.latency_us_max = *pick(&[1_000, 60_000], rng);
+        options.healed_ms = options.formed_ms + 190_000;
+    },
+    faults: |line| {
+        line.pass(0..3_000);
+        let back = line.node();
+        let mut others: Vec<usize> = (0..line.options.nodes).filter(|n| *n != back).collect();
+        let found = others.remove(line.draw(0..others.len() as u64) as usize);
+        let length = line.draw(135_000..160_000);
+        line.part((back, found), length);
+        for other in others {
+            line.part((back, other), length + 18_000);
+        }
+        let leaver = if line.draw(0..2) == 0 { back } else { found };
+        let after = length + line.draw(2_000..6_000);
+        line.happens_in(after, Fault::Leave { node: leaver });
+    },
+};
