@@ -25,6 +25,7 @@ use crate::scenarios::reopen::REOPEN;
 use crate::scenarios::scarce::SCARCE;
 use crate::scenarios::silence::SILENCE;
 use crate::scenarios::slow_join::SLOW_JOIN;
+use crate::scenarios::slow_meeting::SLOW_MEETING;
 use crate::scenarios::stall::STALL;
 use crate::scenarios::swarm::SWARM;
 use crate::scenarios::updates::UPDATES;
@@ -131,7 +132,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["floors_together"], &[&SCARCE]),
     // Who is not heard out holds up what others forget, and what it lacks it is told.
     mutant(&["boot_after_absence", "hears_out"], &[&LONG_ABSENCE]),
-    mutant(&["boot_after_solitude", "hears_out"], &[&LONG_ABSENCE]),
+    mutant(&["boot_after_solitude"], &[&SLOW_MEETING]),
     mutant(&["handoff_checks"], &[&SLOW_JOIN]),
 ];
 

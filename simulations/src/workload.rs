@@ -14,6 +14,9 @@ use crate::plan::{Act, ClientOperation, Options, Timed};
 /// How keys begin that lie in a namespace of their own, which is flushed.
 pub const FLUSHED: &str = "f";
 
+/// What values are filled up with.
+pub const FILLER: char = '_';
+
 /// All letters that keys begin with.
 pub const LETTERS: [char; 7] = ['k', 'd', 't', 'a', 'n', 'x', 'f'];
 

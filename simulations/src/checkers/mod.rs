@@ -36,6 +36,7 @@ use std::fmt;
 use crate::history::History;
 use crate::plan::Plan;
 use crate::time::Time;
+use crate::workload::FILLER;
 
 /// A broken invariant.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,6 +53,9 @@ pub struct Violation {
     pub text: String,
 }
 
+/// Most fillers in a row that a violation shows.
+const FILLER_SHOWN_MAX: usize = 3;
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = self.at.0 / 1_000_000;
@@ -63,7 +67,13 @@ impl fmt::Display for Violation {
         if let Some(node) = self.node {
             write!(f, " node={node}")?;
         }
-        write!(f, ": {}", self.text)
+        // A value that was filled up to its size says as much without.
+        let mut filler = 0;
+        let shown = self.text.chars().filter(|c| {
+            filler = if *c == FILLER { filler + 1 } else { 0 };
+            filler <= FILLER_SHOWN_MAX
+        });
+        write!(f, ": {}", shown.collect::<String>())
     }
 }
 

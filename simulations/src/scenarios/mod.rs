@@ -26,6 +26,7 @@ pub mod rolling_restart;
 pub mod scarce;
 pub mod silence;
 pub mod slow_join;
+pub mod slow_meeting;
 pub mod slow_node;
 pub mod stall;
 pub mod swarm;
@@ -59,7 +60,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 31] = [
+pub const ALL: [&Scenario; 32] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -74,6 +75,7 @@ pub const ALL: [&Scenario; 31] = [
     &silence::SILENCE,
     &join_storm::JOIN_STORM,
     &slow_join::SLOW_JOIN,
+    &slow_meeting::SLOW_MEETING,
     &leaving::LEAVING,
     &rolling_restart::ROLLING_RESTART,
     &quick_restart::QUICK_RESTART,

@@ -18,7 +18,7 @@ use crate::history::{Outcome, Record};
 use crate::hosts::HostSet;
 use crate::plan::{Act, Plan};
 use crate::time::Time;
-use crate::workload::{FLUSHED, namespace};
+use crate::workload::{FILLER, FLUSHED, namespace};
 
 /// Whoever was cut off is dialed again within so long, in milliseconds: a dial that fails, and the
 /// pause before the next.
@@ -91,7 +91,7 @@ impl<L: Level> World<L> {
         let mut value = format!("c{index}.{}", client.writes);
         if operation.act != Act::Append {
             let filler = self.plan.options.value_bytes.saturating_sub(value.len());
-            value.extend(std::iter::repeat_n('_', filler));
+            value.extend(std::iter::repeat_n(FILLER, filler));
         }
         let record = self.begin(index, host, operation.key, operation.act, value);
         self.clients[index].busy = Some(record);
