@@ -128,6 +128,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["condemn"], &[&LONG_ABSENCE]),
     mutant(&["adopt_floors"], &[&LONG_ABSENCE]),
     mutant(&["renewals"], &[&INHERITED]),
+    mutant(&["sums"], &[&REOPEN]),
     mutant(&["records"], &[&REOPEN]),
     mutant(&["floors_together"], &[&SCARCE]),
     // Who is not heard out holds up what others forget, and what it lacks it is told.

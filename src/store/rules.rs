@@ -183,6 +183,8 @@ rules! {
     adopt_floors,
     /// And gives its sessions new numbers: those who trust it have not adopted what it adopted.
     renewals,
+    /// What goes leaves the sums of the tree: two holders would differ for ever, or seem equal.
+    sums,
     /// Keys changed while a comparison is open are excepted from what it settles: what has come since
     /// the copy of the sums would count as known to a peer that was never told of it.
     records,

@@ -67,7 +67,9 @@ impl Partition {
     pub(super) fn remove(&mut self, key: KeyRef<'_>, hash: u64) -> Option<Version> {
         let slot = self.table.find_entry(hash, |r| r.is(key)).ok()?;
         let (record, _) = slot.remove();
-        self.tree.leave(hash, record.version(), record.is_condemned());
+        if self.rules.sums() {
+            self.tree.leave(hash, record.version(), record.is_condemned());
+        }
         self.record_bytes -= record.footprint();
         if record.is_mark() {
             self.mark_bytes -= record.footprint();
