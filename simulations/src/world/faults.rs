@@ -104,6 +104,8 @@ impl<L: Level> World<L> {
         if self.hosts[host].process.is_some() {
             return;
         }
+        // Whoever left for good is forgotten, and nobody calls it: it joins like a new one.
+        let seeded = seeded || self.hosts[host].left;
         self.hosts[host].life += 1;
         let life = self.hosts[host].life;
         self.trace.line(self.now, host, "start", || {
