@@ -2,7 +2,7 @@
 """Process drills: real nodes are killed, stopped, restarted and lied to, while clients use the others.
 
 usage: drill.py [NAME ...] [--repeat N] [--short] [--keep-going]
-       NAME: start demo kill stop strangers signals rolling (all of them without a name)
+       NAME: start demo kill deaths stop strangers signals rolling (all of them without a name)
 
 Demands, as the README states them: while one of three nodes dies or hangs, no client of another node
 sees an error or waits longer than 250 ms, and every acknowledged key stays readable; a restarted node
@@ -189,12 +189,12 @@ def benchmark(node, count):
     return ", ".join(f"{name} {float(rate) / 1000:.0f} k/s" for name, rate in rates)
 
 
-def back(cluster, node, problems, begin, ready_begin=None):
-    """A node returns: member on all sides within 5 s, ready within 8 s of `begin`."""
+def back(cluster, node, problems, begin, keys=0):
+    """A node returns: member on all sides within 5 s, ready within 8 s of `begin` and some for many keys."""
     times = []
     for what, within, test in (
         (f"{node.name} a member again", MEMBER_WITHIN, count_of(cluster.nodes, len(cluster.nodes))),
-        (f"{node.name} ready again", READY_WITHIN, node.ready),
+        (f"{node.name} ready again", READY_WITHIN + keys / 50000, node.ready),
     ):
         try:
             times.append(until(what, within, begin, test))
@@ -534,18 +534,23 @@ def drill_signals(_):
         settle(problems)
 
 
+def load(node, prefix, count):
+    """Writes so many keys of 16 bytes with values of 100 bytes; answers what was acknowledged."""
+    keys = {f"{prefix}:{i:0{15 - len(prefix)}}": i for i in range(count)}
+    client, names = Client(node.port), list(keys)
+    for at in range(0, count, 500):
+        for reply in client.many([("SET", name, f"{keys[name]}:".ljust(100, "v")) for name in names[at : at + 500]]):
+            if reply != b"OK":
+                raise Failure(f"loading: {reply!r}")
+    client.close()
+    return keys
+
+
 def drill_rolling(options):
     """Restart every node in turn, gracefully, with 50,000 keys in: none may be lost."""
     with Cluster() as cluster:
         problems, pulse = [], Pulse()
-        count = 50000
-        keys = {f"rolling:{i}": i for i in range(count)}
-        client = Client(cluster.nodes[1].port)
-        for at in range(0, count, 500):
-            for reply in client.many([("SET", f"rolling:{i}", f"{i}:".ljust(100, "v")) for i in range(at, at + 500)]):
-                if reply != b"OK":
-                    raise Failure(f"loading: {reply!r}")
-        client.close()
+        keys = load(cluster.nodes[1], "rolling", options.keys)
         said = []
         for node in cluster.nodes:
             others = [n for n in cluster.nodes if n is not node]
@@ -558,7 +563,7 @@ def drill_rolling(options):
                 problems.append(f"{node.name} exited with {code}")
             begin = time.monotonic()
             node.start()
-            times = back(cluster, node, problems, begin)
+            times = back(cluster, node, problems, begin, len(keys))
             verify([node], keys, problems, f"{node.name} ready again")
             for walker in walkers:
                 walker.finish()
@@ -566,7 +571,38 @@ def drill_rolling(options):
             report.demand(problems)
             said.append(f"{node.name} ended in {seconds:.2f} s, {times}, {report.line()}")
         verify(cluster.nodes, keys, problems, "after the rolling restart")
-        print(("ok " if not problems else "FAILED ") + f"rolling restart, {count} keys:\n   " + "\n   ".join(said), flush=True)
+        verdict = "ok " if not problems else "FAILED "
+        print(verdict + f"rolling restart, {len(keys)} keys:\n   " + "\n   ".join(said), flush=True)
+        settle(problems)
+
+
+def drill_deaths(options):
+    """Of five nodes two are killed, one after the other is ready without the first: no key may be lost."""
+    with Cluster(5) as cluster:
+        problems, pulse = [], Pulse()
+        keys = load(cluster.nodes[1], "deaths", options.keys)
+        said = []
+        for victim in (cluster.nodes[3], cluster.nodes[2]):
+            walkers = [Walker(n, f"{victim.name}-{n.name}", pulse, pause=0.005) for n in cluster.nodes if n is not victim]
+            for walker in walkers:
+                walker.start()
+            time.sleep(0.5)
+            begin = time.monotonic()
+            victim.kill()
+            cluster.nodes.remove(victim)
+            until(f"{victim.name} is missed", 30, begin, count_of(cluster.nodes, len(cluster.nodes)))
+            # Its place is held for a minute; after that the others take over what was its.
+            time.sleep(max(0.0, begin + 66.0 - time.monotonic()))
+            until("all ready", 120, begin, lambda: all(node.ready() for node in cluster.nodes))
+            ready = time.monotonic() - begin
+            for walker in walkers:
+                walker.finish()
+            report = Report(walkers, pulse)
+            report.demand(problems)
+            verify(cluster.nodes, keys | snapshot(walkers), problems, f"without {victim.name}")
+            said.append(f"{victim.name} killed, all ready {ready:.1f} s later, {report.line()}")
+        verdict = "ok " if not problems else "FAILED "
+        print(verdict + f"two deaths, {len(keys)} keys:\n   " + "\n   ".join(said), flush=True)
         settle(problems)
 
 
@@ -619,6 +655,7 @@ DRILLS = {
     "start": drill_start,
     "demo": drill_demo,
     "kill": drill_kill,
+    "deaths": drill_deaths,
     "stop": drill_stop,
     "strangers": drill_strangers,
     "signals": drill_signals,
@@ -630,6 +667,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--keys", type=int, default=50000, help="keys of the drills rolling and deaths")
     parser.add_argument("--short", action="store_true", help="fewer turns, for every submission")
     parser.add_argument("--seconds", type=float, action="append", help="only stops of this length")
     parser.add_argument("--keep-going", action="store_true", help="go on with the next drill after a failure")
