@@ -264,6 +264,22 @@ pub struct Standing {
     pub epoch: u32,
     /// My question for all that I may lack.
     pub ask: u32,
+    /// How I want it.
+    pub supply: Supply,
+}
+
+/// How a holder wants what it may lack from another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub enum Supply {
+    /// By headers: it says which values it wants.
+    #[default]
+    Headers,
+    /// With the values, unless they are large: this one brings it up to date.
+    Values,
+    /// All values, and nothing is compared: it holds none.
+    Everything,
+    /// Not yet: another one brings it up to date.
+    Later,
 }
 
 /// The end of an offer.

@@ -34,6 +34,8 @@ pub struct Outbox {
     pub ahead: Vec<NodeId>,
     /// Writes that did not reach an owner.
     pub missed: Vec<(NodeId, Partition)>,
+    /// Bytes of exchange messages so far.
+    pub exchange_bytes: u64,
 }
 
 /// The lane of a partition's operations.
@@ -71,7 +73,7 @@ impl Outbox {
     /// Sends an exchange message. It shares the lane of the partition's operations, so that an
     /// exchange never overtakes a write.
     pub fn exchange(&mut self, to: NodeId, partition: Partition, message: &Exchange) {
-        self.batch(to, lane(partition), Kind::Exchange, message);
+        self.exchange_bytes += self.batch(to, lane(partition), Kind::Exchange, message) as u64;
     }
 
     /// Sends a message about being late.
@@ -109,13 +111,17 @@ impl Outbox {
         self.outputs.pop_front()
     }
 
-    fn batch<T: serde::Serialize>(&mut self, to: NodeId, lane: u8, kind: Kind, item: &T) {
+    /// Puts an item into its batch. Returns how many bytes it takes.
+    fn batch<T: serde::Serialize>(&mut self, to: NodeId, lane: u8, kind: Kind, item: &T) -> usize {
         let batch = self.batches.entry((to, lane, kind)).or_insert_with(|| codec::begin(kind));
+        let before = batch.len();
         codec::put(batch, item);
+        let bytes = batch.len() - before;
         if batch.len() >= BATCH_BYTES {
             let frame = self.batches.remove(&(to, lane, kind)).expect("just filled");
             self.full.push((to, lane, frame));
         }
+        bytes
     }
 }
 

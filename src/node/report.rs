@@ -112,6 +112,8 @@ impl Node {
             ("partitions_compared", Number(sessions.compared)),
             ("entries_equal", Number(sessions.equal)),
             ("values_wanted", Number(sessions.wanted)),
+            ("repair_bytes", Number(sessions.repair_bytes)),
+            ("exchange_bytes", Number(self.outbox.exchange_bytes)),
             ("values_repaired", Number(sessions.repaired)),
             ("values_condemned", Number(sessions.condemned)),
             ("sessions_opened", Number(sessions.opened)),

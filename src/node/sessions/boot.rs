@@ -27,6 +27,8 @@ const ASK_MS: u64 = 100;
 #[derive(Debug)]
 pub(super) struct Boot {
     since: Mono,
+    /// It held nothing when it began.
+    pub(super) blank: bool,
     /// When all members were asked last, those that are no owners, too.
     everybody: Option<Mono>,
     /// Members that have neither told all they hold, nor that it is nothing.
@@ -38,9 +40,12 @@ impl Sessions {
     pub(super) fn boot(&mut self, partition: Partition, turn: &mut Turn<'_>) {
         self.stats.boots += 1;
         self.find_company(partition, turn);
-        turn.with(partition, |kept, _| kept.ask_again());
+        let blank = turn.with(partition, |kept, _| {
+            kept.ask_again();
+            kept.entries() == 0
+        });
         let since = turn.now.mono;
-        let boot = Boot { since, everybody: None, unheard: BTreeSet::new() };
+        let boot = Boot { since, blank, everybody: None, unheard: BTreeSet::new() };
         self.boots.insert(partition, boot);
         for peer in turn.reachable {
             if self.talks.contains_key(&(*peer, partition)) {

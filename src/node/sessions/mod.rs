@@ -17,6 +17,7 @@ mod comparison;
 mod handoff;
 mod renewal;
 mod solitude;
+mod supply;
 mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +57,8 @@ pub struct SessionStats {
     pub offered: u64,
     /// Values that others asked for.
     pub wanted: u64,
+    /// Bytes of entries sent: keys, values, and 48 each for versions and lengths.
+    pub repair_bytes: u64,
     /// Values taken from others.
     pub repaired: u64,
     /// Values dropped because a peer may have outlived them.

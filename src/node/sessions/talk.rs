@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::{Sessions, recent};
-use crate::node::message::{Exchange, Floors, Full, Standing};
+use crate::node::message::{Exchange, Floors, Full, Standing, Supply};
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
 use crate::store::partition::exchange::{Header, Heard, OfferLimit, Verdict};
@@ -17,6 +17,8 @@ const ACTIVE_MAX: usize = 32;
 const HEADERS_MAX: usize = 256;
 /// Most bytes of keys, or of entries, of one push.
 const PUSH_BYTES_MAX: usize = 64 << 10;
+/// What an entry takes beside its key and its value: versions, lengths.
+pub(super) const ENTRY_BYTES: usize = 48;
 /// A push without a reply is given up after so long, in milliseconds, and what it offered is
 /// offered again.
 pub(super) const STUCK_MS: u64 = 1_000;
@@ -34,6 +36,8 @@ pub(super) struct Talk {
     wanted: VecDeque<Key>,
     /// What the peer was told last of how this node stands.
     pub(super) told: Option<Standing>,
+    /// How the peer wants what it may lack.
+    supply: Supply,
     /// Something offered could not be judged: nothing is offered until the next interval.
     later: bool,
     /// Intervals in a row in which it was not in step.
@@ -65,7 +69,7 @@ impl Talk {
         self.behind = if in_step { 0 } else { self.behind + 1 };
         let stuck = self.behind >= BEHIND_MAX && !self.is_waiting() && self.wanted.is_empty();
         if stuck {
-            *self = Talk { pushes: self.pushes, ..Talk::default() };
+            *self = Talk { pushes: self.pushes, supply: self.supply, ..Talk::default() };
         }
         stuck
     }
@@ -73,6 +77,11 @@ impl Talk {
     /// An interval begins: what could not be judged may be offered again.
     pub(super) fn resume(&mut self) {
         self.later = false;
+    }
+
+    /// Whether a push waits for its reply for too long.
+    pub(super) fn is_stuck_at(&self, now: Mono) -> bool {
+        self.sent.as_ref().is_some_and(|sent| now.since(sent.at) >= STUCK_MS * 1_000_000)
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -142,6 +151,7 @@ impl Sessions {
         } else {
             self.meet(from, standing, turn);
         }
+        self.talks.entry((from, partition)).or_default().supply = standing.supply;
         Some((bit, echoed))
     }
 
@@ -174,7 +184,7 @@ impl Sessions {
         turn: &mut Turn<'_>,
     ) {
         let Offer { push, headers, entries, full } = offer;
-        let mut repaired = 0;
+        let (mut repaired, mut all) = (0, false);
         let verdicts: Vec<Verdict> = turn.with(partition, |kept, context| {
             let mut verdicts = Vec::with_capacity(headers.len() + entries.len());
             for (key, version, live) in headers {
@@ -199,10 +209,14 @@ impl Sessions {
                     knowledge: f.knowledge,
                 });
                 kept.note_full(bit, full.ask, offered);
+                all = true;
             }
             verdicts
         });
         self.stats.repaired += repaired;
+        if all && self.boots.contains_key(&partition) {
+            self.supplied(from, partition, turn);
+        }
         if verdicts.contains(&Verdict::Later) {
             turn.outbox.ahead.push(from);
         }
@@ -348,21 +362,35 @@ impl Sessions {
         }
         self.give_up_comparison(to, bit, partition, turn);
         let talk = self.talks.entry((to, partition)).or_default();
-        let entries = values(&mut talk.wanted, partition, turn);
+        let supply = [talk.supply, standing.supply];
+        let waits = supply.contains(&Supply::Later);
+        let mut entries = values(&mut talk.wanted, partition, turn);
         self.stats.wanted += entries.len() as u64;
-        if entries.is_empty() && self.compare(to, bit, partition, &standing, turn) {
+        if supply.contains(&Supply::Everything) {
+            turn.with(partition, |kept, _| kept.end_comparison(bit, false));
+        } else if entries.is_empty() && !waits && self.compare(to, bit, partition, &standing, turn)
+        {
             return true;
         }
         let talk = self.talks.entry((to, partition)).or_default();
         let (mut headers, mut full) = (Vec::new(), None);
-        if entries.is_empty() && standing.echo != 0 && !talk.later {
+        if entries.is_empty() && standing.echo != 0 && !talk.later && !waits {
             let (before, own) = (recent(turn), (turn.own, self.life));
+            let inline = talk.supply.inline();
             turn.with(partition, |kept, context| {
                 let Some(session) = kept.sessions().get(bit) else { return };
                 let before = if session.is_in_step() { before } else { now };
-                let limit = OfferLimit { headers: HEADERS_MAX, bytes: PUSH_BYTES_MAX, before };
+                let (most, bytes) = (HEADERS_MAX, PUSH_BYTES_MAX);
+                let limit = OfferLimit { headers: most, bytes, inline, before };
                 let all;
                 (headers, all) = kept.offer(bit, limit, context);
+                headers.retain(|header| match kept.look(key_ref(&header.key), context) {
+                    Held::Value(parts) if parts.value.is_some_and(|v| v.len() < inline) => {
+                        entries.push((header.key.clone(), parts.to_entry()));
+                        false
+                    }
+                    _ => true,
+                });
                 let Some(session) = kept.sessions().get(bit) else { return };
                 if all && session.asked != session.answered {
                     let ask = session.asked;
@@ -387,6 +415,7 @@ impl Sessions {
         talk.sent = Some(Sent { push: talk.pushes, at: now, items, full: full.is_some() });
         talk.told = Some(standing.clone());
         self.stats.offered += headers.len() as u64;
+        self.stats.repair_bytes += entries.iter().map(bytes_of).sum::<usize>() as u64;
         let headers = headers.into_iter().map(|h| (h.key, h.version, h.live)).collect();
         let push = talk.pushes;
         let message = Exchange::Push { standing, push, headers, entries, full };
@@ -406,7 +435,9 @@ impl Sessions {
         let alone = self.solitude.is_alone(partition);
         turn.with(partition, |kept, _| {
             let session = kept.sessions().get(bit);
+            let supply = self.supply(to, partition, kept, turn);
             Standing {
+                supply,
                 partition,
                 number: session.map_or(0, |s| s.mine),
                 echo: session.map_or(0, |s| s.theirs),
@@ -484,10 +515,18 @@ fn values(
             Held::Dead(_) | Held::Nothing => None,
         });
         let Some(entry) = found else { continue };
-        if let Content::Value(value) = entry.content() {
-            bytes += value.len() + key.bytes.len() + 48;
-        }
-        entries.push((key, entry));
+        let entry = (key, entry);
+        bytes += bytes_of(&entry);
+        entries.push(entry);
     }
     entries
+}
+
+/// What an entry takes in a push.
+fn bytes_of((key, entry): &(Key, Entry)) -> usize {
+    let value = match entry.content() {
+        Content::Value(value) => value.len(),
+        Content::Mark => 0,
+    };
+    key.bytes.len() + value + ENTRY_BYTES
 }

@@ -60,10 +60,21 @@ pub enum Verdict {
 pub struct OfferLimit {
     /// Most headers.
     pub headers: usize,
-    /// Most bytes of keys.
+    /// Most bytes of keys, and of the values that go with them.
     pub bytes: usize,
+    /// Values below so many bytes go with their headers.
+    pub inline: usize,
     /// Entries installed later than this are left out: their acknowledgements are on their way.
     pub before: Mono,
+}
+
+impl OfferLimit {
+    /// The bytes that an entry takes in an offer.
+    fn cost(&self, record: &super::Record) -> usize {
+        let value = record.parts().value.map_or(0, <[u8]>::len);
+        let inline = if value < self.inline { value } else { 0 };
+        record.key().bytes.len() + 48 + inline
+    }
 }
 
 /// What a peer said of its session.
@@ -162,7 +173,7 @@ impl Partition {
                 let key = record.key();
                 let flushed = record.version().value <= context.flushes.of(key.namespace);
                 if record.bits() & mask == 0 && !flushed {
-                    left = left.saturating_sub(key.bytes.len() + 48);
+                    left = left.saturating_sub(limit.cost(record));
                     headers.push(header(record, context));
                 }
                 headers.len() < limit.headers && left > 0
@@ -192,7 +203,7 @@ impl Partition {
                     all = false;
                     continue;
                 }
-                left = left.saturating_sub(key.bytes.len() + 48);
+                left = left.saturating_sub(limit.cost(record));
                 headers.push(header(record, context));
             }
         }

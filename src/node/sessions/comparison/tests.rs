@@ -30,6 +30,7 @@ fn heard(side: usize) -> Heard {
         counts_you: true,
         epoch: 1,
         ask: 1,
+        supply: Supply::Headers,
     }
 }
 
