@@ -344,14 +344,15 @@ fn what_one_had_to_drop_the_next_has_to_drop_too() {
     holds("inherited", &[15, 161]);
 }
 
-/// A node that left for good, just after it was found again, kept its place at some and not at others.
+/// A node that left for good, just after it was found again, kept its place with some and not with
+/// others.
 #[test]
 fn who_left_has_no_place() {
     holds("inherited", &[1, 13]);
 }
 
-/// A node that was alone with a clock that is behind stamped above what another had flushed, before it
-/// compared clocks with it; and a dial that a stopping node answered counted as a link.
+/// A node that was alone with a clock that is behind stamped above what another had flushed, before
+/// it compared clocks with it; and a dial that a stopping node answered counted as a link.
 #[test]
 fn clocks_are_compared_before_anything_else() {
     holds("clock-restart", &[20, 22, 43, 100, 134]);

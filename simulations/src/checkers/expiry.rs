@@ -1,7 +1,7 @@
 //! Expiry needs no message: no value is served after its deadline by more than clocks may be off.
 //!
-//! Not judged where a change of the deadline was under way shortly before. What was written to live for
-//! some time lives for so long at least: a node that is alone with a wrong clock goes by that.
+//! Not judged where a change of the deadline was under way shortly before. What was written to live
+//! for some time lives for so long at least: a node that is alone with a wrong clock goes by that.
 
 use super::Violation;
 use crate::history::History;

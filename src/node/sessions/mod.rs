@@ -3,10 +3,11 @@
 //! exchange (rules R1 to R10 of the model this was checked in; see the crate's documentation).
 //!
 //! This file opens and closes sessions as members and owners change, and decides when a turn is
-//! due. What is said is in [`talk`], what need not be said in [`comparison`], when a partition is
-//! ready in [`boot`], what is passed on in [`renewal`], when a partition can be dropped in
-//! [`handoff`], and what is different while others are out of sight in [`solitude`]. What must be
-//! atomic with reads and writes is in `store/partition/exchange` and `store/partition/comparison`.
+//! due. What is said is in [`talk`], what need not be said in [`comparison`], who brings a booting
+//! partition up to date in [`supply`], when it is ready in [`boot`], what is passed on in
+//! [`renewal`], when a partition can be dropped in [`handoff`], and what is different while others
+//! are out of sight in [`solitude`]. What must be atomic with reads and writes is in
+//! `store/partition/exchange` and `store/partition/comparison`.
 //!
 //! A session is closed at once when its peer's memory is known to be gone (a newer life); for a
 //! silent peer after [`SILENCE_MS`]. While it is open its bit is awaited, so what is overwritten or

@@ -293,8 +293,8 @@ impl Partition {
                 return Verdict::Ack;
             }
         }
-        // Covered by a floor, if at all, or by a mark that had to take the place of this very value. A
-        // flush is known to both, or will be before any answer.
+        // Covered by a floor, if at all, or by a mark that had to take the place of this very value.
+        // A flush is known to both, or will be before any answer.
         let flushed = version.value <= context.flushes.of(key.namespace);
         if flushed || !live || !self.rules.condemn() {
             return Verdict::Ack;
