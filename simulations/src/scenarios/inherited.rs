@@ -2,9 +2,7 @@
 //! again, which inherits its floor, and a node leaves, so that a holder that has found neither is an
 //! owner again: it trusted, and was trusted by, the one that has inherited.
 
-use rand::RngExt;
-
-use super::{Scenario, pick};
+use super::Scenario;
 use crate::plan::Fault;
 
 /// See the module.
@@ -12,14 +10,12 @@ pub const INHERITED: Scenario = Scenario {
     name: "inherited",
     about: "who comes back after long finds one node, and another is an owner before it is found",
     nodes: (4, 4),
-    options: |options, rng| {
-        options.replicas = rng.random_range(2..=3);
+    options: |options, _| {
+        options.replicas = 2;
         options.keys = 12;
         options.restarts_seeded = true;
-        // What has ended where one is alone, the others put off at the very moment they are told.
-        options.ending_ppm = 300_000;
-        options.pause_ms = (100, 600);
-        options.latency_us_max = *pick(&[1_000, 60_000], rng);
+        // What is removed where one is alone is seldom written by the others after that.
+        options.pause_ms = (200, 1_500);
         options.healed_ms = options.formed_ms + 190_000;
     },
     faults: |line| {
