@@ -182,7 +182,7 @@ impl Partition {
             forgotten: 0,
             known: Vec::new(),
             table: HashTable::new(),
-            tree: tree::Tree::new(seed, 0),
+            tree: tree::Tree::idle(seed),
             comparisons: Vec::new(),
             layout: 0,
             ghosts: VecDeque::new(),
@@ -578,6 +578,7 @@ impl Partition {
             self.sessions.close(bit);
             self.end_comparison(bit, false);
         }
+        self.keep_tree();
     }
 
     /// Drops everything: entries, floors, sessions.

@@ -103,6 +103,7 @@ impl Partition {
         let bit = self.sessions.open(peer, life, number)?;
         self.end_comparison(bit, false);
         self.clear_bit(bit);
+        self.keep_tree();
         Some(bit)
     }
 
@@ -113,6 +114,7 @@ impl Partition {
             self.end_comparison(bit, false);
             self.clear_bit(bit);
             self.purge();
+            self.keep_tree();
         }
     }
 

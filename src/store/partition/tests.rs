@@ -97,7 +97,7 @@ impl Bench {
         assert_eq!(p.values(None), values);
         assert_eq!(p.marks(), marks);
         assert_eq!(p.footprint(), bytes + p.table.allocation_size() + p.tree.footprint());
-        assert_eq!(p.tree, p.tree_of(p.tree.level()));
+        assert!(p.tree_is_right());
         assert_eq!(p.mark_footprint(), mark_bytes);
     }
 }
@@ -396,4 +396,24 @@ fn what_may_be_outlived_does_not_come_back_with_its_deadline() {
     let put_off = value.with_deadline(None, at(60));
     bench.merge(b"k", &put_off);
     assert_eq!(bench.held(b"k"), None);
+}
+
+/// Who is alone writes without a tree, and whoever opens a session adds up what is held.
+#[test]
+fn a_tree_is_kept_while_there_is_somebody_to_compare_with() {
+    let mut bench = Bench::new(Role::Ready, false);
+    let keys: Vec<String> = (0..1_000).map(|n| n.to_string()).collect();
+    for (n, key) in (1..).zip(&keys) {
+        bench.merge(key.as_bytes(), &Bench::value(at(n), "v"));
+    }
+    assert!(!bench.partition.tree.is_kept());
+    bench.partition.open_session(NodeId([2; 16]), Life(1), 1);
+    assert!(bench.partition.tree.is_kept() && bench.partition.tree_is_right());
+    assert_eq!(bench.partition.tree.entries(), 1_000);
+    let before = bench.partition.tree.sum(0, 0);
+    bench.merge(b"7", &Bench::value(at(5_000), "w"));
+    assert!(bench.partition.tree_is_right());
+    assert_ne!(bench.partition.tree.sum(0, 0), before);
+    bench.partition.close_session(NodeId([2; 16]));
+    assert!(!bench.partition.tree.is_kept());
 }

@@ -7,6 +7,10 @@
 //! whether there still is one: a version has one value, and who holds its mark covers it, too. Only a
 //! mark whose value was condemned is another element: who still holds that value is to be told.
 //!
+//! A tree is kept while there is somebody to compare with: a node that is alone, or the only owner,
+//! writes without it, and whoever opens a session adds it up from what is held, in the step that clears
+//! that session's bit on all of it anyway.
+//!
 //! Only the leaves are kept. A leaf is chosen by the bits of the key's hash below those that choose
 //! the floor, the topmost first, so that a node of an upper level is the sum of neighbours, and trees
 //! of different height are compared at the lower one. Their number is a power of two and follows the
@@ -69,6 +73,8 @@ pub fn node(hash: u64, level: u8) -> u32 {
 #[derive(Clone, Debug)]
 pub struct Tree {
     seed: u64,
+    /// Whether entries are added up at all.
+    kept: bool,
     level: u8,
     entries: usize,
     leaves: Vec<Sum>,
@@ -84,12 +90,28 @@ impl PartialEq for Tree {
 }
 
 impl Tree {
+    /// A tree in which nothing is added up, for a partition with that seed.
+    pub fn idle(seed: u64) -> Tree {
+        Tree { kept: false, ..Tree::new(seed, 0) }
+    }
+
+    /// The level at which so many entries fill leaves well.
+    pub fn level_for(entries: usize) -> u8 {
+        let leaves = entries.div_ceil(CROWDED).max(1).next_power_of_two();
+        (leaves.trailing_zeros() as u8).min(LEVEL_MAX)
+    }
+
+    /// Whether entries are added up.
+    pub fn is_kept(&self) -> bool {
+        self.kept
+    }
+
     /// An empty tree with 2 to the power of `level` leaves, for a partition with that seed.
     pub fn new(seed: u64, level: u8) -> Tree {
         let seed = xxh3_64_with_seed(b"elements of the tree", seed);
         // Most partitions of a small node are empty, and cost nothing.
         let leaves = if level == 0 { Vec::new() } else { vec![Sum::default(); 1 << level] };
-        Tree { seed, level, entries: 0, leaves }
+        Tree { seed, kept: true, level, entries: 0, leaves }
     }
 
     /// Level of the leaves.
@@ -114,6 +136,9 @@ impl Tree {
 
     /// An entry is there that was not.
     pub fn enter(&mut self, hash: u64, version: Version, condemned: bool) {
+        if !self.kept {
+            return;
+        }
         let element = self.element(hash, version, condemned);
         self.leaf(hash).add(element);
         self.entries += 1;
@@ -121,6 +146,9 @@ impl Tree {
 
     /// An entry is gone.
     pub fn leave(&mut self, hash: u64, version: Version, condemned: bool) {
+        if !self.kept {
+            return;
+        }
         let element = self.element(hash, version, condemned);
         self.leaf(hash).subtract(element);
         self.entries -= 1;
@@ -130,8 +158,13 @@ impl Tree {
         }
     }
 
-    /// An entry is another element than it was.
-    pub fn replace(&mut self, hash: u64, elements: (u128, u128)) {
+    /// An entry has another version, or was condemned.
+    pub fn replace(&mut self, hash: u64, before: (Version, bool), after: (Version, bool)) {
+        if !self.kept {
+            return;
+        }
+        let element = |(version, condemned)| self.element(hash, version, condemned);
+        let elements = (element(before), element(after));
         let leaf = self.leaf(hash);
         leaf.sum = leaf.sum.wrapping_sub(elements.0).wrapping_add(elements.1);
     }

@@ -58,9 +58,7 @@ impl Partition {
         if !record.is_condemned() && self.rules.condemned_stay() {
             record.condemn();
             let version = record.version();
-            let element = |condemned| self.tree.element(hash, version, condemned);
-            let elements = (element(false), element(true));
-            self.tree.replace(hash, elements);
+            self.tree.replace(hash, (version, false), (version, true));
         }
     }
 
@@ -91,9 +89,8 @@ impl Partition {
             Slot::Occupied(mut slot) => {
                 let record = slot.get_mut();
                 let version = record.version();
-                let before = self.tree.element(hash, version, record.is_condemned());
-                let after = self.tree.element(hash, parts.version, false);
-                self.tree.replace(hash, (before, after));
+                let before = (version, record.is_condemned());
+                self.tree.replace(hash, before, (parts.version, false));
                 if record.overwrite(parts) {
                     if !self.flushed.is_empty() {
                         self.uncount_flushed(key.namespace, version);
@@ -131,10 +128,25 @@ impl Partition {
         }
     }
 
-    /// Whether the tree is the sum of what is held.
-    #[cfg(feature = "simulation")]
+    /// Whether the tree is the sum of what is held, if there is anybody to compare it with.
+    #[cfg(any(test, feature = "simulation"))]
     pub fn tree_is_right(&self) -> bool {
-        self.tree == self.tree_of(self.tree.level())
+        let compared = self.sessions.mask() != 0;
+        match self.tree.is_kept() {
+            true => self.tree == self.tree_of(self.tree.level()),
+            false => !compared && self.tree == Tree::idle(self.seed),
+        }
+    }
+
+    /// Adds up what is held as long as there is anybody to compare it with.
+    pub(super) fn keep_tree(&mut self) {
+        match self.sessions.mask() {
+            0 => self.tree = Tree::idle(self.seed),
+            _ if !self.tree.is_kept() => {
+                self.tree = self.tree_of(Tree::level_for(self.table.len()));
+            }
+            _ => {}
+        }
     }
 
     /// The tree of what is held, with 2 to the power of `level` leaves.

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::node::codec;
+use crate::node::message::Supply;
 use crate::placement::Life;
 use crate::store::partition::exchange::{Header, Heard, OfferLimit, Verdict};
 use crate::store::{
@@ -30,7 +31,6 @@ fn heard(side: usize) -> Heard {
         counts_you: true,
         epoch: 1,
         ask: 1,
-        supply: Supply::Headers,
     }
 }
 
@@ -45,6 +45,7 @@ fn standing() -> Standing {
         alone: None,
         epoch: 1_000,
         ask: 1,
+        supply: Supply::Headers,
     }
 }
 
@@ -130,7 +131,8 @@ impl Pair {
     /// What a side offers the other.
     fn offered(&mut self, side: usize) -> Vec<Header> {
         let bit = self.bit[side];
-        let limit = OfferLimit { headers: 1 << 20, bytes: 1 << 30, before: Mono(u64::MAX) };
+        let limit =
+            OfferLimit { headers: 1 << 20, bytes: 1 << 30, inline: 0, before: Mono(u64::MAX) };
         self.with(side, |kept, context| {
             let mut all = Vec::new();
             loop {
