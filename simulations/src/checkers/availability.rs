@@ -4,8 +4,8 @@
 //! counts as one. Where ways are cut it takes longer: a peer that is heard may hear nothing, and an
 //! answer that waited for a cut to end looks like a long way.
 //!
-//! A decision waits for one owner: where packets are lost, or ways are long and cut, its answer may
-//! come too late.
+//! A decision waits for one owner, and so does everything where there is one copy: where packets are
+//! lost, or ways are long and cut, its answer may come too late.
 //!
 //! Not judged: operations at a process that was itself stopped or died, and what a stopping node
 //! refuses. For the first seconds after a node went on from a stop, the shorter bound does not hold
@@ -47,7 +47,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             _ => record.end,
         };
         let took_ms = stop.ms_since(record.start);
-        let decided = record.act.is_decided();
+        let decided = record.act.is_decided() || plan.options.replicas == 1;
         let sure = calm && (way_ms <= NEAR_MS_MAX || history.together(record.start, record.end));
         let soon_ms = match record.outcome {
             Outcome::Found(_) if history.cuts.is_empty() => READ_MS_MAX + 2 * way_ms,
