@@ -482,8 +482,11 @@ impl Membership {
     /// Does what is due.
     pub fn tick(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
         while let Some((_, timer)) = self.timers.due(now.mono) {
+            // Gossip changes nothing here, and is most of what foca does in a quiet cluster.
+            let gossips = matches!(timer, Timer::PeriodicGossip(_)) && self.open;
             self.fire(timer, outbox);
-            self.settle(now, outbox, header);
+            self.dirty |= !gossips;
+            self.carry_out(now, outbox, header);
         }
         let due = self.hearsay.due(now.mono);
         if !due.is_empty() {
@@ -540,9 +543,14 @@ impl Membership {
         let _ = self.foca.handle_timer(timer, &mut self.runtime);
     }
 
-    /// Carries out what foca wants, after every call of it.
+    /// Foca was told something: its list may have changed.
     fn settle(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
         self.dirty = true;
+        self.carry_out(now, outbox, header);
+    }
+
+    /// Carries out what foca wants, after every call of it.
+    fn carry_out(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
         while let Some((to, packet)) = self.runtime.to_send() {
             if !self.members.is_linked(to.id) {
                 // Dropped, not queued: a stale probe is worse than none.

@@ -192,7 +192,10 @@ impl Sessions {
             }
             if role != Role::None {
                 self.open_owners(partition, turn);
-                self.due.insert((peer, partition));
+                // Of a thousand members few have a session, and with the others nothing is due.
+                if turn.see(partition, |kept, _| kept.sessions().bit(peer).is_some()) {
+                    self.due.insert((peer, partition));
+                }
             }
         }
         self.next_step = turn.now.mono;
