@@ -3,8 +3,8 @@
 //! While a run goes on: [`replica`], [`stamps`], [`own_stamps`], [`rings`], [`bounds`], [`staying`],
 //! [`held_places`], [`learnt`], [`tree`], [`covered`], [`condemned`]. After it, over the history of
 //! its clients: [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`],
-//! [`resurrection`], [`expiry`], [`availability`], [`acknowledged`], [`present`], [`decisions`]. After
-//! the faults have ended: [`membership`], [`convergence`], [`copies`].
+//! [`resurrection`], [`expiry`], [`availability`], [`acknowledged`], [`present`], [`decisions`].
+//! After the faults have ended: [`membership`], [`convergence`], [`copies`].
 
 pub mod acknowledged;
 pub mod after_stall;

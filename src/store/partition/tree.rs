@@ -8,8 +8,8 @@
 //! mark whose value was condemned is another element: who still holds that value is to be told.
 //!
 //! A tree is kept while there is somebody to compare with: a node that is alone, or the only owner,
-//! writes without it, and whoever opens a session adds it up from what is held, in the step that clears
-//! that session's bit on all of it anyway.
+//! writes without it, and whoever opens a session adds it up from what is held, in the step that
+//! clears that session's bit on all of it anyway.
 //!
 //! Only the leaves are kept. A leaf is chosen by the bits of the key's hash below those that choose
 //! the floor, the topmost first, so that a node of an upper level is the sum of neighbours, and trees
