@@ -108,8 +108,8 @@ pub fn disagreement(world: &mut World<impl Level>) -> Option<String> {
         let partition = process.store.partition_of(key.as_bytes());
         let owners = process.inside.ring().owners(partition).iter();
         let newest = held.get(key).map(|(_, version)| version.value).unwrap_or_default();
-        let apart = world.history.written_apart(key, newest);
-        let forgot = |owner: &usize| apart && world.covered(*owner, key) >= newest;
+        let apart = || world.history.written_apart(key, newest);
+        let forgot = |owner: &usize| world.covered(*owner, key) >= newest && apart();
         let holds = |owner: &usize| matches!(world.held(*owner, key), Some((_, Some(_))));
         // A place may be held for an owner that is gone.
         let owners = owners.map(|owner| world.index(*owner)).filter(|owner| live.contains(owner));

@@ -98,6 +98,9 @@ pub const ALL: [&Scenario; 32] = [
 /// Most nodes of a run, those that join later included.
 pub const NODES_MAX: usize = 1_010;
 
+/// More than so many nodes are started all at once.
+const MANY: usize = 100;
+
 /// The scenario of that name.
 pub fn find(name: &str) -> Option<&'static Scenario> {
     ALL.into_iter().find(|scenario| scenario.name == name)
@@ -160,9 +163,11 @@ fn draw(
     };
     change(&mut options, &mut rng);
     let mut rng = stream(seed, Purpose::Faults, 0);
+    // However many they are, the last has begun long before the cluster is to have formed.
+    let pause_ms = if options.nodes > MANY { 4 } else { 100 };
     let mut faults: Vec<Timed<Fault>> = (0..options.nodes)
         .map(|node| Timed {
-            at_ms: node as u64 * rng.random_range(0..100),
+            at_ms: node as u64 * rng.random_range(0..pause_ms),
             // The first node is where the others find the cluster.
             what: Fault::Start { node, seeded: node > 0 },
         })
