@@ -41,6 +41,8 @@ use crate::world::core::Core;
 
 /// The client that all operations are of.
 const TESTER: usize = usize::MAX - 1;
+/// An answer is waited for no longer, in milliseconds.
+const PATIENCE_MS: u64 = 5_000;
 /// Time between two looks whether an operation has been answered, in milliseconds.
 const STEP_MS: u64 = 1;
 /// Time between two looks whether all nodes agree, in milliseconds.
@@ -56,7 +58,8 @@ pub struct Cluster {
 pub enum Unanswered {
     /// The node said so.
     Failed(Failure),
-    /// The node does not run, or stopped running meanwhile: whether a write happened is unknown.
+    /// The node does not run, stopped running meanwhile, or is stalled and has not answered for 5 s:
+    /// whether a write happened, or will, is unknown.
     Lost,
 }
 
@@ -134,10 +137,13 @@ impl Cluster {
     ) -> Result<Outcome, Unanswered> {
         let record = self.world.begin(TESTER, node, key.to_owned(), act, value.to_owned());
         self.world.enter(record);
+        let patience = self.world.now.plus_ms(PATIENCE_MS);
         loop {
             match &self.world.history.records[record].outcome {
                 // What is broken stops the world; `check` says what it was.
                 Outcome::Open if self.world.violation.is_some() => return Err(Unanswered::Lost),
+                // A node that is stopped answers when it goes on.
+                Outcome::Open if self.world.now >= patience => return Err(Unanswered::Lost),
                 Outcome::Open => self.run_for_ms(STEP_MS),
                 Outcome::Failed(failure) => return Err(Unanswered::Failed(*failure)),
                 Outcome::Lost => return Err(Unanswered::Lost),

@@ -1,10 +1,10 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
 //! While a run goes on: [`replica`], [`stamps`], [`own_stamps`], [`rings`], [`bounds`], [`staying`],
-//! [`held_places`], [`learnt`], [`tree`], [`covered`], [`condemned`]. After it, over the history of
-//! its clients: [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`],
-//! [`resurrection`], [`expiry`], [`availability`], [`acknowledged`], [`present`], [`decisions`].
-//! After the faults have ended: [`membership`], [`convergence`], [`copies`].
+//! [`held_places`], [`handed_over`], [`learnt`], [`tree`], [`covered`], [`condemned`]. After it, over
+//! the history of its clients: [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`],
+//! [`stamps`], [`resurrection`], [`expiry`], [`availability`], [`acknowledged`], [`present`],
+//! [`decisions`]. After the faults have ended: [`membership`], [`convergence`], [`copies`].
 
 pub mod acknowledged;
 pub mod after_stall;
@@ -16,6 +16,7 @@ pub mod copies;
 pub mod covered;
 pub mod decisions;
 pub mod expiry;
+pub mod handed_over;
 pub mod held_places;
 pub mod learnt;
 pub mod membership;

@@ -17,7 +17,8 @@ pub fn judge(history: &History) -> Option<Violation> {
     let mut written: BTreeMap<(&str, &str), Time> = BTreeMap::new();
     for record in &history.records {
         if !record.reads() {
-            written.insert((&record.key, &record.value), record.start);
+            // The first of several writes of one value: it may be read from then on.
+            written.entry((&record.key, &record.value)).or_insert(record.start);
         }
     }
     let appends = history.records.iter().filter(|record| record.act == Act::Append);

@@ -39,12 +39,12 @@ pub(super) fn check(arguments: &Arguments) -> Result<bool, String> {
         all = (here.hash ^ u64::rotate_left(all, 23)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         if (here.hash, here.events) != (there.hash, there.events) {
             equal = false;
-            println!("DIFFERS {name} seed={seed}: {:016x} {:016x}", here.hash, there.hash);
+            say!("DIFFERS {name} seed={seed}: {:016x} {:016x}", here.hash, there.hash);
         }
     }
     let count = seeds.end - seeds.start;
     let verdict = if equal { "equal" } else { "DIFFER" };
     // For another process, another build or another machine to compare with.
-    println!("{name}: {count} seeds run twice, {all:016x}, traces {verdict}");
+    say!("{name}: {count} seeds run twice, {all:016x}, traces {verdict}");
     Ok(equal)
 }

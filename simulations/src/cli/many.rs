@@ -82,9 +82,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
                     if let Some(violation) = &outcome.violation {
                         progress.clear();
                         failed.fetch_add(1, Ordering::Relaxed);
-                        println!("{}", verdict::failure(&named.plan, violation));
+                        say!("{}", verdict::failure(&named.plan, violation));
                         saves(&named.plan);
-                        println!("{}", verdict::replay(&named.again));
+                        say!("{}", verdict::replay(&named.again));
                     }
                     ran.insert(seed, Ran { outcome, again: named.again });
                     progress.at(ran.len() as u64, all, failed.load(Ordering::Relaxed));
@@ -103,7 +103,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
 
 fn save(folder: &Folder, plan: &Plan, level: Level) {
     match folder.save(plan, "") {
-        Ok(path) => println!("saved: {}", again_file(&path, level)),
+        Ok(path) => say!("saved: {}", again_file(&path, level)),
         Err(error) => eprintln!("simulations: the plan is not saved: {error}"),
     }
 }
@@ -119,8 +119,8 @@ fn summary(name: &str, count: &str, ran: &BTreeMap<u64, Ran>, begun: Instant) ->
     let seconds = begun.elapsed().as_secs_f64();
     let mut traffic = Traffic::default();
     outcomes().for_each(|outcome| traffic += outcome.traffic);
-    println!("sent: {traffic}");
-    println!(
+    say!("sent: {traffic}");
+    say!(
         "{name}: {count}, {failed} failed; {} s simulated, {} events, {} operations; \
          agreed after {} ms (p50), {} ms (p99); {:.1} s, {:.1} seeds/s",
         sum(|o| o.simulated_ms) / 1_000,
@@ -134,7 +134,7 @@ fn summary(name: &str, count: &str, ran: &BTreeMap<u64, Ran>, begun: Instant) ->
     let first =
         ran.iter().find_map(|(seed, ran)| Some((seed, ran, ran.outcome.violation.as_ref()?)));
     if let Some((seed, ran, violation)) = first {
-        println!("{}", last(name, violation.invariant, *seed, &ran.again));
+        say!("{}", last(name, violation.invariant, *seed, &ran.again));
     }
     failed == 0
 }

@@ -6,6 +6,20 @@
 //!   [`determinism`], [`mutants`]: as they are called.
 //! * [`watched`]: a run, and what is said should it panic; [`verdict`]: what is said of a failure.
 
+/// Prints a line. Whoever has read enough and closed the pipe ends the program without complaint, and
+/// without success, because the rest was not said.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        if let Err(error) = writeln!(std::io::stdout(), $($text)*) {
+            if error.kind() != std::io::ErrorKind::BrokenPipe {
+                eprintln!("cannot write to standard output: {error}");
+            }
+            std::process::exit(1);
+        }
+    }};
+}
+
 mod determinism;
 mod level;
 mod many;
@@ -97,7 +111,7 @@ pub(crate) fn main() -> ExitCode {
 
 fn list() -> bool {
     for scenario in scenarios::ALL {
-        println!("{:<20}  {}", scenario.name, scenario.about);
+        say!("{:<20}  {}", scenario.name, scenario.about);
     }
     true
 }

@@ -45,7 +45,7 @@ struct Fared {
 /// Lets the scenarios catch the mutants. Returns whether all were caught.
 pub(super) fn mutants(arguments: &Arguments) -> Result<bool, String> {
     if arguments.list {
-        Rules::ALL.iter().for_each(|(name, about)| println!("{name:<20}  {about}"));
+        Rules::ALL.iter().for_each(|(name, about)| say!("{name:<20}  {about}"));
         return Ok(true);
     }
     let wanted = |mutant: &&Mutant| {
@@ -56,7 +56,7 @@ pub(super) fn mutants(arguments: &Arguments) -> Result<bool, String> {
     let in_time = || arguments.time_budget.is_none_or(|budget| begun.elapsed() < budget);
     let all: Vec<&Mutant> = ALL.iter().filter(wanted).collect();
     let (next, missed) = (Mutex::new(all.iter()), Mutex::new(Vec::new()));
-    println!("| without | scenario | invariant | seeds |\n|---|---|---|---|");
+    say!("| without | scenario | invariant | seeds |\n|---|---|---|---|");
     std::thread::scope(|scope| {
         for _ in 0..arguments.jobs {
             scope.spawn(|| {
@@ -64,7 +64,7 @@ pub(super) fn mutants(arguments: &Arguments) -> Result<bool, String> {
                     let mutant = next.lock().expect("nobody panics with it").next();
                     let Some(mutant) = mutant else { return };
                     let fared = fare(mutant, arguments.seeds, &in_time);
-                    println!("{}", row(mutant, &fared));
+                    say!("{}", row(mutant, &fared));
                     if fared.caught.is_none() {
                         let name = mutant.without.join(" and ");
                         missed.lock().expect("nobody panics with it").push(name);
@@ -75,9 +75,9 @@ pub(super) fn mutants(arguments: &Arguments) -> Result<bool, String> {
     });
     let missed = missed.into_inner().expect("nobody panics with it");
     let (count, seconds) = (all.len(), begun.elapsed().as_secs_f64());
-    println!("\n{count} mutants, {} not caught, {seconds:.1} s", missed.len());
+    say!("\n{count} mutants, {} not caught, {seconds:.1} s", missed.len());
     if !missed.is_empty() {
-        println!("FAILED nobody noticed that these are missing: {}", missed.join(", "));
+        say!("FAILED nobody noticed that these are missing: {}", missed.join(", "));
     }
     Ok(missed.is_empty())
 }

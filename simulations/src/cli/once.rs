@@ -24,16 +24,16 @@ pub(super) fn replay(arguments: &Arguments) -> Result<bool, String> {
     let plan = &named.plan;
     if arguments.print_plan {
         let json = serde_json::to_string_pretty(plan).map_err(|error| error.to_string())?;
-        println!("{json}");
+        say!("{json}");
         return Ok(true);
     }
-    println!("{:?}", plan.options);
+    say!("{:?}", plan.options);
     let outcome = watched(&named, Trace::printing(arguments.frames), |_| {});
-    println!("trace {:016x}", outcome.hash);
+    say!("trace {:016x}", outcome.hash);
     let Some(violation) = &outcome.violation else {
         return Ok(true);
     };
-    println!("{}", verdict::failure(plan, violation));
-    println!("{}", last(&plan.scenario, violation.invariant, plan.seed, &named.again));
+    say!("{}", verdict::failure(plan, violation));
+    say!("{}", last(&plan.scenario, violation.invariant, plan.seed, &named.again));
     Ok(false)
 }

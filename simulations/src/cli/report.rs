@@ -61,7 +61,7 @@ pub(super) fn report(arguments: &Arguments) -> Result<bool, String> {
         let recording = watching(&named, |_| {}, record);
         let outcome = recording.outcome.clone();
         if let Some(violation) = &outcome.violation {
-            println!("{}", verdict::failure(&named.plan, violation));
+            say!("{}", verdict::failure(&named.plan, violation));
         }
         // The first that broke, or else the slowest.
         let rank = (outcome.violation.is_some(), outcome.agreed_ms);
@@ -88,14 +88,10 @@ pub(super) fn report(arguments: &Arguments) -> Result<bool, String> {
     };
     fs::write(out, page.html()).map_err(wrong)?;
     let broken = outcomes.iter().filter(|outcome| outcome.violation.is_some()).count();
-    println!(
-        "{scenario}: {} seeds, {broken} failed; the page is {}",
-        outcomes.len(),
-        out.display()
-    );
+    say!("{scenario}: {} seeds, {broken} failed; the page is {}", outcomes.len(), out.display());
     let Some(violation) = &recording.outcome.violation else {
         return Ok(true);
     };
-    println!("{}", last(scenario, violation.invariant, plan.seed, &again));
+    say!("{}", last(scenario, violation.invariant, plan.seed, &again));
     Ok(false)
 }

@@ -31,17 +31,17 @@ pub(super) fn shrink(arguments: &Arguments) -> Result<bool, String> {
     let begun = Instant::now();
     let first = watched(&named, Trace::default(), |_| {});
     let Some(violation) = first.violation else {
-        println!("{scenario} seed={seed} breaks nothing: there is nothing to shrink");
+        say!("{scenario} seed={seed} breaks nothing: there is nothing to shrink");
         return Ok(true);
     };
-    println!("{}", verdict::failure(&named.plan, &violation));
-    println!("{:<12} {}", "at first", size(&named.plan));
+    say!("{}", verdict::failure(&named.plan, &violation));
+    say!("{:<12} {}", "at first", size(&named.plan));
     let mut breaks = |plan: &Plan| {
         let named = Named { plan: plan.clone(), again: named.again.clone(), level: named.level };
         let violation = watched(&named, Trace::default(), |_| {}).violation?;
         Some(violation.invariant.to_owned())
     };
-    let mut told = |what: &str, plan: &Plan| println!("cut {what:<8} {}", size(plan));
+    let mut told = |what: &str, plan: &Plan| say!("cut {what:<8} {}", size(plan));
     let mut search = Shrinking {
         plan: named.plan.clone(),
         breaks: &mut breaks,
@@ -53,14 +53,14 @@ pub(super) fn shrink(arguments: &Arguments) -> Result<bool, String> {
     let (plan, left) = (search.plan, search.runs);
     let runs = arguments.runs - left;
     let ended = if left == 0 { "no runs are left" } else { "nothing more can be cut" };
-    println!("{runs} runs in {:.1} s; {ended}", begun.elapsed().as_secs_f64());
+    say!("{runs} runs in {:.1} s; {ended}", begun.elapsed().as_secs_f64());
     let path = folder.save(&plan, "-shrunk")?;
     let named = Named { again: again_file(&path, named.level), plan, level: named.level };
     if let Some(violation) = watched(&named, Trace::default(), |_| {}).violation {
-        println!("{}", verdict::failure(&named.plan, &violation));
+        say!("{}", verdict::failure(&named.plan, &violation));
     }
     let again = named.again;
-    println!("{}", last(&scenario, violation.invariant, seed, &again));
+    say!("{}", last(&scenario, violation.invariant, seed, &again));
     Ok(false)
 }
 

@@ -49,9 +49,9 @@ fn naming<T>(named: &Named, saves: impl FnOnce(&Plan) + 'static, runs: impl FnOn
     let (plan, again) = (named.plan.clone(), named.again.clone());
     RUNNING.replace(Some(Box::new(move || {
         let (scenario, seed) = (&plan.scenario, plan.seed);
-        println!("FAIL {scenario} seed={seed} invariant={NO_PANIC}");
+        say!("FAIL {scenario} seed={seed} invariant={NO_PANIC}");
         saves(&plan);
-        println!("{}", last(scenario, NO_PANIC, seed, &again));
+        say!("{}", last(scenario, NO_PANIC, seed, &again));
     })));
     let ran = runs();
     RUNNING.take();

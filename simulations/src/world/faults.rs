@@ -6,6 +6,7 @@ use rand::RngExt;
 
 use super::level::Level;
 use super::{Event, World};
+use crate::checkers::handed_over;
 use crate::history::{Loss, Stall};
 use crate::plan::Fault;
 use crate::time::Time;
@@ -193,6 +194,7 @@ impl<L: Level> World<L> {
     /// It has left, and ends.
     pub(super) fn has_left(&mut self, host: usize, kept: usize) {
         self.trace.line(self.now, host, "left", || format!("and kept {kept} partitions"));
+        self.complain(handed_over::judge(&self.plan, self.now, host, kept));
         self.stop(host);
     }
 
