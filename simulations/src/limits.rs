@@ -66,7 +66,7 @@ impl Options {
         range("hot_ppm", self.hot_ppm, 0, PPM_MAX)?;
         range("flushed_ppm", self.flushed_ppm, 0, PPM_MAX)?;
         range("ending_ppm", self.ending_ppm, 0, PPM_MAX)?;
-        range("value_bytes", self.value_bytes, 0, 32 << 10)?;
+        range("value_bytes", self.value_bytes, 0, 64 << 10)?;
         for node in &self.core {
             range("core (a node of it)", *node, 0, self.nodes + self.joiners - 1)?;
         }
