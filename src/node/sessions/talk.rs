@@ -7,7 +7,7 @@ use super::{Sessions, recent};
 use crate::node::message::{Exchange, Floors, Full, Standing, Supply};
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
-use crate::store::partition::exchange::{Header, Heard, OfferLimit, Verdict};
+use crate::store::partition::exchange::{ENTRY_BYTES, Header, Heard, OfferLimit, Verdict};
 use crate::store::sessions::Offered;
 use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version, key_ref};
 
@@ -17,8 +17,6 @@ const ACTIVE_MAX: usize = 32;
 const HEADERS_MAX: usize = 256;
 /// Most bytes of keys, or of entries, of one push.
 const PUSH_BYTES_MAX: usize = 64 << 10;
-/// What an entry takes beside its key and its value: versions, lengths.
-pub(super) const ENTRY_BYTES: usize = 48;
 /// A push without a reply is given up after so long, in milliseconds, and what it offered is
 /// offered again.
 pub(super) const STUCK_MS: u64 = 1_000;
@@ -353,11 +351,10 @@ impl Sessions {
         };
         let standing = self.standing(to, bit, partition, turn);
         let talk = self.talks.entry((to, partition)).or_default();
-        if let Some(sent) = &talk.sent {
-            if now.since(sent.at) < STUCK_MS * 1_000_000 {
-                return false;
-            }
-            let sent = talk.sent.take().expect("looked at just now");
+        if talk.sent.is_some() && !talk.is_stuck_at(now) {
+            return false;
+        }
+        if let Some(sent) = talk.sent.take() {
             give_up(bit, partition, &sent, turn);
         }
         self.give_up_comparison(to, bit, partition, turn);

@@ -21,6 +21,9 @@ use crate::store::sessions::{Forgotten, Offered, Scan, Session};
 /// through again.
 pub(super) const RECENT_MAX: usize = 4096;
 
+/// What an entry takes in a message beside its key and its value, in bytes: versions, lengths.
+pub const ENTRY_BYTES: usize = 48;
+
 /// Most processes of which it is remembered how much they have forgotten: those started last.
 const KNOWN_MAX: usize = 64;
 
@@ -73,7 +76,7 @@ impl OfferLimit {
     fn cost(&self, record: &super::Record) -> usize {
         let value = record.parts().value.map_or(0, <[u8]>::len);
         let inline = if value < self.inline { value } else { 0 };
-        record.key().bytes.len() + 48 + inline
+        record.key().bytes.len() + inline + ENTRY_BYTES
     }
 }
 
