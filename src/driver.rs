@@ -29,7 +29,7 @@ use crate::node::membership::Identity as Member;
 use crate::node::refused::Refused;
 use crate::node::{Node, Options};
 use crate::placement::{Generation, Life, NodeId, Zone};
-use crate::store::{Clock, Rules, Store, StoreOptions, Writer};
+use crate::store::{Clock, Mono, Rules, Store, StoreOptions, Writer};
 use crate::tls::{Identity, NodeKey};
 
 pub use env::{Env, Observer};
@@ -39,6 +39,9 @@ use said::{Said, Topic};
 const BATCH_MAX: usize = 512;
 /// Bytes waiting for a peer that answers, beyond which no new commands are taken.
 const CONGESTED_BYTES: usize = 8 << 20;
+/// The Hello of links to come is made anew so often, in milliseconds: it tells a time, and digests of
+/// what the node knows.
+const HELLO_MS: u64 = 100;
 /// Code with which a Hello is refused.
 const REFUSED: u32 = 1;
 /// How long a stopping node goes on for operations under way, in milliseconds.
@@ -191,7 +194,8 @@ struct Driver<O = ()> {
     links: BTreeMap<LinkId, SocketAddr>,
     waiting: Waiting,
     said: Said,
-    own_hello: Generation,
+    /// As whom, and when, it has last said what its Hello is.
+    own_hello: (Generation, Mono),
     was_ready: bool,
     /// It has left the cluster for good.
     left: bool,
@@ -281,7 +285,7 @@ impl<O: Observer> Driver<O> {
             seed: rng.random(),
         };
         let node = Node::new(options, store, clock, now);
-        let own_hello = node.identity().generation;
+        let own_hello = (node.identity().generation, time.mono());
         endpoint.set_hello(node.hello());
         let (stop, stopped) = mpsc::channel(1);
         let (stage, watch) = watch::channel(Stage::Joining);
@@ -520,9 +524,10 @@ impl<O: Observer> Driver<O> {
                 Output::Notice(notice) => self.on_notice(notice),
             }
         }
-        let generation = self.node.identity().generation;
-        if generation != self.own_hello {
-            self.own_hello = generation;
+        let (generation, now) = (self.node.identity().generation, self.time.mono());
+        let (told, at) = self.own_hello;
+        if generation != told || now.since(at) >= HELLO_MS * 1_000_000 {
+            self.own_hello = (generation, now);
             self.endpoint.set_hello(self.node.hello());
         }
         self.observer.turn(&self.node);
