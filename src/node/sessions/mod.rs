@@ -58,7 +58,8 @@ pub struct SessionStats {
     pub offered: u64,
     /// Values that others asked for.
     pub wanted: u64,
-    /// Bytes of entries sent: keys, values, and [`ENTRY_BYTES`](crate::store::partition::exchange::ENTRY_BYTES) each.
+    /// Bytes of entries sent: keys, values, and
+    /// [`ENTRY_BYTES`](crate::store::partition::exchange::ENTRY_BYTES) each.
     pub repair_bytes: u64,
     /// Values taken from others.
     pub repaired: u64,
