@@ -21,12 +21,12 @@ pub mod driver;
 pub mod faults;
 pub mod hearing;
 pub mod level;
+mod queue;
 pub mod settled;
 pub mod watch;
 pub mod wire;
 
-use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -49,6 +49,7 @@ use crate::trace::Trace;
 use crate::traffic::Traffic;
 use clients::Client;
 use level::Level;
+use queue::Queue;
 use settled::ReadySince;
 
 /// What is to happen. `S` is what happens at one level only.
@@ -74,34 +75,6 @@ pub enum Event<S> {
     Watch,
     /// Something that only this level knows.
     Step(S),
-}
-
-/// An event in the queue.
-#[derive(Debug)]
-struct Scheduled<S> {
-    at: Time,
-    number: u64,
-    event: Event<S>,
-}
-
-impl<S> PartialEq for Scheduled<S> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<S> Eq for Scheduled<S> {}
-
-impl<S> PartialOrd for Scheduled<S> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<S> Ord for Scheduled<S> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
 }
 
 /// A running, or stopped, process.
@@ -207,8 +180,7 @@ pub struct World<L: Level> {
     pub schedule: ChaCha12Rng,
     /// The rings that were judged last, by host.
     rings: Vec<(usize, u64)>,
-    queue: BinaryHeap<Reverse<Scheduled<L::Step>>>,
-    number: u64,
+    queue: Queue<Event<L::Step>>,
     next_operation: u64,
 }
 
@@ -238,8 +210,7 @@ impl<L: Level> World<L> {
             events: 0,
             schedule,
             rings: Vec::new(),
-            queue: BinaryHeap::new(),
-            number: 0,
+            queue: Queue::default(),
             next_operation: 0,
             plan,
         };
@@ -256,9 +227,7 @@ impl<L: Level> World<L> {
 
     /// Puts an event into the queue.
     pub fn at(&mut self, at: Time, event: Event<L::Step>) {
-        self.number += 1;
-        let number = self.number;
-        self.queue.push(Reverse(Scheduled { at, number, event }));
+        self.queue.push(at, event);
     }
 
     /// Puts something of the level into the queue.
@@ -269,7 +238,7 @@ impl<L: Level> World<L> {
     /// Lets everything happen up to that time, or to the first broken invariant.
     pub fn run_until(&mut self, end: Time) {
         while self.violation.is_none() {
-            let next = self.queue.peek().map(|Reverse(next)| next.at).filter(|at| *at <= end);
+            let next = self.queue.next().filter(|at| *at <= end);
             if !L::reach(self, next.unwrap_or(end)) {
                 // Something came of it, and may come first.
                 continue;
@@ -277,9 +246,9 @@ impl<L: Level> World<L> {
             if next.is_none() {
                 break;
             }
-            let Reverse(next) = self.queue.pop().expect("just seen");
+            let next = self.queue.pop().expect("just seen");
             self.events += 1;
-            self.happen(next.event);
+            self.happen(next);
         }
     }
 
