@@ -20,6 +20,7 @@ mod hello;
 pub mod lateness;
 pub mod membership;
 pub mod message;
+mod notes;
 pub mod outbox;
 pub mod own_writes;
 mod parting;
@@ -485,20 +486,8 @@ impl Node {
 
     /// Hands notes from one role to the others, until there are none.
     fn settle(&mut self, now: Now) {
-        for peer in std::mem::take(&mut self.outbox.sent) {
-            self.responsiveness.sent(peer, now.mono);
-        }
-        for peer in std::mem::take(&mut self.outbox.expected) {
-            self.responsiveness.expected(peer, now.mono);
-        }
-        for peer in std::mem::take(&mut self.outbox.ahead) {
-            self.timekeeping.has_stamped(peer, now.mono);
-        }
-        for peer in std::mem::take(&mut self.outbox.given_up) {
-            self.responsiveness.given_up(peer);
-        }
-        for (peer, partition) in std::mem::take(&mut self.outbox.missed) {
-            self.lateness.note_missed(peer, partition);
+        if self.outbox.has_notes() {
+            self.pass_notes_on(now);
         }
         let changes = self.membership.changes(now, &mut self.outbox);
         let first = self.membership.is_open() && self.ring.seats().is_empty();

@@ -44,6 +44,13 @@ pub fn lane(partition: Partition) -> u8 {
 }
 
 impl Outbox {
+    /// Whether one role noted anything for another. After most inputs none has.
+    pub fn has_notes(&self) -> bool {
+        let Outbox { sent, expected, given_up, ahead, missed, .. } = self;
+        let peers = [sent, expected, given_up, ahead];
+        !missed.is_empty() || peers.iter().any(|peers| !peers.is_empty())
+    }
+
     /// Adds an output.
     pub fn push(&mut self, output: Output) {
         self.outputs.push_back(output);
