@@ -163,6 +163,9 @@ pub struct Partition {
     marks: u32,
     record_bytes: usize,
     mark_bytes: usize,
+    /// Counts the steps that may have changed anything but how it is used.
+    #[cfg(feature = "simulation")]
+    steps: u64,
 }
 
 impl Partition {
@@ -193,6 +196,8 @@ impl Partition {
             marks: 0,
             record_bytes: 0,
             mark_bytes: 0,
+            #[cfg(feature = "simulation")]
+            steps: 0,
         }
     }
 

@@ -191,6 +191,7 @@ impl Store {
             let context = self.context(&shard.flushes, clock, now);
             let partition = &mut shard.partitions[id.0 as usize / self.shards.len()];
             let (footprint, marks) = (partition.footprint(), partition.mark_footprint());
+            partition.note_step();
             let result = step(partition, &context);
             shard.footprint = shard.footprint - footprint + partition.footprint();
             shard.mark_footprint = shard.mark_footprint - marks + partition.mark_footprint();
@@ -233,6 +234,16 @@ impl Store {
         step(&mut shard.partitions[id.0 as usize / self.shards.len()], &context)
     }
 
+    /// What this node is to each partition.
+    #[cfg(feature = "simulation")]
+    pub fn roles(&self, mut told: impl FnMut(PartitionId, Role)) {
+        for (first, shard) in self.shards.iter().enumerate() {
+            for (index, partition) in shard.lock().partitions.iter().enumerate() {
+                told(PartitionId((first + index * self.shards.len()) as u16), partition.role);
+            }
+        }
+    }
+
     /// Says whether a partition has only just been found to have no other holder. What nobody waits
     /// for is forgotten when it no longer is.
     pub fn set_lonely(&self, id: PartitionId, lonely: bool) {
@@ -250,6 +261,7 @@ impl Store {
         let shard = &mut *shard;
         let partition = &mut shard.partitions[id.0 as usize / self.shards.len()];
         let (footprint, marks) = (partition.footprint(), partition.mark_footprint());
+        partition.note_step();
         change(partition);
         let after = partition.footprint();
         shard.footprint = shard.footprint - footprint + after;
@@ -336,6 +348,7 @@ impl Store {
             let partition = &mut partitions[partition];
             if partition.is_dead_at(bucket, &context) {
                 let (footprint, marks) = (partition.footprint(), partition.mark_footprint());
+                partition.note_step();
                 dead += usize::from(partition.sweep_at(bucket, &context));
                 shard.footprint = shard.footprint - footprint + partition.footprint();
                 shard.mark_footprint = shard.mark_footprint - marks + partition.mark_footprint();
@@ -401,6 +414,7 @@ impl Store {
             let partition = &mut shard.partitions[index];
             let (footprint, mark_bytes) = (partition.footprint(), partition.mark_footprint());
             let count = partition.marks();
+            partition.note_step();
             if !partition.evict_at(bucket, marks) {
                 continue;
             }

@@ -101,6 +101,8 @@ pub struct Process<I> {
     pub waiting: BTreeMap<OpId, usize>,
     /// Since when its partitions are ready.
     pub ready_since: ReadySince,
+    /// How far each of its partitions had come when it was last looked at.
+    pub looked_at: Vec<Option<u64>>,
     /// Entries evicted when it was last looked at.
     pub evicted: u64,
     /// Entries condemned when it was last looked at.
@@ -122,6 +124,7 @@ impl<I> Process<I> {
             members: BTreeSet::new(),
             waiting: BTreeMap::new(),
             ready_since: ReadySince::new(),
+            looked_at: Vec::new(),
             evicted: 0,
             condemned: 0,
         }

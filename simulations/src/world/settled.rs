@@ -1,7 +1,6 @@
 //! Who has been ready for long enough to know what the other owners know: what dies with a process
 //! is no loss if such an owner remains.
 
-use chickadee::placement::Partition;
 use chickadee::store::Role;
 
 use super::World;
@@ -18,18 +17,15 @@ pub type ReadySince = Vec<Option<Time>>;
 impl<L: Level> World<L> {
     /// Looks at the roles of all partitions.
     pub(super) fn watch_roles(&mut self) {
-        let partitions = self.plan.options.partitions;
-        for host in 0..self.hosts.len() {
-            let ready =
-                |partition| self.runs(host) && self.role(host, Partition(partition)) == Role::Ready;
-            let ready: Vec<bool> = (0..partitions).map(ready).collect();
-            let Some(process) = &mut self.hosts[host].process else {
-                continue;
-            };
-            process.ready_since.resize(ready.len(), None);
-            for (since, ready) in process.ready_since.iter_mut().zip(ready) {
-                *since = ready.then(|| since.unwrap_or(self.now));
-            }
+        let partitions = usize::from(self.plan.options.partitions);
+        for process in self.hosts.iter_mut().filter_map(|host| host.process.as_mut()) {
+            process.ready_since.resize(partitions, None);
+            let runs = process.stalled.is_none();
+            let (now, since) = (self.now, &mut process.ready_since);
+            process.store.roles(|partition, role| {
+                let since = &mut since[usize::from(partition.0)];
+                *since = (runs && role == Role::Ready).then(|| since.unwrap_or(now));
+            });
         }
     }
 

@@ -95,16 +95,22 @@ impl<L: Level> World<L> {
         let mut replicas = std::mem::take(&mut self.replicas);
         let mut contents = std::mem::take(&mut self.contents);
         let mut complaints = Vec::new();
-        for (index, host) in self.hosts.iter().enumerate() {
-            let Some(process) = &host.process else {
+        for (index, host) in self.hosts.iter_mut().enumerate() {
+            let Some(process) = &mut host.process else {
                 continue;
             };
             let history = &mut self.history;
             let mut seen = replicas.look(index, host.life);
             let count = process.store.options().partitions;
             let mono = host.clocks.read(now).mono;
+            process.looked_at.resize(usize::from(count.get()), None);
             for partition in count.iter() {
+                let looked_at = &mut process.looked_at[usize::from(partition.0)];
                 process.store.see(partition, &process.clock, mono, |kept, _| {
+                    if looked_at.replace(kept.steps()) == Some(kept.steps()) {
+                        // It is as it was, and was right then.
+                        return;
+                    }
                     if kept.role() == chickadee::store::Role::None {
                         seen.dropped(partition);
                         return;

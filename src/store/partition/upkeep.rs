@@ -11,6 +11,20 @@ use crate::store::record::{KeyRef, Parts, Record};
 use crate::store::shard::key_hash;
 
 impl Partition {
+    /// Something may change now. It is counted for whoever looks at everything again and again.
+    pub(in crate::store) fn note_step(&mut self) {
+        #[cfg(feature = "simulation")]
+        {
+            self.steps += 1;
+        }
+    }
+
+    /// How often something may have changed.
+    #[cfg(feature = "simulation")]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
     pub(super) fn raise(&mut self, hash: u64, stamp: Stamp) {
         if self.rules.floors() {
             let floor = &mut self.floors[bucket(hash)];
