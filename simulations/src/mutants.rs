@@ -122,6 +122,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["flush_table"], &[&FLUSH]),
     // ---- what is exchanged
     mutant(&["echoes"], &[&LATE_MESSAGES]),
+    mutant(&["in_order"], &[&LATE_MESSAGES]),
     // A larger number ends what was said under a smaller one, whoever has noticed the new life.
     mutant(&["new_life", "life_numbers"], &[&KILL]),
     mutant(&["epochs"], &[&LATE_MESSAGES]),

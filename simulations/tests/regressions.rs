@@ -331,6 +331,13 @@ fn late_messages_say_nothing_about_now() {
     holds("late-messages", &[32, 54, 90, 123]);
 }
 
+/// What came late said that its sender was booting, which it had ceased to be. There was nothing else
+/// to say, so it was taken for that for good.
+#[test]
+fn a_late_standing_is_not_taken_for_the_latest() {
+    holds("late-messages", &[55]);
+}
+
 /// A mark that had to go for want of memory closed the sessions with everybody.
 #[test]
 fn a_mark_costs_only_the_sessions_that_wait_for_it() {

@@ -266,6 +266,8 @@ pub struct Standing {
     pub ask: u32,
     /// How I want it.
     pub supply: Supply,
+    /// Counts what I have said in this session; zero is before it is said.
+    pub said: u32,
 }
 
 /// How a holder wants what it may lack from another.

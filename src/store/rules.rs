@@ -168,6 +168,10 @@ rules! {
     /// Only what echoes the current number of a session counts: a late message would set bits that
     /// say no more what they said.
     echoes,
+    /// What a peer has said of how it stands counts until it has said something later, not until
+    /// something else arrives: one that boots no more would be taken for one that boots, for as long
+    /// as there is nothing else to say (late-messages seed 55).
+    in_order,
     /// A session ends with the life of its peer: a new one would be trusted for what the old one
     /// covered.
     new_life,

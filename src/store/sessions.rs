@@ -89,6 +89,10 @@ pub struct Session {
     pub answering: Option<Mono>,
     /// When it was last heard under the current numbers.
     pub heard: Mono,
+    /// How often this side has said how it stands.
+    pub said: u32,
+    /// The latest that the peer has said of how it stands, under its current number.
+    pub latest: u32,
 }
 
 impl Session {
@@ -186,6 +190,8 @@ impl Sessions {
             fresh: true,
             answering: None,
             heard: Mono(0),
+            said: 0,
+            latest: 0,
         }));
         Some(bit)
     }

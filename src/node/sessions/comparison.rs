@@ -8,6 +8,7 @@
 //! without an answer is given up after [`STUCK_MS`], and so is a comparison while too much changes.
 
 use super::Sessions;
+use super::talk::counted;
 use crate::node::message::{Exchange, Standing};
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
@@ -28,21 +29,23 @@ impl Sessions {
         let first = turn.with(partition, |kept, _| kept.compare(bit, number, now));
         let Some(question) = first else { return false };
         self.numbers = number;
-        self.ask(to, partition, standing.clone(), (number, question), turn);
+        self.ask(to, bit, standing.clone(), (number, question), turn);
         true
     }
 
     fn ask(
         &mut self,
         to: NodeId,
-        partition: Partition,
+        bit: u8,
         standing: Standing,
         (number, question): (u64, Question),
         turn: &mut Turn<'_>,
     ) {
+        let partition = standing.partition;
         let talk = self.talks.entry((to, partition)).or_default();
         talk.told = Some(standing.clone());
         talk.asked = (question != Question::End).then_some((number, turn.now.mono));
+        let standing = counted(standing, bit, turn);
         turn.outbox.exchange(to, partition, &Exchange::Compare { standing, number, question });
     }
 
@@ -127,6 +130,7 @@ impl Sessions {
         if let Some(talk) = self.talks.get_mut(&(to, partition)) {
             talk.told = Some(standing.clone());
         }
+        let standing = counted(standing, bit, turn);
         turn.outbox.exchange(to, partition, &Exchange::Compared { standing, number, findings });
     }
 
@@ -148,7 +152,7 @@ impl Sessions {
             let standing = self.standing(from, bit, partition, turn);
             match next {
                 Some(Next::Ask(question)) => {
-                    self.ask(from, partition, standing, (number, question), turn);
+                    self.ask(from, bit, standing, (number, question), turn);
                 }
                 Some(Next::Over { equal, tell }) => {
                     self.stats.compared += 1;
@@ -157,7 +161,7 @@ impl Sessions {
                         talk.asked = None;
                     }
                     if tell {
-                        self.ask(from, partition, standing, (number, Question::End), turn);
+                        self.ask(from, bit, standing, (number, Question::End), turn);
                     }
                 }
                 None => {}

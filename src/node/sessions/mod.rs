@@ -245,7 +245,8 @@ impl Sessions {
         for ((_, partition), talk) in
             self.talks.range_mut((peer, Partition(0))..=(peer, Partition(u16::MAX)))
         {
-            *talk = Talk::default();
+            // A late reply of the former link must not pass for one to a push of this one.
+            *talk = talk.again();
             self.due.insert((peer, *partition));
             turn.with(*partition, |kept, _| {
                 if let Some(bit) = kept.sessions().bit(peer) {

@@ -7,7 +7,7 @@ use super::{Sessions, recent};
 use crate::node::message::{Exchange, Floors, Full, Standing, Supply};
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
-use crate::store::partition::exchange::{ENTRY_BYTES, Header, Heard, OfferLimit, Verdict};
+use crate::store::partition::exchange::{ENTRY_BYTES, Header, Heard, Hearing, OfferLimit, Verdict};
 use crate::store::sessions::Offered;
 use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version, key_ref};
 
@@ -67,9 +67,14 @@ impl Talk {
         self.behind = if in_step { 0 } else { self.behind + 1 };
         let stuck = self.behind >= BEHIND_MAX && !self.is_waiting() && self.wanted.is_empty();
         if stuck {
-            *self = Talk { pushes: self.pushes, supply: self.supply, ..Talk::default() };
+            *self = Talk { supply: self.supply, ..self.again() };
         }
         stuck
+    }
+
+    /// A talk that begins anew; pushes go on being counted.
+    pub(super) fn again(&self) -> Talk {
+        Talk { pushes: self.pushes, ..Talk::default() }
     }
 
     /// An interval begins: what could not be judged may be offered again.
@@ -140,9 +145,14 @@ impl Sessions {
             counts_you: standing.you_own,
             epoch: standing.epoch,
             ask: standing.ask,
+            said: standing.said,
         };
         let now = turn.now.mono;
-        let echoed = turn.with(partition, |kept, _| kept.hear(bit, &heard, now))?;
+        let hearing = turn.with(partition, |kept, _| kept.hear(bit, &heard, now))?;
+        if hearing == Hearing::Late {
+            return Some((bit, true));
+        }
+        let echoed = hearing == Hearing::Current;
         if echoed && standing.valid {
             // It has heard this node out, and was judged here.
             self.find_company(partition, turn);
@@ -219,14 +229,11 @@ impl Sessions {
             turn.outbox.ahead.push(from);
         }
         let standing = self.standing(from, bit, partition, turn);
-        turn.outbox.exchange(
-            from,
-            partition,
-            &Exchange::Reply { standing: standing.clone(), push, verdicts },
-        );
         if let Some(talk) = self.talks.get_mut(&(from, partition)) {
-            talk.told = Some(standing);
+            talk.told = Some(standing.clone());
         }
+        let standing = counted(standing, bit, turn);
+        turn.outbox.exchange(from, partition, &Exchange::Reply { standing, push, verdicts });
         self.follow_up(from, bit, partition, turn);
     }
 
@@ -415,6 +422,7 @@ impl Sessions {
         self.stats.repair_bytes += entries.iter().map(bytes_of).sum::<usize>() as u64;
         let headers = headers.into_iter().map(|h| (h.key, h.version, h.live)).collect();
         let push = talk.pushes;
+        let standing = counted(standing, bit, turn);
         let message = Exchange::Push { standing, push, headers, entries, full };
         turn.outbox.exchange(to, partition, &message);
         true
@@ -444,6 +452,7 @@ impl Sessions {
                 alone: alone.then(|| kept.entries() as u32),
                 epoch: kept.sessions().epoch(),
                 ask: session.map_or(0, |s| s.ask),
+                said: 0,
             }
         })
     }
@@ -483,6 +492,12 @@ impl Sessions {
         }
         self.due.insert((from, partition));
     }
+}
+
+/// A standing as it is said: with its place in the order of what is said.
+pub(super) fn counted(standing: Standing, bit: u8, turn: &Turn<'_>) -> Standing {
+    let said = turn.with(standing.partition, |kept, _| kept.say(bit));
+    Standing { said, ..standing }
 }
 
 /// Nobody knows what became of a push: what it said is said again.

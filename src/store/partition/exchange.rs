@@ -97,6 +97,20 @@ pub struct Heard {
     pub epoch: u32,
     /// Its question for all that this side has.
     pub ask: u32,
+    /// Counts what it has said in the session.
+    pub said: u32,
+}
+
+/// What a standing is worth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hearing {
+    /// The peer does not know this side's current number.
+    Stranger,
+    /// It came behind one that was said later: what was asked with it may be answered, and how the
+    /// peer stands is known better.
+    Late,
+    /// This is how the peer stands.
+    Current,
 }
 
 impl Partition {
@@ -121,9 +135,9 @@ impl Partition {
         }
     }
 
-    /// Takes note of what a peer said of its session. Returns whether it said so under this side's
-    /// current number; `None` if it comes from a number the peer has left behind.
-    pub fn hear(&mut self, bit: u8, heard: &Heard, now: Mono) -> Option<bool> {
+    /// Takes note of what a peer said of its session. Returns what that is worth; `None` if it comes
+    /// from a number the peer has left behind.
+    pub fn hear(&mut self, bit: u8, heard: &Heard, now: Mono) -> Option<Hearing> {
         let session = self.sessions.get_mut(bit)?;
         if heard.number < session.theirs {
             return None;
@@ -137,6 +151,7 @@ impl Partition {
             session.offered = None;
             session.scan = Scan::At(Default::default());
             session.answered = 0;
+            session.latest = 0;
             session.ask = session.ask.wrapping_add(1);
             session.fresh = true;
             self.end_comparison(bit, false);
@@ -144,8 +159,12 @@ impl Partition {
         }
         let session = self.sessions.get_mut(bit)?;
         if heard.echo != session.mine && self.rules.echoes() {
-            return Some(false);
+            return Some(Hearing::Stranger);
         }
+        if heard.said < session.latest && self.rules.in_order() {
+            return Some(Hearing::Late);
+        }
+        session.latest = heard.said;
         session.role = heard.role;
         session.counts_me = heard.counts_you;
         session.epoch = Some(heard.epoch);
@@ -155,7 +174,14 @@ impl Partition {
         if news {
             self.purge();
         }
-        Some(true)
+        Some(Hearing::Current)
+    }
+
+    /// This side says how it stands. Returns how often it has, in this session.
+    pub fn say(&mut self, bit: u8) -> u32 {
+        let Some(session) = self.sessions.get_mut(bit) else { return 0 };
+        session.said = session.said.saturating_add(1);
+        session.said
     }
 
     /// The next entries that lack a peer's bit, and whether these were all. While both are compared,

@@ -31,6 +31,7 @@ fn heard(side: usize) -> Heard {
         counts_you: true,
         epoch: 1,
         ask: 1,
+        said: 1,
     }
 }
 
@@ -46,6 +47,7 @@ fn standing() -> Standing {
         epoch: 1_000,
         ask: 1,
         supply: Supply::Headers,
+        said: 100,
     }
 }
 
