@@ -14,6 +14,11 @@ use crate::workload::FLUSHED;
 
 pub use excuses::{Loss, SPREAD_MS};
 
+/// The client that the reads at the end are of.
+pub const READER: usize = usize::MAX;
+/// The client that operations which somebody calls by hand are of.
+pub const TESTER: usize = usize::MAX - 1;
+
 /// How an operation ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
@@ -69,12 +74,16 @@ pub struct Record {
     /// For a miss: hosts that answered for the key and held a live value, when it was asked and when
     /// it was answered.
     pub holders: HostSet,
+    /// For a miss: when it was answered nobody held a live value, reachable or not.
+    pub vanished: bool,
     /// What the node had held of the key when it was asked, in this life, and still answers for.
     pub knew: Stamp,
     /// Up to where the node knew the key's namespace to be flushed when it was asked.
     pub knew_flushed: Stamp,
     /// For a flush: up to which stamp.
     pub flushed: Option<Stamp>,
+    /// For an addition: what it came to.
+    pub sum: Option<i64>,
 }
 
 impl Record {
@@ -93,7 +102,16 @@ impl Record {
 
     /// Whether a read at the end, by the harness itself.
     pub fn is_final(&self) -> bool {
-        self.client == usize::MAX
+        self.client == READER
+    }
+
+    /// Who it was, for a human.
+    pub fn who(&self) -> String {
+        match self.client {
+            READER => "reader".to_owned(),
+            TESTER => "tester".to_owned(),
+            client => format!("c{client}"),
+        }
     }
 
     /// Whether it may have removed a value of that stamp, which was written from `start` on.

@@ -166,6 +166,9 @@ pub struct Partition {
     /// Counts the steps that may have changed anything but how it is used.
     #[cfg(feature = "simulation")]
     steps: u64,
+    /// Keys of what went for want of memory, until somebody asks.
+    #[cfg(feature = "simulation")]
+    pub(super) evicted: Vec<Vec<u8>>,
 }
 
 impl Partition {
@@ -198,6 +201,8 @@ impl Partition {
             mark_bytes: 0,
             #[cfg(feature = "simulation")]
             steps: 0,
+            #[cfg(feature = "simulation")]
+            evicted: Vec::new(),
         }
     }
 
@@ -522,6 +527,7 @@ impl Partition {
                 let bits = record.bits();
                 // Only what nobody waits for may be forgotten: who may lack it has to be judged anew.
                 self.close_sessions(bits);
+                self.note_evicted(&bytes);
                 self.forget(KeyRef { namespace, bytes: &bytes }, hash);
             }
             return marks;
@@ -533,6 +539,7 @@ impl Partition {
         let bits = record.bits();
         let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
         let key = KeyRef { namespace, bytes: &bytes };
+        self.note_evicted(&bytes);
         if self.is_stable(bits) {
             self.forget(key, hash);
         } else {

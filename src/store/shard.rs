@@ -244,6 +244,17 @@ impl Store {
         }
     }
 
+    /// What went for want of memory since this was last asked.
+    #[cfg(feature = "simulation")]
+    pub fn take_evicted(&self, mut told: impl FnMut(PartitionId, &[u8])) {
+        for (first, shard) in self.shards.iter().enumerate() {
+            for (index, partition) in shard.lock().partitions.iter_mut().enumerate() {
+                let id = PartitionId((first + index * self.shards.len()) as u16);
+                partition.evicted.drain(..).for_each(|key| told(id, &key));
+            }
+        }
+    }
+
     /// Says whether a partition has only just been found to have no other holder. What nobody waits
     /// for is forgotten when it no longer is.
     pub fn set_lonely(&self, id: PartitionId, lonely: bool) {

@@ -69,6 +69,7 @@ fn removed(removals: &Removals<'_>, write: &Record, stamp: Stamp) -> bool {
 mod tests {
     use super::super::tests::{history, miss, read, write};
     use super::*;
+    use crate::history::READER;
     use crate::time::Time;
 
     #[test]
@@ -76,17 +77,17 @@ mod tests {
         let a = write(0, "a", 1, (0, 1));
         let b = write(1, "b", 2, (2, 3));
         let mut end = read(2, "b", (10, 11));
-        end.client = usize::MAX;
+        end.client = READER;
         assert_eq!(judge(&history(vec![a.clone(), b.clone(), end.clone()])), None);
         end.outcome = Outcome::Found("a".to_owned());
         assert!(judge(&history(vec![a.clone(), b.clone(), end])).is_some());
         let mut deletion = write(1, "", 3, (4, 5));
         deletion.act = Act::Delete;
         let mut back = read(2, "b", (10, 11));
-        back.client = usize::MAX;
+        back.client = READER;
         assert!(judge(&history(vec![b.clone(), deletion, back])).is_some(), "resurrected");
         let mut end = miss(2, (10, 11));
-        end.client = usize::MAX;
+        end.client = READER;
         let mut gone = history(vec![a, b, end]);
         assert!(judge(&gone).is_some());
         gone.evicted("k1", Time::ms(9));

@@ -129,9 +129,11 @@ pub(crate) mod tests {
             one: true,
             reach: None,
             holders: HostSet::default(),
+            vanished: false,
             knew: Stamp::ZERO,
             knew_flushed: Stamp::ZERO,
             flushed: None,
+            sum: None,
         }
     }
 

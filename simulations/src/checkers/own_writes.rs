@@ -4,6 +4,7 @@
 //! Allowed besides: the state before it, once every node that held it has died (an acknowledged
 //! write is lost with its last holder); and a miss, if the key may have been deleted, flushed,
 //! evicted, or have ended, or if no node that still holds a value could be reached all the while.
+//! That nobody holds it, out of reach or not, is no excuse.
 
 use chickadee::store::Stamp;
 
@@ -48,9 +49,8 @@ pub fn judge(history: &History) -> Option<Violation> {
 fn missing(removals: &Removals<'_>, read: &Record, write: &Record, stamp: Stamp) -> bool {
     let mut ends = removals.of(&read.key).filter(|record| record.start <= read.end);
     let reachable = read.reach.as_ref().is_none_or(|reach| reach.meets(&read.holders));
-    reachable
-        && read.holders != HostSet::default()
-        && !ends.any(|record| record.may_remove(stamp, write.start))
+    let unanswered = reachable && read.holders != HostSet::default();
+    (unanswered || read.vanished) && !ends.any(|record| record.may_remove(stamp, write.start))
 }
 
 #[cfg(test)]
@@ -86,6 +86,8 @@ mod tests {
         let a = write(0, "a", 1, (0, 1));
         let gone = vec![a.clone(), miss(0, (4, 5))];
         assert_eq!(judge(&history(gone)), None);
+        let vanished = Record { vanished: true, ..miss(0, (4, 5)) };
+        assert!(judge(&history(vec![a.clone(), vanished])).is_some());
         let mut bad = miss(0, (4, 5));
         bad.holders.insert(1);
         assert!(judge(&history(vec![a.clone(), bad.clone()])).is_some());

@@ -1,8 +1,8 @@
 //! Present: what was acknowledged, and is never removed, is found at every node, while everybody is
 //! in touch and an owner has it: a miss is no answer then, whoever has died, started or joined.
 //!
-//! Not judged: misses within some seconds of the write, of a cut or of a stop; and what died with its
-//! last holder, or had to be evicted.
+//! Not judged: misses within some seconds of the write, of a cut or of a stop, unless nobody at all
+//! holds it any more; and what died with its last holder, or had to be evicted.
 
 use std::collections::BTreeMap;
 
@@ -28,15 +28,17 @@ pub fn judge(history: &History) -> Option<Violation> {
         let writes = written.get(&read.key[..]).into_iter().flatten();
         let before = writes.filter(|write| write.end.plus_ms(SPREAD_MS) <= read.start);
         let Some(write) = before.max_by_key(|write| write.acknowledged()) else { continue };
-        let there = read.reach.as_ref().is_none_or(|reach| reach.meets(&read.holders));
         if removals.of(&read.key).next().is_some()
             || history.losses.iter().any(|loss| loss.key == read.key)
             || history.may_be_gone(write, read.end)
-            || !history.together(read.start, read.end)
-            || stopped(read.start, read.end)
-            || read.holders == HostSet::default()
-            || !there
         {
+            continue;
+        }
+        let there = read.holders != HostSet::default()
+            && read.reach.as_ref().is_none_or(|reach| reach.meets(&read.holders));
+        let calm =
+            history.together(read.start, read.end) && !stopped(read.start, read.end) && there;
+        if !calm && !read.vanished {
             continue;
         }
         return Some(Violation {

@@ -46,6 +46,7 @@ pub fn judge(history: &History) -> Option<Violation> {
 mod tests {
     use super::super::tests::{history, read, record, version, write};
     use super::*;
+    use crate::history::READER;
     use crate::plan::Act;
 
     #[test]
@@ -71,7 +72,7 @@ mod tests {
         let mut flush = record(0, Act::Flush, (2, 3), done);
         flush.flushed = Some(version(5).value);
         let mut end = read(2, "a", (4, 5));
-        end.client = usize::MAX;
+        end.client = READER;
         let run = |key: &str, end: &crate::history::Record| {
             let mut records = vec![a.clone(), flush.clone(), end.clone()];
             records.iter_mut().for_each(|record| record.key = key.to_owned());

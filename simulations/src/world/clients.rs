@@ -14,7 +14,7 @@ use chickadee::store::{
 
 use super::level::{Inside, Level};
 use super::{Event, World};
-use crate::history::{Outcome, Record};
+use crate::history::{Outcome, READER, Record};
 use crate::hosts::HostSet;
 use crate::plan::{Act, Plan};
 use crate::time::Time;
@@ -138,9 +138,11 @@ impl<L: Level> World<L> {
             one: true,
             reach: None,
             holders: HostSet::default(),
+            vanished: false,
             knew,
             knew_flushed,
             flushed: None,
+            sum: None,
         };
         if !self.history.keys.contains(&record.key) {
             self.history.keys.insert(record.key.clone());
@@ -178,8 +180,8 @@ impl<L: Level> World<L> {
         self.trace.line(self.now, host, "op", || {
             let record = &self.history.records[index];
             format!(
-                "c{} {act:?} {key} {}",
-                record.client,
+                "{} {act:?} {key} {}",
+                record.who(),
                 if act == Act::Get { "" } else { &record.value }
             )
         });
@@ -193,6 +195,7 @@ impl<L: Level> World<L> {
                 let version = self.held(host, &key).map(|(version, _)| version);
                 // What was there before was not written now.
                 let written = version.filter(|version| Some(*version) != before);
+                self.history.records[index].sum = sum(&answer, act);
                 let outcome = outcome(answer, written, 1);
                 if outcome == Outcome::Missing {
                     self.history.records[index].holders = self.holders(&key);
@@ -280,9 +283,9 @@ impl<L: Level> World<L> {
         let outcome = match reply {
             Reply::Answer { answer, written } => {
                 let version = written.map(|w| w.version);
-                if let (Answer::Number(sum), Act::Add, Some(version)) =
-                    (&answer, self.history.records[index].act, version)
-                {
+                let sum = sum(&answer, self.history.records[index].act);
+                self.history.records[index].sum = sum;
+                if let (Some(sum), Some(version)) = (sum, version) {
                     // Sums come again, where two sides of a cut count for themselves.
                     self.history.saw(&key, &sum.to_string(), version);
                 }
@@ -320,8 +323,8 @@ impl<L: Level> World<L> {
         }
         let record = &self.history.records[index];
         let told = format!(
-            "c{} {:?} {} -> {:?} in {} us",
-            record.client,
+            "{} {:?} {} -> {:?} in {} us",
+            record.who(),
             record.act,
             record.key,
             record.outcome,
@@ -332,8 +335,13 @@ impl<L: Level> World<L> {
             self.watch_evictions();
             self.excuse_forgotten(index);
             let record = &self.history.records[index];
-            let holders = self.holders(&record.key.clone());
-            self.history.records[index].holders.retain(&holders);
+            let key = record.key.clone();
+            let holders = self.holders(&key);
+            let held = |host| matches!(self.held(host, &key), Some((_, Some(_))));
+            let vanished = holders == HostSet::default() && !(0..self.hosts.len()).any(held);
+            let record = &mut self.history.records[index];
+            record.holders.retain(&holders);
+            record.vanished = vanished;
         }
         self.trace.note(self.now, host, told.as_bytes());
         self.trace.line(self.now, host, "answer", || told);
@@ -355,18 +363,22 @@ impl<L: Level> World<L> {
         if self.history.cuts.is_empty() {
             return;
         }
-        let value = |host| match self.held(host, &key) {
-            Some((version, Some(_))) => Some(version.value),
-            _ => None,
-        };
-        let hosts = 0..self.hosts.len();
-        let Some(newest) = hosts.clone().filter_map(value).max() else {
+        let Some(newest) = self.newest_alive(&key) else {
             return;
         };
-        let mut lacks = hosts.filter(|host| self.held(*host, &key).is_none());
+        let mut lacks = (0..self.hosts.len()).filter(|host| self.held(*host, &key).is_none());
         if lacks.any(|host| self.covered(host, &key) >= newest) {
             self.history.dropped(&key, now);
         }
+    }
+
+    /// The newest value of a key that anybody holds.
+    pub(super) fn newest_alive(&self, key: &str) -> Option<Stamp> {
+        let alive = |host| match self.held(host, key) {
+            Some((version, Some(_))) => Some(version.value),
+            _ => None,
+        };
+        (0..self.hosts.len()).filter_map(alive).max()
     }
 
     /// The process of a host is gone, or does not go on: what was under way there is lost, for all
@@ -529,8 +541,7 @@ impl<L: Level> World<L> {
 
     /// Reads a key at a node, for the checkers.
     pub fn read(&mut self, host: usize, key: &str) -> usize {
-        let client = usize::MAX;
-        let record = self.begin(client, host, key.to_owned(), Act::Get, String::new());
+        let record = self.begin(READER, host, key.to_owned(), Act::Get, String::new());
         self.enter(record);
         record
     }
@@ -575,7 +586,9 @@ fn operation(act: Act, value: String, wall_ms: u64) -> Option<Operation<Bytes>> 
     Some(match act {
         Act::Get => Operation::Get,
         Act::Set => Operation::Set { value, deadline_ms: None },
-        Act::SetFor { ttl_ms } => Operation::Set { value, deadline_ms: Some(wall_ms + ttl_ms) },
+        Act::SetFor { ttl_ms } => {
+            Operation::Set { value, deadline_ms: Some(wall_ms.saturating_add(ttl_ms)) }
+        }
         Act::Delete => Operation::Delete,
         Act::Append => Operation::Update(Update::Append([&value[..], b";"].concat().into())),
         Act::SetIfAbsent => Operation::Update(Update::Write {
@@ -585,13 +598,21 @@ fn operation(act: Act, value: String, wall_ms: u64) -> Option<Operation<Bytes>> 
             previous: false,
         }),
         Act::Expire { ttl_ms } => Operation::Update(Update::Expire {
-            at_ms: wall_ms + ttl_ms,
+            at_ms: wall_ms.saturating_add(ttl_ms),
             only: OnlyDeadline::default(),
         }),
         Act::Add => Operation::Update(Update::Add(1)),
         Act::Persist => Operation::Update(Update::Persist),
         Act::Flush => return None,
     })
+}
+
+/// What an addition came to.
+fn sum(answer: &Answer<Bytes>, act: Act) -> Option<i64> {
+    match answer {
+        Answer::Number(sum) if act == Act::Add => Some(*sum),
+        _ => None,
+    }
 }
 
 fn outcome(answer: Answer<Bytes>, version: Option<Version>, acks: u8) -> Outcome {

@@ -24,7 +24,7 @@ const ASKED: u64 = 1 << 63;
 const IDLE_MS: u64 = 80;
 
 /// Longest value in a simulation, in bytes.
-const VALUE_BYTES_MAX: usize = 64 << 10;
+pub const VALUE_BYTES_MAX: usize = 64 << 10;
 
 impl World<Core> {
     pub(super) fn begin_life(&mut self, index: usize, seeded: bool) {

@@ -127,6 +127,7 @@ impl<L: Level> World<L> {
             return;
         }
         self.watch_replicas();
+        self.watch_evictions();
         self.account_losses(host);
         self.history.died(self.now);
         self.abandon(host, true);

@@ -1,5 +1,6 @@
 //! What is looked at every so often while the world runs.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chickadee::node::report::{Queues, SessionStats};
@@ -13,7 +14,6 @@ use crate::checkers::{
 };
 use crate::samples::Sample;
 use crate::time::Time;
-use crate::workload::LETTERS;
 
 /// Time between two looks, in milliseconds, in a small cluster.
 const EVERY_MS: u64 = 100;
@@ -162,21 +162,36 @@ impl<L: Level> World<L> {
             if condemns {
                 self.complain(condemned::judge(self, host));
             }
-            if !evicts && !condemns {
-                continue;
+            if evicts {
+                self.note_evictions(host);
             }
-            // What was written and gone since the last look may not have been seen at all.
-            for key in self.history.keys.clone() {
-                if matches!(self.held(host, &key), Some((_, Some(_)))) {
-                    continue;
-                }
-                if evicts {
-                    self.history.evicted(&key, self.now);
-                }
-                if condemns {
-                    self.history.dropped(&key, self.now);
+            if condemns {
+                for key in self.history.keys.clone() {
+                    if self.has_condemned(host, &key) {
+                        self.history.dropped(&key, self.now);
+                    }
                 }
             }
+        }
+    }
+
+    /// Takes note of what a node had to evict. The floors that stand for that stand for older values
+    /// of other keys, too, which are not taken any more.
+    fn note_evictions(&mut self, host: usize) {
+        let Some(process) = self.process(host) else { return };
+        let (mut evicted, mut partitions) = (Vec::new(), BTreeSet::new());
+        process.store.take_evicted(|partition, key| {
+            evicted.push(String::from_utf8_lossy(key).into_owned());
+            partitions.insert(partition);
+        });
+        let older = |key: &&String| {
+            partitions.contains(&process.store.partition_of(key.as_bytes()))
+                && !matches!(self.held(host, key), Some((_, Some(_))))
+                && self.newest_alive(key).is_none_or(|alive| alive <= self.covered(host, key))
+        };
+        evicted.extend(self.history.keys.iter().filter(older).cloned());
+        for key in evicted {
+            self.history.evicted(&key, self.now);
         }
     }
 
@@ -201,11 +216,12 @@ impl<L: Level> World<L> {
         let partitions = usize::from(options.partitions);
         let most = Bounds {
             footprint: options.memory_bytes_max + FOOTPRINT_SLACK,
-            waiting: options.clients + options.keys * LETTERS.len(),
+            // All clients, whoever calls by hand, and the readers at the end.
+            waiting: options.clients + 1 + self.history.keys.len(),
             queues: Queues {
                 operations: recent,
                 timers: recent,
-                own_writes: options.keys * LETTERS.len(),
+                own_writes: self.history.keys.len(),
                 exchanges: 2 * partitions * self.hosts.len(),
                 handoffs: partitions,
             },

@@ -25,6 +25,13 @@ impl Partition {
         self.steps
     }
 
+    /// Something goes for want of memory.
+    pub(super) fn note_evicted(&mut self, key: &[u8]) {
+        #[cfg(feature = "simulation")]
+        self.evicted.push(key.to_vec());
+        let _ = key;
+    }
+
     pub(super) fn raise(&mut self, hash: u64, stamp: Stamp) {
         if self.rules.floors() {
             let floor = &mut self.floors[bucket(hash)];
