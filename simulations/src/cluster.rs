@@ -28,9 +28,10 @@
 use std::fmt;
 
 use chickadee::node::event::Failure;
+use chickadee::store::entry::KEY_BYTES_MAX;
 
 use crate::checkers::{Violation, convergence};
-use crate::history::Outcome;
+use crate::history::{Outcome, TESTER};
 use crate::plan::{Act, Fault, Options, Plan, Timed};
 use crate::run;
 use crate::scenarios::by_hand::BY_HAND;
@@ -38,9 +39,8 @@ use crate::time::Time;
 use crate::trace::Trace;
 use crate::world::World;
 use crate::world::core::Core;
+use crate::world::driver::VALUE_BYTES_MAX;
 
-/// The client that all operations are of.
-const TESTER: usize = usize::MAX - 1;
 /// An answer is waited for no longer, in milliseconds.
 const PATIENCE_MS: u64 = 5_000;
 /// Time between two looks whether an operation has been answered, in milliseconds.
@@ -61,13 +61,16 @@ pub enum Unanswered {
     /// The node does not run, stopped running meanwhile, or is stalled and has not answered for 5 s:
     /// whether a write happened, or will, is unknown.
     Lost,
+    /// Key or value are longer than a node takes, which is so many bytes.
+    TooLong(usize),
 }
 
 impl fmt::Display for Unanswered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unanswered::Failed(failure) => write!(f, "{failure}"),
-            Unanswered::Lost => write!(f, "the node does not run"),
+            Unanswered::Lost => write!(f, "the node does not run, or does not answer"),
+            Unanswered::TooLong(most) => write!(f, "longer than the {most} bytes that are taken"),
         }
     }
 }
@@ -135,6 +138,11 @@ impl Cluster {
         act: Act,
         value: &str,
     ) -> Result<Outcome, Unanswered> {
+        for (bytes, most) in [(key.len(), KEY_BYTES_MAX), (value.len(), VALUE_BYTES_MAX)] {
+            if bytes > most {
+                return Err(Unanswered::TooLong(most));
+            }
+        }
         let record = self.world.begin(TESTER, node, key.to_owned(), act, value.to_owned());
         self.world.enter(record);
         let patience = self.world.now.plus_ms(PATIENCE_MS);

@@ -3,9 +3,11 @@
 
 use chickadee::placement::PartitionCount;
 use chickadee::store::Rules;
+use chickadee::store::entry::KEY_BYTES_MAX;
 
-use crate::plan::{Fault, Options, Plan};
+use crate::plan::{ClientOperation, Fault, Options, Plan};
 use crate::scenarios::NODES_MAX;
+use crate::workload::LETTERS;
 
 /// Longest run, in milliseconds: a day.
 const RUN_MS_MAX: u64 = 86_400_000;
@@ -13,6 +15,14 @@ const RUN_MS_MAX: u64 = 86_400_000;
 const PPM_MAX: u32 = 1_000_000;
 /// Longest delay of a packet, in microseconds.
 const DELAY_US_MAX: u64 = 60_000_000;
+/// Most operations of clients in a run.
+const OPERATIONS_MAX: u64 = 5_000_000;
+/// Most faults in a run.
+const FAULTS_MAX: u64 = 100_000;
+/// Most partitions of all nodes together.
+const REPLICAS_MAX: u64 = 2_000_000;
+/// Most reads at the end: every key at every node.
+const READS_MAX: u64 = 10_000_000;
 /// How far a clock may be off, in milliseconds: a year.
 const CLOCK_MS_MAX: u64 = 365 * RUN_MS_MAX;
 
@@ -74,8 +84,29 @@ impl Options {
         range("formed_ms", self.formed_ms, 0, self.healed_ms)?;
         range("stable_ms", self.stable_ms, 0, RUN_MS_MAX)?;
         range("members_ms", self.members_ms, 0, RUN_MS_MAX)?;
-        range("settle_ms", self.settle_ms, 0, RUN_MS_MAX)
+        range("settle_ms", self.settle_ms, 0, RUN_MS_MAX)?;
+        let product = |names: &str, product: u64, most: u64| {
+            if product <= most {
+                return Ok(());
+            }
+            Err(format!("{names} make {product}, and must make no more than {most}"))
+        };
+        let nodes = (self.nodes + self.joiners) as u64;
+        let (replicas, keys) =
+            (u64::from(self.partitions) * nodes, (self.keys * LETTERS.len()) as u64);
+        let turns = self.healed_ms.div_ceil((self.pause_ms.0 + self.pause_ms.1) / 2);
+        product("nodes, joiners and partitions", replicas, REPLICAS_MAX)?;
+        product("nodes, joiners and keys of each letter", keys * nodes, READS_MAX)?;
+        product("clients, healed_ms and pause_ms", self.clients as u64 * turns, OPERATIONS_MAX)
     }
+}
+
+/// Whether a run may have so many faults.
+pub(crate) fn check_faults(count: u64) -> Result<(), String> {
+    if count <= FAULTS_MAX {
+        return Ok(());
+    }
+    Err(format!("{count} faults would happen, and {FAULTS_MAX} are the most that may"))
 }
 
 impl Fault {
@@ -119,6 +150,7 @@ impl Plan {
     pub fn check(&self) -> Result<(), String> {
         self.options.check().map_err(|why| format!("options: {why}"))?;
         self.without.iter().try_for_each(|name| check_rule(name))?;
+        check_faults(self.faults.len() as u64)?;
         for (number, fault) in self.faults.iter().enumerate() {
             let of = |why: String| format!("fault {number} of the list: {why}");
             range("at_ms", fault.at_ms, 0, RUN_MS_MAX).map_err(of)?;
@@ -127,9 +159,11 @@ impl Plan {
         for (number, operation) in self.operations.iter().enumerate() {
             let of = |why: String| format!("operation {number} of the list: {why}");
             range("at_ms", operation.at_ms, 0, RUN_MS_MAX).map_err(of)?;
-            if !operation.what.key.starts_with(crate::workload::LETTERS) {
-                let key = &operation.what.key;
-                let letters: String = crate::workload::LETTERS.iter().collect();
+            let ClientOperation { client, key, .. } = &operation.what;
+            range("client", *client, 0, self.options.clients.saturating_sub(1)).map_err(of)?;
+            range("key (its bytes)", key.len(), 1, KEY_BYTES_MAX).map_err(of)?;
+            if !key.starts_with(LETTERS) {
+                let letters: String = LETTERS.iter().collect();
                 return Err(of(format!("key {key:?} does not begin with one of {letters:?}")));
             }
         }
@@ -157,6 +191,15 @@ mod tests {
         let why = plan.check().expect_err("more than all packets");
         assert_eq!(why, "options: loss_ppm is 1000001, and must be from 0 to 1000000");
         plan.options.loss_ppm = 0;
+        plan.options.clients = 10_000;
+        plan.options.healed_ms = 86_400_000;
+        let why = plan.check().expect_err("more than fit in memory");
+        assert!(why.starts_with("options: clients, healed_ms and pause_ms make "), "{why}");
+        plan = scenarios::find("kill").expect("there is one").plan(1, Some(3));
+        plan.operations[0].what.client = 1_000;
+        let why = plan.check().expect_err("no such client");
+        assert!(why.starts_with("operation 0 of the list: client is 1000, "), "{why}");
+        plan.operations[0].what.client = 0;
         plan.faults[0].what = crate::plan::Fault::Crash { node: 3 };
         let why = plan.check().expect_err("nodes are numbered from 0");
         assert_eq!(why, "fault 0 of the list: its node is 3, and must be from 0 to 2");

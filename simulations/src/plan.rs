@@ -6,6 +6,7 @@
 use chickadee::store::Rules;
 use chickadee::store::clock::AHEAD_MS_MAX;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::time::Time;
 
@@ -271,6 +272,18 @@ impl Act {
 }
 
 impl Plan {
+    /// Reads a plan as it is saved. An error names what is wrong: a field that no plan has, too,
+    /// because what it was to change would not be changed.
+    pub fn parse(json: &str) -> Result<Plan, String> {
+        let written: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let plan: Plan = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let read = serde_json::to_value(&plan).map_err(|error| error.to_string())?;
+        match unknown_field(&written, &read, "") {
+            Some(field) => Err(format!("there is no field {field}")),
+            None => Ok(plan),
+        }
+    }
+
     /// The rules that nodes keep.
     pub fn rules(&self) -> Rules {
         let without = |rules: Rules, name: &String| rules.without(name).unwrap_or(rules);
@@ -321,5 +334,29 @@ impl Plan {
     /// Nodes in all.
     pub fn nodes(&self) -> usize {
         self.options.nodes + self.options.joiners
+    }
+}
+
+/// Where something is written that was not read. Flattened fields cannot be refused while reading.
+fn unknown_field(written: &Value, read: &Value, path: &str) -> Option<String> {
+    match (written, read) {
+        (Value::Object(written), Value::Object(read)) => {
+            written.iter().find_map(|(name, value)| {
+                let path = format!("{path}.{name}");
+                let empty = value.as_array().is_some_and(Vec::is_empty);
+                match read.get(name) {
+                    Some(known) => unknown_field(value, known, &path),
+                    // An empty list may be left out.
+                    None => (!empty).then(|| path.trim_start_matches('.').to_owned()),
+                }
+            })
+        }
+        (Value::Array(written), Value::Array(read)) => {
+            let mut pairs = written.iter().zip(read).enumerate();
+            pairs.find_map(|(at, (value, known))| {
+                unknown_field(value, known, &format!("{path}[{at}]"))
+            })
+        }
+        _ => None,
     }
 }

@@ -41,7 +41,15 @@ fn a_plan_survives_being_written_and_read() {
     for scenario in scenarios::ALL {
         let plan = scenario.plan(3, None);
         let json = serde_json::to_string(&plan).expect("a plan is data");
-        let read: Plan = serde_json::from_str(&json).expect("what was written can be read");
-        assert_eq!(plan, read);
+        assert_eq!(Plan::parse(&json), Ok(plan));
     }
+}
+
+#[test]
+fn a_field_that_no_plan_has_is_named() {
+    let plan = scenarios::find("kill").expect("there is one").plan(3, None);
+    let mut json = serde_json::to_value(&plan).expect("a plan is data");
+    json["faults"][2]["by_ms"] = 5.into();
+    let why = Plan::parse(&json.to_string()).expect_err("a start takes no such field");
+    assert_eq!(why, "there is no field faults[2].by_ms");
 }

@@ -39,3 +39,23 @@ fn what_ends_and_what_is_removed_is_gone_everywhere() {
     }
     cluster.check().unwrap();
 }
+
+#[test]
+fn many_keys_and_long_lives_are_no_violation() {
+    let mut cluster = Cluster::new(7, 3);
+    for number in 0..8_000 {
+        cluster.set(number % 3, &format!("item/{number}"), "1").unwrap();
+    }
+    cluster.set_for_ms(0, "for ever", "1", u64::MAX).unwrap();
+    assert_eq!(cluster.get(1, "for ever"), Ok(Some("1".to_owned())));
+    cluster.check().unwrap();
+}
+
+#[test]
+fn what_no_node_takes_is_refused() {
+    let mut cluster = Cluster::new(9, 3);
+    let long = "k".repeat(65_536);
+    assert_eq!(cluster.set(0, &long, "1"), Err(Unanswered::TooLong(65_535)));
+    assert_eq!(cluster.set(0, "k", &"v".repeat(65_537)), Err(Unanswered::TooLong(65_536)));
+    cluster.check().unwrap();
+}

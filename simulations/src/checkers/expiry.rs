@@ -28,10 +28,12 @@ pub fn judge(history: &History, off_ms_max: u64) -> Option<Violation> {
             continue;
         };
         let asked_ms = EPOCH_MS + read.start.0 / 1_000_000;
-        let late = |end_ms: u64| asked_ms > end_ms + off_ms_max;
+        let late = |end_ms: u64| asked_ms > end_ms.saturating_add(off_ms_max);
         let lives = || {
             history.written(read).is_some_and(|write| match write.act {
-                Act::SetFor { ttl_ms } => !late(EPOCH_MS + write.end.0 / 1_000_000 + ttl_ms),
+                Act::SetFor { ttl_ms } => {
+                    !late((EPOCH_MS + write.end.0 / 1_000_000).saturating_add(ttl_ms))
+                }
                 _ => false,
             })
         };

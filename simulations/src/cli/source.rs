@@ -1,6 +1,7 @@
 //! Where a plan comes from: drawn by a scenario from a seed, or read from a file.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use simulations::limits::check_rule;
@@ -110,7 +111,7 @@ pub(super) fn scenario(name: &str, nodes: Option<usize>, level: Level) -> Result
         let names = names.join(", ");
         return Err(format!("there is no scenario {name:?}; there are {names}, and files.toml"));
     }
-    let text = fs::read_to_string(name).map_err(|error| format!("{name}: {error}"))?;
+    let text = text(Path::new(name), SCENARIO_BYTES_MAX)?;
     let file = ScenarioFile::parse(&text).map_err(|error| format!("{name}:{error}"))?;
     if let Some(count) = nodes {
         file.check(nodes).map_err(|why| format!("{name} with --nodes {count}: {why}"))?;
@@ -153,12 +154,28 @@ fn quoted(path: &Path) -> String {
     if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
+/// Longest scenario that is read from a file, in bytes.
+const SCENARIO_BYTES_MAX: u64 = 1 << 20;
+/// Longest plan that is read from a file, in bytes.
+const PLAN_BYTES_MAX: u64 = 256 << 20;
+
 /// Reads a saved plan.
 pub(super) fn read(path: &Path) -> Result<Plan, String> {
     let wrong = |why: String| format!("{}: {why}", path.display());
-    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
-    let plan: Plan =
-        serde_json::from_str(&text).map_err(|error| wrong(format!("this is no plan: {error}")))?;
+    let plan = Plan::parse(&text(path, PLAN_BYTES_MAX)?);
+    let plan = plan.map_err(|why| wrong(format!("this is no plan: {why}")))?;
     plan.check().map_err(|why| wrong(format!("this plan cannot be run: {why}")))?;
     Ok(plan)
+}
+
+/// What stands in a file, if it is no longer than that: a device has no end.
+fn text(path: &Path, bytes_max: u64) -> Result<String, String> {
+    let wrong = |why: String| format!("{}: {why}", path.display());
+    let mut text = String::new();
+    let file = fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let read = file.take(bytes_max + 1).read_to_string(&mut text);
+    if read.map_err(|error| wrong(error.to_string()))? as u64 > bytes_max {
+        return Err(wrong(format!("longer than {bytes_max} bytes")));
+    }
+    Ok(text)
 }

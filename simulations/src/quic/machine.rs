@@ -16,10 +16,8 @@ use super::gate::{Gate, Gated, Mortal};
 use super::runtime::GatedRuntime;
 use super::socket::Socket;
 use crate::plan::Options;
+use crate::world::driver::VALUE_BYTES_MAX;
 use crate::world::level::Inside;
-
-/// Longest value in a simulation, in bytes.
-const VALUE_BYTES_MAX: usize = 64 << 10;
 
 /// A process.
 #[derive(Debug)]

@@ -23,6 +23,7 @@ use toml::Spanned;
 
 use super::timeline::Timeline;
 use super::{NODES_MAX, draw};
+use crate::limits::check_faults;
 use crate::plan::{Fault, Options, Plan};
 
 /// A scenario as it stands in a file.
@@ -131,6 +132,9 @@ impl<'de> Deserialize<'de> for Draw {
     }
 }
 
+/// All steps together take no less, in milliseconds.
+const ROUND_MS_MIN: u64 = 100;
+
 /// Longest time of a step, in milliseconds, and largest other number that is drawn.
 const MS_MAX: u64 = 86_400_000;
 
@@ -158,6 +162,11 @@ impl ScenarioFile {
                 let options = file.options.as_ref().map_or(0..0, Spanned::span);
                 format!("{}: {why}", line_of(text, options, &key))
             })?;
+            let round_ms = file.round_ms(&plan.options);
+            let rounds = plan.options.healed_ms.saturating_sub(plan.options.formed_ms) / round_ms;
+            // Most steps happen and are mended.
+            check_faults((rounds + 1) * 2 * file.faults.len() as u64)
+                .map_err(|why| format!("{}: {why}", line_of(text, 0..0, "nodes")))?;
             for step in &file.faults {
                 step.get_ref()
                     .check(&plan.options)
@@ -165,6 +174,14 @@ impl ScenarioFile {
             }
         }
         Ok(file)
+    }
+
+    /// The shortest time in which all steps happen once, in milliseconds.
+    fn round_ms(&self, options: &Options) -> u64 {
+        let steps = self.faults.iter().map(Spanned::get_ref);
+        let shortest = |draw: &Draw| draw.0.start;
+        let ms = |step: &Step| shortest(&step.after_ms) + step.for_ms.as_ref().map_or(0, shortest);
+        (steps.map(ms).sum::<u64>() + options.stable_ms).max(ROUND_MS_MIN)
     }
 
     /// Most nodes that a plan begins with, unless told otherwise.
@@ -260,7 +277,7 @@ fn go_through(line: &mut Timeline<'_>, steps: &[Spanned<Step>]) {
             step.happen(line, &mut joined);
         }
         // It has to be quiet for a while, and the list may not take no time at all.
-        line.now_ms = (line.now_ms + line.options.stable_ms).max(begun + 100);
+        line.now_ms = (line.now_ms + line.options.stable_ms).max(begun + ROUND_MS_MIN);
     }
 }
 
