@@ -91,6 +91,25 @@ fn a_file_that_is_no_plan_is_named() {
 }
 
 #[test]
+fn a_file_without_end_is_read_no_further_than_its_limit() {
+    let folder = Folder::new("endless");
+    let path = format!("{}/endless.toml", folder.path());
+    std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+    let run = simulations(&["run", &path, "--seeds", "1..2", "--out", folder.path()]);
+    assert_eq!((run.code, run.out.as_str()), (2, ""), "{run:?}");
+    assert_eq!(run.error, format!("simulations: {path}: longer than 1048576 bytes\n"));
+}
+
+#[test]
+fn two_processes_see_the_same() {
+    let run = simulations(&["check-determinism", "kill", "--seeds", "1..3"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let last = run.last();
+    assert!(last.starts_with("kill: 2 seeds, in two threads and another process, "), "{last}");
+    assert!(last.ends_with(", traces equal"), "{last}");
+}
+
+#[test]
 fn a_failing_plan_shrinks_to_what_it_needs() {
     let folder = Folder::new("shrunk");
     let path = folder.file("plan.json", &failing_plan());
@@ -185,6 +204,7 @@ fn what_is_wrong_is_named() {
             "there is no rule \"gravity\"",
         ),
         (&["mutants", "--only", "gravity"], "there is no rule \"gravity\"; there are reannounce, "),
+        (&["mutants", "--seeds", "0"], "--seeds"),
         (&["jump"], "jump"),
     ] {
         let run = simulations(arguments);

@@ -1,7 +1,8 @@
-//! `check-determinism`: the same plan gives the same run, in another thread, too, and while others
-//! run.
+//! `check-determinism`: the same plan gives the same run, in another thread and in another process,
+//! while others run.
 
 use std::ops::Range;
+use std::process::{Child, Command, Stdio};
 
 use simulations::trace::Trace;
 
@@ -22,29 +23,66 @@ pub(super) struct Arguments {
     /// What runs the nodes: `core` is the state machine, `quic` the real driver, QUIC and TLS.
     #[arg(long, value_enum, default_value_t)]
     level: Level,
+    /// Prints the trace of each seed, and compares nothing: the other process does this.
+    #[arg(long, hide = true)]
+    print: bool,
 }
 
-/// Runs every seed twice, at the same time. Returns whether the traces were equal.
+/// Runs every seed in two threads and in another process, at the same time. Returns whether the
+/// traces were equal.
 pub(super) fn check(arguments: &Arguments) -> Result<bool, String> {
-    let Arguments { name, seeds, nodes, level } = arguments;
+    let Arguments { name, seeds, nodes, level, print } = arguments;
     let scenario = scenario(name, *nodes, *level)?;
-    let (mut equal, mut all) = (true, 0);
+    let trace = |seed| {
+        let outcome = watched(&draw(&scenario, seed, *nodes), Trace::default(), |_| {});
+        (outcome.hash, line(seed, outcome.hash, outcome.events))
+    };
+    if *print {
+        seeds.clone().for_each(|seed| say!("{}", trace(seed).1));
+        return Ok(true);
+    }
+    let other = start_other(arguments).map_err(|why| format!("no other process: {why}"))?;
+    let (mut all, mut told) = (0, Vec::new());
     for seed in seeds.clone() {
-        let named = draw(&scenario, seed, *nodes);
-        let run = || watched(&named, Trace::default(), |_| {});
-        let (here, there) = std::thread::scope(|scope| {
-            let there = scope.spawn(run);
-            (run(), there.join().expect("a run does not panic"))
+        let ((hash, here), (_, there)) = std::thread::scope(|scope| {
+            let there = scope.spawn(|| trace(seed));
+            (trace(seed), there.join().expect("a run does not panic"))
         });
-        all = (here.hash ^ u64::rotate_left(all, 23)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        if (here.hash, here.events) != (there.hash, there.events) {
+        all = (hash ^ u64::rotate_left(all, 23)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        told.push((seed, here, there));
+    }
+    let output = other.wait_with_output().map_err(|why| format!("the other process: {why}"))?;
+    let output = String::from_utf8_lossy(&output.stdout);
+    let mut elsewhere = output.lines();
+    let mut equal = true;
+    for (seed, here, there) in told {
+        let elsewhere = elsewhere.next().unwrap_or("nothing, the other process has ended");
+        if here != there || here != elsewhere {
             equal = false;
-            say!("DIFFERS {name} seed={seed}: {:016x} {:016x}", here.hash, there.hash);
+            say!("DIFFERS {name} seed={seed}: {here}");
+            say!("in another thread: {there}; in another process: {elsewhere}");
         }
     }
     let count = seeds.end - seeds.start;
     let verdict = if equal { "equal" } else { "DIFFER" };
-    // For another process, another build or another machine to compare with.
-    say!("{name}: {count} seeds run twice, {all:016x}, traces {verdict}");
+    // For another build or another machine to compare with.
+    say!("{name}: {count} seeds, in two threads and another process, {all:016x}, traces {verdict}");
     Ok(equal)
+}
+
+fn line(seed: u64, hash: u64, events: u64) -> String {
+    format!("{seed} {hash:016x} {events} events")
+}
+
+/// This program again, with the same arguments.
+fn start_other(arguments: &Arguments) -> std::io::Result<Child> {
+    let Arguments { name, seeds, nodes, level, .. } = arguments;
+    let mut command = Command::new(std::env::current_exe()?);
+    let range = format!("{}..{}", seeds.start, seeds.end);
+    command.args(["check-determinism", name, "--print", "--seeds", &range]);
+    command.args(level.argument().split_whitespace());
+    if let Some(nodes) = nodes {
+        command.arg("--nodes").arg(nodes.to_string());
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()
 }

@@ -82,8 +82,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
                     if let Some(violation) = &outcome.violation {
                         progress.clear();
                         failed.fetch_add(1, Ordering::Relaxed);
-                        say!("{}", verdict::failure(&named.plan, violation));
                         saves(&named.plan);
+                        say!("{}", verdict::failure(&named.plan, violation));
                         say!("{}", verdict::replay(&named.again));
                     }
                     ran.insert(seed, Ran { outcome, again: named.again });

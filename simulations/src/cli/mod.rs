@@ -75,7 +75,7 @@ enum Verb {
     List,
     /// Leaves out one rule after the other, and shows which scenario notices.
     Mutants(mutants::Arguments),
-    /// Runs every seed twice, the second time in another thread, and compares the traces.
+    /// Runs every seed in two threads and in another process, and compares the traces.
     CheckDeterminism(determinism::Arguments),
 }
 

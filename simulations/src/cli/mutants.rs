@@ -18,6 +18,7 @@ use super::watched::watched;
 pub(super) struct Arguments {
     /// Seeds of each scenario, at most.
     #[arg(long, value_name = "N", default_value_t = 200)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// Only mutants without this rule; may be said several times.
     #[arg(long, value_name = "RULE", value_parser = rule)]
@@ -40,6 +41,8 @@ struct Fared {
     caught: Option<(&'static Scenario, Violation)>,
     /// Runs until then.
     seeds: u64,
+    /// All seeds were tried.
+    is_whole: bool,
 }
 
 /// Lets the scenarios catch the mutants. Returns whether all were caught.
@@ -56,6 +59,7 @@ pub(super) fn mutants(arguments: &Arguments) -> Result<bool, String> {
     let in_time = || arguments.time_budget.is_none_or(|budget| begun.elapsed() < budget);
     let all: Vec<&Mutant> = ALL.iter().filter(wanted).collect();
     let (next, missed) = (Mutex::new(all.iter()), Mutex::new(Vec::new()));
+    let untried = Mutex::new(Vec::new());
     say!("| without | scenario | invariant | seeds |\n|---|---|---|---|");
     std::thread::scope(|scope| {
         for _ in 0..arguments.jobs {
@@ -64,18 +68,26 @@ pub(super) fn mutants(arguments: &Arguments) -> Result<bool, String> {
                     let mutant = next.lock().expect("nobody panics with it").next();
                     let Some(mutant) = mutant else { return };
                     let fared = fare(mutant, arguments.seeds, &in_time);
+                    let name = || mutant.without.join(" and ");
+                    if fared.caught.is_none() && !fared.is_whole {
+                        untried.lock().expect("nobody panics with it").push(name());
+                        continue;
+                    }
                     say!("{}", row(mutant, &fared));
                     if fared.caught.is_none() {
-                        let name = mutant.without.join(" and ");
-                        missed.lock().expect("nobody panics with it").push(name);
+                        missed.lock().expect("nobody panics with it").push(name());
                     }
                 }
             });
         }
     });
     let missed = missed.into_inner().expect("nobody panics with it");
-    let (count, seconds) = (all.len(), begun.elapsed().as_secs_f64());
+    let untried = untried.into_inner().expect("nobody panics with it");
+    let (count, seconds) = (all.len() - untried.len(), begun.elapsed().as_secs_f64());
     say!("\n{count} mutants, {} not caught, {seconds:.1} s", missed.len());
+    if !untried.is_empty() {
+        say!("the time budget is used up: not tried, or not in all seeds: {}", untried.join(", "));
+    }
     if !missed.is_empty() {
         say!("FAILED nobody noticed that these are missing: {}", missed.join(", "));
     }
@@ -87,15 +99,16 @@ fn fare(mutant: &Mutant, seeds: u64, in_time: &impl Fn() -> bool) -> Fared {
     for scenario in mutant.scenarios {
         for seed in 1..=seeds {
             if !in_time() {
-                return Fared { caught: None, seeds: ran };
+                return Fared { caught: None, seeds: ran, is_whole: false };
             }
             ran += 1;
             if let Some(violation) = mutant.caught(scenario, seed, runs) {
-                return Fared { caught: Some((scenario, violation)), seeds: ran };
+                let caught = Some((*scenario, violation));
+                return Fared { caught, seeds: ran, is_whole: true };
             }
         }
     }
-    Fared { caught: None, seeds: ran }
+    Fared { caught: None, seeds: ran, is_whole: true }
 }
 
 /// Runs a plan. Returns what it broke.

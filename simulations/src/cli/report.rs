@@ -9,7 +9,7 @@ use simulations::run::Recording;
 use simulations::trace::Trace;
 
 use super::level::Level;
-use super::source::{Named, again_file, draw, read, scenario};
+use super::source::{Named, Without, again_file, draw, read, scenario};
 use super::verdict;
 use super::watched::{last, watching};
 
@@ -30,6 +30,8 @@ pub(super) struct Arguments {
     /// What runs the nodes: `core` is the state machine, `quic` the real driver, QUIC and TLS.
     #[arg(long, value_enum, default_value_t)]
     level: Level,
+    #[command(flatten)]
+    without: Without,
     /// The page.
     #[arg(long, value_name = "FILE.html")]
     out: PathBuf,
@@ -37,7 +39,7 @@ pub(super) struct Arguments {
 
 /// Runs everything, and writes the page. Returns whether all held.
 pub(super) fn report(arguments: &Arguments) -> Result<bool, String> {
-    let Arguments { name, seeds, nodes, plan, level, out } = arguments;
+    let Arguments { name, seeds, nodes, plan, level, without, out } = arguments;
     let wrong = |error| format!("--out {}: the page cannot be written: {error}", out.display());
     let plans: Box<dyn Iterator<Item = Named>> = match (plan, name, seeds) {
         (Some(path), ..) => {
@@ -56,7 +58,7 @@ pub(super) fn report(arguments: &Arguments) -> Result<bool, String> {
     fs::OpenOptions::new().create(true).append(true).open(out).map_err(wrong)?;
     let mut outcomes = Vec::new();
     let mut shown: Option<((bool, Option<u64>), Named, Recording)> = None;
-    for named in plans {
+    for named in plans.map(|named| named.without(without)) {
         let record = || level.record(&named.plan, Trace::default());
         let recording = watching(&named, |_| {}, record);
         let outcome = recording.outcome.clone();

@@ -16,12 +16,14 @@ pub(super) fn replay(again: &str) -> String {
     format!("replay: cargo simulate replay {again}")
 }
 
-/// The commit of the folder that this was started in, or `unknown`: only what is committed can be
-/// run again.
+/// The commit of the sources that this was built from, marked `dirty` if something is not committed;
+/// or `unknown`: only what is committed can be run again.
 pub(super) fn commit() -> &'static str {
     static COMMIT: OnceLock<String> = OnceLock::new();
     COMMIT.get_or_init(|| {
-        let told = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output();
+        let arguments = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+        let sources = env!("CARGO_MANIFEST_DIR");
+        let told = Command::new("git").arg("-C").arg(sources).args(arguments).output();
         let told = told.ok().filter(|told| told.status.success());
         let hash = told.and_then(|told| String::from_utf8(told.stdout).ok());
         let hash = hash.map(|hash| hash.trim().to_owned()).filter(|hash| !hash.is_empty());
