@@ -16,6 +16,7 @@ use crate::scenarios::hot_key::HOT_KEY;
 use crate::scenarios::inherited::INHERITED;
 use crate::scenarios::kill::KILL;
 use crate::scenarios::late_messages::LATE_MESSAGES;
+use crate::scenarios::leaving::LEAVING;
 use crate::scenarios::lonely_start::LONELY_START;
 use crate::scenarios::long_absence::LONG_ABSENCE;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
@@ -136,6 +137,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["boot_after_absence", "hears_out"], &[&LONG_ABSENCE]),
     mutant(&["boot_after_solitude"], &[&SLOW_MEETING]),
     mutant(&["handoff_checks"], &[&SLOW_JOIN]),
+    mutant(&["theirs_pass"], &[&LEAVING]),
 ];
 
 const fn mutant(

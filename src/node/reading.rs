@@ -12,7 +12,10 @@ use super::message::{Request, Response};
 use super::outbox::lane;
 use super::turn::Turn;
 use crate::placement::{Life, NodeId, Partition};
-use crate::store::{Answer, Content, Entry, Held, Key, Parts, Role, Stamp, Version, key_ref};
+use crate::store::partition::recent::Brought;
+use crate::store::{
+    Answer, Content, Entry, Held, Key, Merged, Parts, Role, Stamp, Version, key_ref,
+};
 use bytes::Bytes;
 
 /// A miss in doubt is the answer when others were waited for so often,
@@ -347,7 +350,10 @@ pub(super) fn found(entry: Entry) -> Answer<Bytes> {
 fn repair_here(key: &Key, partition: Partition, entry: &Entry, turn: &Turn<'_>) {
     turn.with(partition, |kept, context| {
         if !matches!(kept.look(key_ref(key), context), Held::Nothing) {
-            kept.merge(key_ref(key), Parts::of(entry), context);
+            let merged = kept.merge(key_ref(key), Parts::of(entry), context);
+            if matches!(merged, Merged::Taken { .. }) {
+                kept.note_brought(key_ref(key), Brought::ByRead);
+            }
         }
     });
 }

@@ -30,6 +30,7 @@ pub mod comparison;
 mod counting;
 pub mod exchange;
 mod guard;
+pub mod recent;
 pub mod tree;
 mod upkeep;
 
@@ -156,7 +157,7 @@ pub struct Partition {
     /// Versions that local answers must not fall short of, by hash of the key.
     guards: VecDeque<(u64, Version)>,
     /// Entries that somebody may lack, oldest first.
-    recent: VecDeque<exchange::Recent>,
+    recent: VecDeque<recent::Recent>,
     values: Vec<(Namespace, u32)>,
     /// Of these, how many a flush up to that stamp has killed that sweeping has not come to yet.
     flushed: Vec<(Namespace, Stamp, u32)>,

@@ -3,7 +3,7 @@
 
 use rand::RngExt;
 
-use super::Scenario;
+use super::{Scenario, pick};
 use crate::plan::Fault;
 
 /// See the module.
@@ -14,6 +14,7 @@ pub const LEAVING: Scenario = Scenario {
     options: |options, rng| {
         options.replicas = rng.random_range(1..=3);
         options.keys *= 2;
+        options.pause_ms = *pick(&[(20, 120), (4, 20)], rng);
         options.healed_ms = 79_000;
     },
     faults: |line| {

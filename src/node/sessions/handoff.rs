@@ -1,10 +1,12 @@
 //! When a holder that owns no more drops a partition: when every owner, heard since then, is ready,
-//! valid here, and covers all it has.
+//! valid here, and covers all it has, but for what an owner brought it meanwhile.
 
+use super::talk::Talk;
 use super::{INTERVAL_MS, Sessions};
 use crate::node::message::Exchange;
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
+use crate::store::sessions::Session;
 use crate::store::{Mono, Role};
 
 impl Sessions {
@@ -15,17 +17,22 @@ impl Sessions {
             // counts on, so an interval passes, and what was heard before it does not count.
             let from = since.plus_ms(INTERVAL_MS);
             let owners = turn.ring.owners(partition);
-            let taken = !owners.is_empty()
+            let heard = |owner: &NodeId| {
+                turn.reachable.contains(owner) && !self.waits_for(*owner, partition)
+            };
+            let heard = owners.iter().all(heard);
+            let taken = heard
                 && turn.with(partition, |kept, _| {
-                    owners.iter().all(|owner| {
-                        let Some(bit) = kept.sessions().bit(*owner) else { return false };
-                        let sound = kept.sessions().get(bit).is_some_and(|session| {
-                            session.role == Role::Ready
-                                && session.is_trusted()
-                                && session.heard >= from
-                        });
-                        sound && kept.is_covered_by(bit)
-                    })
+                    let sound = |session: &Session| {
+                        session.role == Role::Ready && session.is_trusted() && session.heard >= from
+                    };
+                    let bit = |owner: &NodeId| {
+                        let bit = kept.sessions().bit(*owner)?;
+                        kept.sessions().get(bit).is_some_and(sound).then_some(1 << bit)
+                    };
+                    let bits: Option<Vec<u8>> = owners.iter().map(bit).collect();
+                    let bits = bits.filter(|bits| !bits.is_empty());
+                    bits.is_some_and(|bits| kept.is_covered_by(bits.iter().sum()))
                 });
             let blindly = turn.now.mono >= from && !turn.rules().handoff_checks();
             if taken || blindly {
@@ -37,6 +44,11 @@ impl Sessions {
                 self.ask_afresh(partition, from, turn);
             }
         }
+    }
+
+    /// Whether something said to a peer is not answered yet.
+    fn waits_for(&self, peer: NodeId, partition: Partition) -> bool {
+        self.talks.get(&(peer, partition)).is_some_and(Talk::is_waiting)
     }
 
     /// Makes the owners speak that were not heard since then, or not for an interval.

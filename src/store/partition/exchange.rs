@@ -10,6 +10,7 @@
 //!   told to drop the content, because this node may have outlived it.
 //! * Becoming valid takes over the other's floor, after every own entry below it was judged.
 
+use super::recent::{Brought, Recent};
 use super::{Context, FLOORS, Partition, Role, bucket};
 use crate::placement::{Life, NodeId};
 use crate::store::clock::{Mono, Stamp};
@@ -17,22 +18,11 @@ use crate::store::entry::{Key, Version};
 use crate::store::record::{KeyRef, Parts};
 use crate::store::sessions::{Forgotten, Offered, Scan, Session};
 
-/// Most entries installed since they were last offered that are listed; beyond, all is looked
-/// through again.
-pub(super) const RECENT_MAX: usize = 4096;
-
 /// What an entry takes in a message beside its key and its value, in bytes: versions, lengths.
 pub const ENTRY_BYTES: usize = 48;
 
 /// Most processes of which it is remembered how much they have forgotten: those started last.
 const KNOWN_MAX: usize = 64;
-
-/// An entry installed while somebody may lack it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Recent {
-    pub(super) hash: u64,
-    pub(super) at: Mono,
-}
 
 /// One entry as it is offered.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -300,6 +290,10 @@ impl Partition {
         }
         let merged = self.merge(key, parts, context);
         let taken = matches!(merged, super::Merged::Taken { .. });
+        let owner = |session: &Session| matches!(session.role, Role::Ready | Role::Boot);
+        if taken && self.sessions.get(bit).is_some_and(owner) {
+            self.note_brought(key, Brought::ByOwner);
+        }
         (self.verdict(bit, echoed, key, version, parts.value.is_some(), context), taken)
     }
 
@@ -545,16 +539,6 @@ impl Partition {
         self.sessions.renew(bit, number);
     }
 
-    /// Whether everything held was offered to a peer and is covered by it.
-    pub fn is_covered_by(&mut self, bit: u8) -> bool {
-        self.prune();
-        let lacks = |recent: &Recent| {
-            self.table.iter_hash(recent.hash).any(|record| record.bits() & 1 << bit == 0)
-        };
-        let done = self.sessions.get(bit).is_some_and(|session| session.scan == Scan::Done);
-        done && !self.recent.iter().any(lacks)
-    }
-
     /// Whether a key's value was dropped because a peer may have outlived it.
     #[cfg(feature = "simulation")]
     pub fn is_condemned(&self, key: KeyRef<'_>) -> bool {
@@ -584,33 +568,6 @@ impl Partition {
         let heard_out = |(_, session): (u8, &Session)| session.done && session.trusted;
         let unheard = || rules.hears_out() && !self.sessions.iter().all(heard_out);
         !boots && !old && !lonely && !unheard()
-    }
-
-    /// Notes that an entry is new here, for those who may lack it.
-    pub(super) fn note_recent(&mut self, hash: u64, at: Mono) {
-        if self.sessions.mask() == 0 {
-            return;
-        }
-        if self.recent.len() >= RECENT_MAX {
-            self.prune();
-        }
-        if self.recent.len() >= RECENT_MAX {
-            self.recent.clear();
-            for session in self.sessions.iter_mut() {
-                session.scan = Scan::At(Default::default());
-            }
-            return;
-        }
-        self.recent.push_back(Recent { hash, at });
-    }
-
-    /// Drops from the list what everybody covers by now.
-    fn prune(&mut self) {
-        let mask = self.sessions.mask();
-        let table = &self.table;
-        self.recent.retain(|recent| {
-            table.iter_hash(recent.hash).any(|record| record.bits() & mask != mask)
-        });
     }
 
     pub(super) fn set_bits(&mut self, key: KeyRef<'_>, hash: u64, bits: u8) {
