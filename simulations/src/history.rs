@@ -254,6 +254,11 @@ impl History {
         self.versions.get(key)?.get(value).copied()
     }
 
+    /// The newest value of a key that was seen.
+    pub fn newest(&self, key: &str) -> Option<Stamp> {
+        self.versions.get(key)?.values().map(|seen| seen.newest).max()
+    }
+
     /// The versions of the value that a read found.
     pub fn found(&self, read: &Record) -> Option<Seen> {
         match &read.outcome {

@@ -5,8 +5,8 @@
 //! succeeds only if something may have been removed since the first.
 //!
 //! Allowed: what died with its last holder; that a decider which died, or said goodbye, while it was
-//! at it had decided already when the next one did; and that two decide at once while one that has
-//! just started takes over from the other.
+//! at it had decided already when the next one did; and that two decide at once while one takes over
+//! from the other, because one of them has just started or is about to leave.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,8 @@ use crate::time::Time;
 /// A process that says goodbye goes on for so long at most, in milliseconds.
 const LEAVING_MS: u64 = 1_500;
 
-/// Who starts has taken over what it is to decide within so long, in milliseconds.
+/// Who starts has taken over what it is to decide within so long, in milliseconds; and who leaves has
+/// given it up.
 const TAKEN_OVER_MS: u64 = 6_000;
 
 /// Owners that may decide one operation, one after the other.
@@ -83,9 +84,10 @@ impl<'a> Decisions<'a> {
 
     /// Whether it was acknowledged, and nobody took over from another who decides meanwhile.
     fn is_settled(&self, record: &Record) -> bool {
-        let faults = self.plan.faults.iter();
-        let starts = faults.filter(|fault| matches!(fault.what, Fault::Start { .. }));
-        let mut times = starts.map(Timed::time).filter(|at| *at > Time::default());
+        let moves =
+            |fault: &&Timed<Fault>| matches!(fault.what, Fault::Start { .. } | Fault::Leave { .. });
+        let moves = self.plan.faults.iter().filter(moves);
+        let mut times = moves.map(Timed::time).filter(|at| *at > Time::default());
         record.acknowledged().is_some()
             && times.all(|at| record.end < at || at.plus_ms(TAKEN_OVER_MS) < record.start)
     }

@@ -363,7 +363,9 @@ impl<L: Level> World<L> {
         if self.history.cuts.is_empty() {
             return;
         }
-        let Some(newest) = self.newest_alive(&key) else {
+        // Whoever had it may have been made to drop it.
+        let newest = self.newest_alive(&key).or_else(|| self.history.newest(&key));
+        let Some(newest) = newest else {
             return;
         };
         let mut lacks = (0..self.hosts.len()).filter(|host| self.held(*host, &key).is_none());
