@@ -331,6 +331,13 @@ fn late_messages_say_nothing_about_now() {
     holds("late-messages", &[32, 54, 90, 123]);
 }
 
+/// Whoever handed over waited until all owners covered what one of them had just brought it, and
+/// under load they never did: it went on feeding on their news until its time was up.
+#[test]
+fn handing_over_ends_under_load() {
+    holds("leaving", &[16, 94, 106]);
+}
+
 /// What came late said that its sender was booting, which it had ceased to be. There was nothing else
 /// to say, so it was taken for that for good.
 #[test]
