@@ -85,6 +85,7 @@ impl Options {
         range("stable_ms", self.stable_ms, 0, RUN_MS_MAX)?;
         range("members_ms", self.members_ms, 0, RUN_MS_MAX)?;
         range("settle_ms", self.settle_ms, 0, RUN_MS_MAX)?;
+        range("agree_ms", self.agree_ms, 0, RUN_MS_MAX)?;
         let product = |names: &str, product: u64, most: u64| {
             if product <= most {
                 return Ok(());

@@ -118,6 +118,15 @@ pub struct Options {
     pub members_ms: u64,
     /// Convergence is demanded within so long after it, in milliseconds.
     pub settle_ms: u64,
+    /// Of a hundred seeds, all but one are to have converged within so long after it, in
+    /// milliseconds.
+    #[serde(default = "three_intervals")]
+    pub agree_ms: u64,
+}
+
+/// Three intervals of anti-entropy, and what it takes to notice, in milliseconds.
+pub(crate) const fn three_intervals() -> u64 {
+    3_500
 }
 
 /// What goes wrong, or is mended.

@@ -110,6 +110,26 @@ fn two_processes_see_the_same() {
 }
 
 #[test]
+fn converging_late_in_too_many_seeds_fails() {
+    let folder = Folder::new("late");
+    let run = |agree_ms: u64| {
+        let path = folder.file(
+            "cuts.toml",
+            &format!(
+                "name = \"cuts\"\nnodes = [3, 3]\n[options]\nclients = 1\nformed_ms = 4_000\n\
+             healed_ms = 6_000\nagree_ms = {agree_ms}\n[[faults]]\nfault = \"partition\"\n\
+             after_ms = [0, 500]\nfor_ms = [1_000, 1_500]\n"
+            ),
+        );
+        simulations(&["run", &path, "--seeds", "1..202", "--out", folder.path()])
+    };
+    assert_eq!(run(5_000).code, 0);
+    let late = run(0);
+    assert_eq!(late.code, 1, "{late:?}");
+    assert!(late.last().starts_with("FAILED cuts: invariant=convergence-p99 seed="), "{late:?}");
+}
+
+#[test]
 fn a_failing_plan_shrinks_to_what_it_needs() {
     let folder = Folder::new("shrunk");
     let path = folder.file("plan.json", &failing_plan());

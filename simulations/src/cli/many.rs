@@ -49,6 +49,8 @@ struct Ran {
     outcome: Outcome,
     /// The arguments of `replay` for it.
     again: String,
+    /// Within how many milliseconds it should have converged.
+    agree_ms: u64,
 }
 
 /// Runs many seeds. Returns whether all held.
@@ -86,7 +88,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<bool, String> {
                         say!("{}", verdict::failure(&named.plan, violation));
                         say!("{}", verdict::replay(&named.again));
                     }
-                    ran.insert(seed, Ran { outcome, again: named.again });
+                    let agree_ms = named.plan.options.agree_ms;
+                    ran.insert(seed, Ran { outcome, again: named.again, agree_ms });
                     progress.at(ran.len() as u64, all, failed.load(Ordering::Relaxed));
                 }
             });
@@ -131,10 +134,36 @@ fn summary(name: &str, count: &str, ran: &BTreeMap<u64, Ran>, begun: Instant) ->
         seconds,
         ran.len() as f64 / seconds,
     );
+    let late = slow(ran, &agreed);
+    if let Some((seed, ran, why)) = &late {
+        say!("FAIL {name} seed={seed} invariant={PROMPT}: {why}");
+        say!("{}", verdict::replay(&ran.again));
+    }
     let first =
         ran.iter().find_map(|(seed, ran)| Some((seed, ran, ran.outcome.violation.as_ref()?)));
     if let Some((seed, ran, violation)) = first {
         say!("{}", last(name, violation.invariant, *seed, &ran.again));
+    } else if let Some((seed, ran, _)) = &late {
+        say!("{}", last(name, PROMPT, *seed, &ran.again));
     }
-    failed == 0
+    failed == 0 && late.is_none()
+}
+
+/// So many seeds say something of one in a hundred.
+const MANY: usize = 200;
+/// What is broken if more than that take too long to converge.
+const PROMPT: &str = "convergence-p99";
+
+/// Whether of many seeds more than one in a hundred took longer to converge than they may: the
+/// slowest, and how long it took. `agreed`: how long each took, in order.
+fn slow<'a>(ran: &'a BTreeMap<u64, Ran>, agreed: &[u64]) -> Option<(u64, &'a Ran, String)> {
+    let tail = agreed.len().checked_sub(1 + agreed.len() / 100).filter(|_| agreed.len() >= MANY)?;
+    let (p99, slowest) = (agreed[tail], agreed.last()?);
+    let most = |ran: &Ran| ran.agree_ms;
+    let bound = ran.values().map(most).max()?;
+    let (seed, first) = ran.iter().find(|(_, ran)| ran.outcome.agreed_ms == Some(*slowest))?;
+    (p99 > bound).then(|| {
+        let why = format!("agreed after {p99} ms (p99), {slowest} ms (this), and not {bound} ms");
+        (*seed, first, why)
+    })
 }

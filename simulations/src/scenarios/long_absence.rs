@@ -18,6 +18,8 @@ pub const LONG_ABSENCE: Scenario = Scenario {
         options.restarts_seeded = true;
         options.pause_ms = (50, 300);
         options.healed_ms = options.formed_ms + 150_000;
+        // Whoever was away for long is dialed less often.
+        options.agree_ms = 10_000;
     },
     faults: |line| {
         while line.goes_on() {

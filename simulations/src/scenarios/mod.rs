@@ -37,7 +37,7 @@ pub mod updates;
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 
-use crate::plan::{Fault, Options, Plan, Timed};
+use crate::plan::{Fault, Options, Plan, Timed, three_intervals};
 use crate::streams::{Purpose, stream};
 use crate::workload;
 use timeline::Timeline;
@@ -160,6 +160,7 @@ fn draw(
         healed_ms: 49_000,
         members_ms: 20_000,
         settle_ms: 30_000,
+        agree_ms: three_intervals(),
     };
     change(&mut options, &mut rng);
     let mut rng = stream(seed, Purpose::Faults, 0);
