@@ -116,6 +116,13 @@ pub enum Response {
     },
     /// To Write: it is at or below this floor of mine, and I hold no value.
     Below(Stamp),
+    /// To Write: I cover it, because I hold something later, of that stamp.
+    Newer {
+        /// Of the value, or of its deadline if that is later.
+        stamp: Stamp,
+        /// The epoch of my sessions in that partition.
+        epoch: u32,
+    },
     /// To Read: a live value.
     Hit(Entry),
     /// To Read: no value.

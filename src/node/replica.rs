@@ -5,7 +5,7 @@ use super::message::{Request, Response};
 use super::turn::Turn;
 use crate::placement::NodeId;
 use crate::store::{
-    Context, Held, KeyRef, Merged, Partition as Kept, Parts, Role, Version, key_ref,
+    Context, Held, KeyRef, Merged, Partition as Kept, Parts, Role, Stamp, Version, key_ref,
 };
 
 /// Answers a request about this node's own store; `None` for what is not a replica's business.
@@ -37,7 +37,10 @@ pub fn answer(
                 let epoch = kept.sessions().epoch();
                 match kept.merge(key, parts, context) {
                     Merged::Taken { .. } => Response::Ack { existed, epoch },
-                    Merged::Covered => Response::Ack { existed: false, epoch },
+                    Merged::Covered => match newer(kept, key, parts.version, context) {
+                        Some(stamp) => Response::Newer { stamp, epoch },
+                        None => Response::Ack { existed: false, epoch },
+                    },
                     Merged::Below(floor) => {
                         stats.refused_below += 1;
                         kept.note_ghost(key);
@@ -83,6 +86,16 @@ pub fn answer(
         Request::Count { namespace } => Response::Counted(count(turn, *namespace)),
         Request::Decide { .. } => return None,
     })
+}
+
+/// Up to where what is held of a key is later than that version: another value, or its removal.
+fn newer(kept: &Kept, key: KeyRef<'_>, version: Version, context: &Context<'_>) -> Option<Stamp> {
+    let held = match kept.look(key, context) {
+        Held::Value(parts) => parts.version,
+        Held::Dead(version) => version,
+        Held::Nothing => return None,
+    };
+    (held.value > version.value).then(|| held.value.max(held.deadline))
 }
 
 /// What a holder that may not answer for a key says of it: only what the reader is known to have

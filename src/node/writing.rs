@@ -11,7 +11,7 @@ use super::message::{Exchange, Request, Response};
 use super::outbox::lane;
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Answer, Content, Entry, Held, Merged, Parts, Role, key_ref};
+use crate::store::{Answer, Content, Entry, Held, Merged, Parts, Role, Stamp, Version, key_ref};
 use bytes::Bytes;
 
 /// A write that is refused because owners have forgotten something later is stamped again so often:
@@ -35,6 +35,8 @@ pub(super) struct Write {
     pub(super) answered: bool,
     /// How often it may yet be stamped again above an owner's floor: never if conditional.
     pub(super) restamps: u8,
+    /// Whether it was.
+    pub(super) restamped: bool,
     /// Owners whose next answer is about an earlier stamp: lanes keep their order.
     pub(super) overtaken: Vec<NodeId>,
     /// Who covers it, and in which epoch of its sessions it said so.
@@ -52,6 +54,17 @@ impl Write {
     /// Whether owners that could not take it are to be asked again: not once others have it.
     pub(super) fn is_to_be_retried(&self) -> bool {
         !self.answered && !self.refused.is_empty()
+    }
+
+    /// Whether it is to be stamped above what an owner holds that is later by its stamp. That may
+    /// have been acknowledged before this write began, by a clock that is ahead of this node's by
+    /// some milliseconds: the client would be told that it is written, and never see it. Not what
+    /// this node has written itself since (`own`): its own writes keep their order.
+    fn is_to_come_after(&self, stamp: Stamp, own: Version, turn: &Turn<'_>) -> bool {
+        let written = self.entry.version().value;
+        let possible = self.restamps > 0 && !self.answered && turn.rules().restamp();
+        let others = stamp.writer != written.writer && own.value <= written;
+        possible && others && turn.rules().after_newer()
     }
 
     fn written(&self) -> Written {
@@ -119,6 +132,7 @@ impl Coordinator {
             refused: Vec::new(),
             answered: false,
             restamps,
+            restamped: false,
             overtaken: Vec::new(),
             epochs: Vec::new(),
             other_ring: false,
@@ -269,11 +283,17 @@ impl Coordinator {
                     *any |= existed;
                 }
             }
-            Response::Below(floor)
+            Response::Newer { stamp, epoch }
+                if !write.is_to_come_after(stamp, self.own_writes.version(&op.key), turn) =>
+            {
+                write.acks = write.acks.saturating_add(1);
+                write.epochs.push((from, epoch));
+            }
+            Response::Below(above) | Response::Newer { stamp: above, .. }
                 if write.restamps > 0 && !write.answered && turn.rules().restamp() =>
             {
                 self.stats.restamped += 1;
-                let stamp = turn.clock.stamp(turn.now.mono, floor);
+                let stamp = turn.clock.stamp(turn.now.mono, above);
                 let entry = match write.entry.content() {
                     Content::Mark => Entry::mark(stamp),
                     Content::Value(bytes) => {
@@ -296,9 +316,12 @@ impl Coordinator {
                 let live = self.replicate(number, op, entry, answer, level, owner, left, turn);
                 if let Phase::Write(write) = &mut op.phase {
                     write.overtaken = overtaken;
+                    write.restamped = true;
                 }
                 return live;
             }
+            // What has come after it so often is removed by others at the same time: it came before.
+            Response::Below(_) if write.restamped => write.acks = write.acks.saturating_add(1),
             Response::NotOwner | Response::Busy => write.refused.push(from),
             // Covered by a floor: it has nothing older either. Not an ack.
             _ => {}

@@ -289,9 +289,10 @@ impl Partition {
     pub fn covers(&self, key: KeyRef<'_>, version: Version, context: &Context<'_>) -> bool {
         let hash = self.hash(key);
         let floor = self.floor(key, context);
+        let flushed = context.flushes.of(key.namespace);
         match self.table.find(hash, |r| r.is(key)) {
             Some(record) if record.version() >= version => true,
-            Some(record) if !record.is_mark() => false,
+            Some(record) if !record.is_mark() && record.version().value > flushed => false,
             _ => floor >= version.value,
         }
     }

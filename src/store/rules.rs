@@ -75,6 +75,9 @@ rules! {
     /// A word that a member in touch is down waits until that member, asked, is silent: after a heal
     /// nearly everybody would be down for nearly everybody.
     hearsay,
+    /// A node opens its doors when it has met those it has found: what is written before would be
+    /// acknowledged by itself alone.
+    meets_first,
     /// A member that went down keeps its place on the ring for a minute: a restart would move
     /// partitions there and back.
     ring_hold,
@@ -96,6 +99,9 @@ rules! {
     above_held,
     /// And above the floor of the key: the other owners would refuse it.
     above_floor,
+    /// An owner that holds something later than a write says so, and the write is stamped anew above
+    /// it: a clock that lags by some milliseconds would lose what was written after all others.
+    after_newer,
     /// Of two whose clocks differ, the one that has stamped stays, and the other follows: nothing
     /// that it writes would be believed until the other's clock has come so far.
     stamped_stay,

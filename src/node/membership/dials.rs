@@ -26,6 +26,11 @@ const DEAD_LINK_MS: u64 = 3_000;
 const ALONE_WITHOUT_SEEDS_MS: u64 = 1_200;
 /// How long a node with seeds tries them before it serves alone.
 const ALONE_WITH_SEEDS_MS: u64 = 4_000;
+/// Whoever is found first tells of all others within so long, in milliseconds.
+const TOLD_MS: u64 = 50;
+/// A node that has found others opens its doors when it has met all, or so long after it has found
+/// the first, in milliseconds.
+const MEETING_MS: u64 = 250;
 /// How often dials are looked after while somebody has no link.
 pub(super) const DIALS_MS: u64 = 100;
 /// How often if everybody has one: whoever takes note of somebody without asks for a look at once.
@@ -111,7 +116,14 @@ impl Membership {
             return;
         }
         let waited_ms = now.mono.since(self.started) / 1_000_000;
-        let member = self.members.iter().any(|k| k.state == MemberState::Alive);
+        let alive = || self.members.iter().filter(|k| k.state == MemberState::Alive);
+        let member = alive().next().is_some();
+        // Those that there is no link with yet would be taken for out of reach, and what is written
+        // meanwhile be acknowledged by this node alone.
+        let linked = alive().all(|known| self.members.is_linked(known.identity.id));
+        let found = alive().map(|known| known.since).min();
+        let found_ms = found.map_or(0, |at| now.mono.since(at) / 1_000_000);
+        let met = found_ms >= MEETING_MS || linked && found_ms >= TOLD_MS;
         let tried = self.seeds.iter().all(|seed| self.dials.get(seed).is_none_or(|d| d.tried));
         let alone = match self.seeded {
             false => waited_ms >= ALONE_WITHOUT_SEEDS_MS,
@@ -133,7 +145,7 @@ impl Membership {
             let seeds = self.seeds.iter().map(|seed| (*seed, failed(seed).to_owned())).collect();
             outbox.notice(Notice::Alone { seeds });
         }
-        if member || alone {
+        if (member && (met || !self.rules.meets_first())) || alone {
             self.open = true;
             outbox.notice(Notice::Open);
         }
