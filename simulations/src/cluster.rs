@@ -80,6 +80,11 @@ impl std::error::Error for Unanswered {}
 impl Cluster {
     /// A cluster of so many nodes that have found each other; three of them own a key. The seed draws
     /// their identities and the delays between them.
+    ///
+    /// # Panics
+    ///
+    /// If it is to have no node, or more than 1,000. All operations and faults panic if there is no
+    /// node of that number: they are numbered from 0.
     pub fn new(seed: u64, nodes: usize) -> Cluster {
         Cluster::with(seed, nodes, |_| {})
     }
@@ -130,6 +135,11 @@ impl Cluster {
         self.ask(node, key, Act::Delete, "").map(|_| ())
     }
 
+    fn find(&self, node: usize) {
+        let nodes = self.world.plan.nodes();
+        assert!(node < nodes, "there is no node {node}: they are numbered from 0 to {}", nodes - 1);
+    }
+
     /// Asks a node, and lets time pass until it has answered.
     fn ask(
         &mut self,
@@ -143,6 +153,7 @@ impl Cluster {
                 return Err(Unanswered::TooLong(most));
             }
         }
+        self.find(node);
         let record = self.world.begin(TESTER, node, key.to_owned(), act, value.to_owned());
         self.world.enter(record);
         let patience = self.world.now.plus_ms(PATIENCE_MS);
@@ -227,7 +238,12 @@ impl Cluster {
     }
 
     /// Lets any fault happen now.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such node: they are numbered from 0.
     pub fn inflict(&mut self, fault: Fault) {
+        fault.nodes().into_iter().for_each(|node| self.find(node));
         self.world.apply(&fault);
         // Checkers excuse what a plan says.
         let at_ms = self.now_ms();

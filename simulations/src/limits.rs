@@ -20,7 +20,9 @@ const OPERATIONS_MAX: u64 = 5_000_000;
 /// Most faults in a run.
 const FAULTS_MAX: u64 = 100_000;
 /// Most partitions of all nodes together.
-const REPLICAS_MAX: u64 = 2_000_000;
+const REPLICAS_MAX: u64 = 500_000;
+/// Most bytes that clients write in a run.
+const WRITTEN_BYTES_MAX: u64 = 1 << 30;
 /// Most reads at the end: every key at every node.
 const READS_MAX: u64 = 10_000_000;
 /// How far a clock may be off, in milliseconds: a year.
@@ -98,7 +100,10 @@ impl Options {
         let turns = self.healed_ms.div_ceil((self.pause_ms.0 + self.pause_ms.1) / 2);
         product("nodes, joiners and partitions", replicas, REPLICAS_MAX)?;
         product("nodes, joiners and keys of each letter", keys * nodes, READS_MAX)?;
-        product("clients, healed_ms and pause_ms", self.clients as u64 * turns, OPERATIONS_MAX)
+        let operations = self.clients as u64 * turns;
+        product("clients, healed_ms and pause_ms", operations, OPERATIONS_MAX)?;
+        let written = operations * self.value_bytes as u64;
+        product("clients, healed_ms, pause_ms and value_bytes", written, WRITTEN_BYTES_MAX)
     }
 }
 

@@ -284,8 +284,9 @@ impl Plan {
     /// Reads a plan as it is saved. An error names what is wrong: a field that no plan has, too,
     /// because what it was to change would not be changed.
     pub fn parse(json: &str) -> Result<Plan, String> {
-        let written: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        // First as what it should be: as anything at all it would take a hundred times its length.
         let plan: Plan = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let written: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
         let read = serde_json::to_value(&plan).map_err(|error| error.to_string())?;
         match unknown_field(&written, &read, "") {
             Some(field) => Err(format!("there is no field {field}")),

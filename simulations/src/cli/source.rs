@@ -14,7 +14,7 @@ use super::level::Level;
 /// A scenario and a seed, or a file.
 #[derive(clap::Args)]
 pub(super) struct Source {
-    /// The scenario that draws the plan; `list` names them.
+    /// The scenario that draws the plan; `list` names them. Or `--plan FILE`.
     #[arg(required_unless_present = "plan", conflicts_with = "plan", requires = "seed")]
     name: Option<String>,
     /// The seed that it is drawn from.
@@ -157,7 +157,7 @@ fn quoted(path: &Path) -> String {
 /// Longest scenario that is read from a file, in bytes.
 const SCENARIO_BYTES_MAX: u64 = 1 << 20;
 /// Longest plan that is read from a file, in bytes.
-const PLAN_BYTES_MAX: u64 = 256 << 20;
+const PLAN_BYTES_MAX: u64 = 64 << 20;
 
 /// Reads a saved plan.
 pub(super) fn read(path: &Path) -> Result<Plan, String> {

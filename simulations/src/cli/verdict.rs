@@ -16,8 +16,9 @@ pub(super) fn replay(again: &str) -> String {
     format!("replay: cargo simulate replay {again}")
 }
 
-/// The commit of the sources that this was built from, marked `dirty` if something is not committed;
-/// or `unknown`: only what is committed can be run again.
+/// What the sources that this was built from are at now, marked `dirty` if something is not
+/// committed; or `unknown`: only what is committed can be run again. An older build does not know
+/// better.
 pub(super) fn commit() -> &'static str {
     static COMMIT: OnceLock<String> = OnceLock::new();
     COMMIT.get_or_init(|| {

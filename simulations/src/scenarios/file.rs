@@ -122,11 +122,12 @@ impl<'de> Deserialize<'de> for Draw {
             Written::One(number) => number..number.saturating_add(1),
             Written::Range([from, to]) => from..to,
         };
-        if range.is_empty() || range.end > MS_MAX {
-            let Range { start, end } = range;
-            return Err(D::Error::custom(format!(
-                "the range [{start}, {end}] is empty or goes beyond {MS_MAX}"
-            )));
+        let Range { start, end } = range;
+        if range.is_empty() {
+            return Err(D::Error::custom(format!("the range [{start}, {end}] is empty")));
+        }
+        if end - 1 > MS_MAX {
+            return Err(D::Error::custom(format!("{} is more than {MS_MAX}", end - 1)));
         }
         Ok(Draw(range))
     }
