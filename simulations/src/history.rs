@@ -84,6 +84,9 @@ pub struct Record {
     pub flushed: Option<Stamp>,
     /// For an addition: what it came to.
     pub sum: Option<i64>,
+    /// For what is answered by yes or no: there was a value to remove, the condition held, the end
+    /// was changed.
+    pub yes: Option<bool>,
 }
 
 impl Record {

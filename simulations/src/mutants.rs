@@ -84,12 +84,14 @@ pub const ALL: &[Mutant] = &[
     mutant(&["state_on_link"], &[&KILL]),
     mutant(&["hearsay"], &[&PARTITION_HEAL_LONG]),
     mutant(&["ring_hold"], &[&KILL]),
+    mutant(&["meets_first"], &[&KILL]),
     // ---- what time it is
     mutant(&["tie_break"], &[&HOT_KEY]),
     mutant(&["observe"], &[&CLOCK_SKEW]),
     mutant(&["clock_bound"], &[&CLOCK_JUMP]),
     mutant(&["follow_median"], &[&CLOCK_JUMP]),
     mutant(&["stamped_stay"], &[&CLOCK_RESTART]),
+    mutant(&["after_newer"], &[&CLOCK_SKEW]),
     // Whatever is held, or is below a floor, came in a frame whose clock was observed.
     mutant(&["observe", "above_held"], &[&CLOCK_SKEW]),
     mutant(&["observe", "above_floor"], &[&UPDATES]),

@@ -338,6 +338,22 @@ fn handing_over_ends_under_load() {
     holds("leaving", &[16, 94, 106]);
 }
 
+/// A write through a node whose clock lagged by some milliseconds was acknowledged, though the owners
+/// held what had been written before it, under a later stamp: it was lost without any fault.
+#[test]
+fn a_write_comes_after_what_was_written_before_it() {
+    holds("clock-skew", &[45, 48]);
+    holds("updates", &[21, 45, 94]);
+}
+
+/// A node that had just started took those it had no link with yet for out of reach, and acknowledged
+/// what was written through it alone.
+#[test]
+fn a_node_meets_the_others_before_it_opens() {
+    holds("kill", &[14, 39, 52]);
+    holds("reopen", &[54]);
+}
+
 /// What came late said that its sender was booting, which it had ceased to be. There was nothing else
 /// to say, so it was taken for that for good.
 #[test]

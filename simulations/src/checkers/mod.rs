@@ -1,13 +1,16 @@
 //! What must hold, one file each. A checker complains with a [`Violation`]; it never repairs.
 //!
-//! While a run goes on: [`replica`], [`stamps`], [`own_stamps`], [`rings`], [`bounds`], [`staying`],
-//! [`held_places`], [`handed_over`], [`learnt`], [`tree`], [`covered`], [`condemned`]. After it, over
-//! the history of its clients: [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`],
-//! [`stamps`], [`resurrection`], [`expiry`], [`availability`], [`acknowledged`], [`present`],
-//! [`decisions`]. After the faults have ended: [`membership`], [`convergence`], [`copies`].
+//! While a run goes on: [`replica`], [`stamps`], [`own_stamps`], [`rings`], [`bounds`],
+//! [`staying`], [`held_places`], [`handed_over`], [`learnt`], [`tree`], [`covered`], [`condemned`],
+//! [`acks`], [`flushed`], [`says_ready`]. After it, over the history of its clients: [`validity`],
+//! [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`], [`expiry`],
+//! [`availability`], [`acknowledged`], [`present`], [`decisions`], [`answers`], [`order`]. After
+//! the faults have ended: [`membership`], [`convergence`], [`copies`].
 
 pub mod acknowledged;
+pub mod acks;
 pub mod after_stall;
+pub mod answers;
 pub mod availability;
 pub mod bounds;
 pub mod condemned;
@@ -16,17 +19,20 @@ pub mod copies;
 pub mod covered;
 pub mod decisions;
 pub mod expiry;
+pub mod flushed;
 pub mod handed_over;
 pub mod held_places;
 pub mod learnt;
 pub mod membership;
 pub mod never_goes_back;
+pub mod order;
 pub mod own_stamps;
 pub mod own_writes;
 pub mod present;
 pub mod replica;
 pub mod resurrection;
 pub mod rings;
+pub mod says_ready;
 pub mod stamps;
 pub mod staying;
 pub mod tree;
@@ -89,11 +95,13 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         after_stall::judge(history),
         stamps::judge(history),
         resurrection::judge(history),
-        expiry::judge(history, plan.deadlines_off_ms_max()),
+        expiry::judge(plan, history),
         availability::judge(plan, history, end),
         acknowledged::judge(history),
         present::judge(history),
         decisions::judge(plan, history),
+        answers::judge(plan, history),
+        order::judge(history),
     ];
     complaints.into_iter().flatten().min_by_key(|v| v.at)
 }
@@ -134,6 +142,7 @@ pub(crate) mod tests {
             knew_flushed: Stamp::ZERO,
             flushed: None,
             sum: None,
+            yes: None,
         }
     }
 

@@ -28,8 +28,10 @@ pub fn judge(history: &History) -> Option<Violation> {
         additions.entry(&record.key).or_default().push(record.start);
     }
     for record in &history.records {
-        let Outcome::Found(value) = &record.outcome else {
-            continue;
+        let sum = record.sum.map(|sum| sum.to_string());
+        let value = match (&record.outcome, &sum) {
+            (Outcome::Found(value), _) | (_, Some(value)) => value,
+            _ => continue,
         };
         let known = |part: &str| {
             written.get(&(&record.key[..], part)).is_some_and(|start| *start <= record.end)
@@ -51,7 +53,7 @@ pub fn judge(history: &History) -> Option<Violation> {
                 at: record.end,
                 key: Some(record.key.clone()),
                 node: Some(record.host),
-                text: format!("read {value:?}, which nobody wrote"),
+                text: format!("is told {value:?}, which nobody wrote"),
             });
         }
     }

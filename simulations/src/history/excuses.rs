@@ -44,7 +44,9 @@ impl History {
             return false;
         }
         let written = self.acknowledgement(key, stamp);
-        losses.any(|loss| written.is_none_or(|write| write.end >= loss.after))
+        // What was written apart, whoever died may have learnt of later than that.
+        let late = |loss: &Loss, write: &Record| write.end >= loss.after || self.apart(write);
+        losses.any(|loss| written.is_none_or(|write| late(loss, write)))
     }
 
     /// The write of a key that was acknowledged under that stamp.

@@ -14,9 +14,10 @@ use chickadee::store::{
 
 use super::level::{Inside, Level};
 use super::{Event, World};
+use crate::checkers::{acks, flushed};
 use crate::history::{Outcome, READER, Record};
 use crate::hosts::HostSet;
-use crate::plan::{Act, Plan};
+use crate::plan::{Act, Fault, Plan, Timed};
 use crate::time::Time;
 use crate::workload::{FILLER, FLUSHED, namespace};
 
@@ -143,6 +144,7 @@ impl<L: Level> World<L> {
             knew_flushed,
             flushed: None,
             sum: None,
+            yes: None,
         };
         if !self.history.keys.contains(&record.key) {
             self.history.keys.insert(record.key.clone());
@@ -195,7 +197,7 @@ impl<L: Level> World<L> {
                 let version = self.held(host, &key).map(|(version, _)| version);
                 // What was there before was not written now.
                 let written = version.filter(|version| Some(*version) != before);
-                self.history.records[index].sum = sum(&answer, act);
+                self.told(index, &answer);
                 let outcome = outcome(answer, written, 1);
                 if outcome == Outcome::Missing {
                     self.history.records[index].holders = self.holders(&key);
@@ -237,6 +239,10 @@ impl<L: Level> World<L> {
         L::command(self, host, id, command);
         let flushed = self.process(host).map(|process| process.store.flushes().of(namespace));
         self.history.records[index].flushed = flushed;
+        if self.history.records[index].outcome != Outcome::Open {
+            // It was answered before it was known up to where.
+            self.complain(flushed::judge(self, index));
+        }
     }
 
     /// The newest stamp of a key that a node held in this life, if it still has to do with the key;
@@ -256,7 +262,7 @@ impl<L: Level> World<L> {
     }
 
     /// Up to where a host knows the namespace of a key to be flushed.
-    pub(super) fn knows_flushed(&self, host: usize, key: &str) -> Stamp {
+    pub fn knows_flushed(&self, host: usize, key: &str) -> Stamp {
         let process = self.process(host);
         process.map_or(Stamp::ZERO, |process| process.store.flushes().of(namespace(key)))
     }
@@ -283,19 +289,37 @@ impl<L: Level> World<L> {
         let outcome = match reply {
             Reply::Answer { answer, written } => {
                 let version = written.map(|w| w.version);
-                let sum = sum(&answer, self.history.records[index].act);
-                self.history.records[index].sum = sum;
+                self.told(index, &answer);
+                let sum = self.history.records[index].sum;
                 if let (Some(sum), Some(version)) = (sum, version) {
                     // Sums come again, where two sides of a cut count for themselves.
                     self.history.saw(&key, &sum.to_string(), version);
                 }
+                if let Some(written) = written {
+                    self.complain(acks::judge(self, index, written));
+                }
                 outcome(answer, version, written.map_or(0, |w| w.acks))
             }
-            Reply::Flushed => Outcome::Done { version: None, acks: 0 },
+            Reply::Flushed => {
+                self.assess(index);
+                self.complain(flushed::judge(self, index));
+                Outcome::Done { version: None, acks: 0 }
+            }
             Reply::Failed(failure) => Outcome::Failed(failure),
             other => unreachable!("an answer to an operation: {other:?}"),
         };
         self.finish(index, outcome);
+    }
+
+    /// Takes note of what a client is told besides.
+    fn told(&mut self, index: usize, answer: &Answer<Bytes>) {
+        let record = &mut self.history.records[index];
+        (record.sum, record.yes) = match answer {
+            Answer::Number(sum) if record.act == Act::Add => (Some(*sum), None),
+            Answer::Existed(yes) | Answer::Changed(yes) => (None, Some(*yes)),
+            Answer::Written { applied, .. } => (None, Some(*applied)),
+            _ => (None, None),
+        };
     }
 
     /// An operation ends, one way or another.
@@ -338,9 +362,14 @@ impl<L: Level> World<L> {
             let key = record.key.clone();
             let holders = self.holders(&key);
             let held = |host| matches!(self.held(host, &key), Some((_, Some(_))));
+            // Not who had to boot meanwhile.
+            let start = self.history.records[index].start;
+            let ready = |host: &usize| self.ready_since(*host, &key).is_some_and(|at| at <= start);
+            let steady: HostSet = (0..self.hosts.len()).filter(ready).collect();
             let vanished = holders == HostSet::default() && !(0..self.hosts.len()).any(held);
             let record = &mut self.history.records[index];
             record.holders.retain(&holders);
+            record.holders.retain(&steady);
             record.vanished = vanished;
         }
         self.trace.note(self.now, host, told.as_bytes());
@@ -410,6 +439,22 @@ impl<L: Level> World<L> {
         passed(a, b) && passed(b, a)
     }
 
+    /// Whether a process has only just gone on after a stop: it has yet to meet the others again.
+    pub fn is_fresh(&self, host: usize) -> bool {
+        let since = self.hosts[host].since;
+        since > Time::default() && self.now.ms_since(since) < RECONNECT_MS
+    }
+
+    /// Whether a process has been there for long enough to have met the others.
+    pub fn has_met_all(&self, host: usize) -> bool {
+        let started = |fault: &Timed<Fault>| {
+            matches!(fault.what, Fault::Start { node, .. } if node == host)
+                && fault.time() <= self.now
+                && self.now.ms_since(fault.time()) < RECONNECT_MS
+        };
+        !self.is_fresh(host) && !self.plan.faults.iter().any(started)
+    }
+
     /// Takes note of whom an operation under way can count on now.
     pub(super) fn assess(&mut self, index: usize) {
         let record = &self.history.records[index];
@@ -468,6 +513,17 @@ impl<L: Level> World<L> {
             process
                 .store
                 .see(partition, &process.clock, now, |kept, _| kept.is_condemned(key_ref(key)))
+        })
+    }
+
+    /// Whether a host covers a version of a key: has it, or something later, or knows it to be dead.
+    pub fn covers(&self, host: usize, key: &str, version: Version) -> bool {
+        let Some(process) = self.process(host) else { return false };
+        let now = self.hosts[host].clocks.read(self.now).mono;
+        let key = key_ref(key);
+        let partition = process.store.partition_of(key.bytes);
+        process.store.see(partition, &process.clock, now, |kept, context| {
+            kept.role() != Role::None && kept.covers(key, version, context)
         })
     }
 
@@ -607,14 +663,6 @@ fn operation(act: Act, value: String, wall_ms: u64) -> Option<Operation<Bytes>> 
         Act::Persist => Operation::Update(Update::Persist),
         Act::Flush => return None,
     })
-}
-
-/// What an addition came to.
-fn sum(answer: &Answer<Bytes>, act: Act) -> Option<i64> {
-    match answer {
-        Answer::Number(sum) if act == Act::Add => Some(*sum),
-        _ => None,
-    }
 }
 
 fn outcome(answer: Answer<Bytes>, version: Option<Version>, acks: u8) -> Outcome {

@@ -195,7 +195,7 @@ impl<L: Level> World<L> {
     /// It has left, and ends.
     pub(super) fn has_left(&mut self, host: usize, kept: usize) {
         self.trace.line(self.now, host, "left", || format!("and kept {kept} partitions"));
-        self.complain(handed_over::judge(&self.plan, self.now, host, kept));
+        self.complain(handed_over::judge(self, host, kept));
         self.stop(host);
     }
 
@@ -227,6 +227,7 @@ impl<L: Level> World<L> {
             let at = now.plus_ns(self.schedule.random_range(0..3_000_000));
             self.at(at, Event::Late { record });
         }
+        self.hosts[host].since = now;
         L::resume(self, host);
     }
 }

@@ -143,6 +143,8 @@ pub struct Host<I> {
     pub life: u32,
     /// The process, if there is one.
     pub process: Option<Process<I>>,
+    /// When it went on last after a stop.
+    pub since: Time,
     /// It left for good.
     pub left: bool,
 }
@@ -328,6 +330,7 @@ fn host<I>(index: usize, plan: &Plan, rng: &mut ChaCha12Rng) -> Host<I> {
         },
         life: 0,
         process: None,
+        since: Time::default(),
         left: false,
     }
 }

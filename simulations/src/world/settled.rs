@@ -34,12 +34,18 @@ impl<L: Level> World<L> {
         self.settled_before(host, key).is_some()
     }
 
+    /// Since when a host's process is ready for the partition of a key.
+    pub(super) fn ready_since(&self, host: usize, key: &str) -> Option<Time> {
+        let process = self.process(host)?;
+        let partition = process.store.partition_of(key.as_bytes());
+        *process.ready_since.get(usize::from(partition.0))?
+    }
+
     /// The time by which a process that is settled now must have known of everything then.
     fn settled_before(&self, host: usize, key: &str) -> Option<Time> {
         let before = Time(self.now.0.checked_sub(Time::ms(SETTLED_MS).0)?);
-        let process = self.process(host)?;
-        let partition = process.store.partition_of(key.as_bytes());
-        let since = (*process.ready_since.get(usize::from(partition.0))?)?;
+        let since = self.ready_since(host, key)?;
+        let partition = self.process(host)?.store.partition_of(key.as_bytes());
         (since <= before && self.role(host, partition) == Role::Ready).then_some(before)
     }
 

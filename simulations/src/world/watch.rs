@@ -10,7 +10,7 @@ use super::level::{Inside, Level};
 use super::{Event, Process, World};
 use crate::checkers::bounds::{self, Bounds};
 use crate::checkers::{
-    Violation, condemned, covered, held_places, learnt, own_stamps, rings, tree,
+    Violation, condemned, covered, held_places, learnt, own_stamps, rings, says_ready, tree,
 };
 use crate::samples::Sample;
 use crate::time::Time;
@@ -23,6 +23,8 @@ const SMALL: usize = 4_096;
 
 /// Of so many looks, one goes over what nodes believe of each other.
 const COVERED_EVERY: u64 = 3;
+/// Of so many looks, one asks nodes whether they are ready.
+const READY_EVERY: u64 = 10;
 /// What a store may have beyond its limit at any moment, in bytes: one entry, and tables that grow by
 /// doubling.
 const FOOTPRINT_SLACK: usize = 16 << 10;
@@ -59,6 +61,10 @@ impl<L: Level> World<L> {
         let look = self.now.0 / Time::ms(self.looks_every_ms()).0;
         if look.is_multiple_of(COVERED_EVERY) {
             self.complain(covered::judge(self));
+        }
+        if look.is_multiple_of(READY_EVERY) {
+            let violation = says_ready::judge(self);
+            self.complain(violation);
         }
         if self.samples.is_some() {
             let sample = Sample::of(self);

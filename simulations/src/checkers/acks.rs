@@ -1,0 +1,48 @@
+//! Acknowledged is what it says: when a client is told that so many owners have its write, so many
+//! have it, or something later; and where a majority of them could be reached all the while, a
+//! majority has.
+//!
+//! Allowed: that one of them has died, or been stopped for good, since it said so; and that one which
+//! has only just gone on after a stop does not count, nor count on others, yet. Where packets
+//! are lost or late, or were until lately, owners may be taken for hung; and who had to evict a value
+//! takes no other end for it.
+
+use chickadee::node::event::Written;
+
+use super::Violation;
+use crate::plan::Fault;
+use crate::time::Time;
+use crate::world::World;
+use crate::world::level::Level;
+
+/// Who says goodbye answers for so long at most, in milliseconds.
+const LEAVING_MS: u64 = 1_500;
+
+/// Complains if a client is about to be told of more owners than have its write, or of too few.
+pub fn judge(world: &World<impl Level>, record: usize, written: Written) -> Option<Violation> {
+    let record = &world.history.records[record];
+    let complain = |text| {
+        let (key, node) = (Some(record.key.clone()), Some(record.host));
+        Some(Violation { invariant: "acks", at: world.now, key, node, text })
+    };
+    let ends = |fault: &Fault| {
+        matches!(fault, Fault::Crash { .. } | Fault::Stop { .. } | Fault::Leave { .. })
+    };
+    let faults = world.plan.faults.iter().filter(|fault| ends(&fault.what));
+    let since = |at: Time| record.start <= at.plus_ms(LEAVING_MS) && at <= world.now;
+    let gone = faults.filter(|fault| since(fault.time())).count();
+    let covers = |host: &usize| world.covers(*host, &record.key, written.version);
+    let have = (0..world.hosts.len()).filter(covers).count();
+    let acks = usize::from(written.acks);
+    if have + gone < acks {
+        return complain(format!("tells of {acks} owners that have it, and {have} do"));
+    }
+    let met = !(0..world.hosts.len()).any(|host| world.is_fresh(host));
+    let kept = !world.history.evictions.contains_key(&record.key);
+    let calm = kept && world.plan.is_calm() && world.history.together(record.start, world.now);
+    if record.majority && calm && met && gone == 0 && 2 * acks <= usize::from(written.wanted) {
+        let wanted = written.wanted;
+        return complain(format!("tells of {acks} of {wanted} owners, and a majority was there"));
+    }
+    None
+}

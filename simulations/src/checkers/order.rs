@@ -1,0 +1,74 @@
+//! Order: of two writes of a key, where one began after the other was acknowledged, the later one
+//! wins, whichever nodes they went through and whatever their clocks say.
+//!
+//! Not judged: where hosts were apart, or too few owners were there to be asked: then the last
+//! writer is the one whose clock says so. Nor what died with its last holder.
+
+use std::collections::BTreeMap;
+
+use chickadee::store::Stamp;
+
+use super::Violation;
+use crate::history::{History, Record};
+use crate::plan::Act;
+
+/// Complains about the first write that was acknowledged and lost to one that had been before it
+/// began.
+pub fn judge(history: &History) -> Option<Violation> {
+    let mut by_key: BTreeMap<&str, Vec<(&Record, Stamp)>> = BTreeMap::new();
+    let plain = |record: &&Record| {
+        matches!(record.act, Act::Set | Act::SetFor { .. } | Act::Delete) && record.majority
+    };
+    for write in history.records.iter().filter(plain) {
+        if let Some(version) = write.acknowledged() {
+            by_key.entry(&write.key).or_default().push((write, version.value));
+        }
+    }
+    let mut complaints = Vec::new();
+    for (key, writes) in by_key {
+        let mut ended = writes.clone();
+        ended.sort_by_key(|(write, _)| write.end);
+        let mut ended = ended.into_iter().peekable();
+        let mut newest: Option<(&Record, Stamp)> = None;
+        for (write, stamp) in writes {
+            while let Some(next) = ended.next_if(|(other, _)| other.end < write.start) {
+                if newest.is_none_or(|(_, stamp)| stamp < next.1) {
+                    newest = Some(next);
+                }
+            }
+            let Some((earlier, above)) = newest.filter(|(_, above)| stamp < *above) else {
+                continue;
+            };
+            let lost = history.losses.iter().any(|loss| loss.key == *key);
+            // Of two removals either will do.
+            let removals = write.act == Act::Delete && earlier.act == Act::Delete;
+            if lost || removals || !history.together(earlier.start, write.end) {
+                continue;
+            }
+            let text = format!(
+                "{:?} {:?} at {stamp}, below {above} of {:?}, which was acknowledged at {}",
+                write.act, write.value, earlier.act, earlier.end
+            );
+            let (at, key) = (write.end, Some(key.to_owned()));
+            let node = Some(write.host);
+            complaints.push(Violation { invariant: "order", at, key, node, text });
+        }
+    }
+    complaints.into_iter().min_by_key(|violation| violation.at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{history, write};
+    use super::*;
+
+    #[test]
+    fn a_write_below_one_that_was_acknowledged_before_is_noticed() {
+        let one = write(0, "a", 5, (0, 1));
+        let good = vec![one.clone(), write(1, "b", 6, (2, 3))];
+        assert_eq!(judge(&history(good)), None);
+        let at_once = vec![one.clone(), write(1, "b", 4, (1, 3))];
+        assert_eq!(judge(&history(at_once)), None, "nobody can say which came first");
+        assert!(judge(&history(vec![one, write(1, "b", 4, (2, 3))])).is_some());
+    }
+}
