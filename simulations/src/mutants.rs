@@ -103,8 +103,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["own_writes"], &[&RAGGED_HEAL]),
     mutant(&["lateness"], &[&STALL]),
     mutant(&["reads_again"], &[&QUICK_RESTART]),
-    // A decider that is ready has everything; one that boots must have asked a majority.
-    mutant(&["decider_majority", "boot_not_ready"], &[&FAR_APART]),
+    mutant(&["decider_majority"], &[&FAR_APART]),
     mutant(&["working"], &[&KILL]),
     mutant(&["behind"], &[&STALL]),
     mutant(&["bars"], &[&PARTITION_HEAL_SHORT]),
@@ -118,7 +117,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["marks"], &[&STALL]),
     mutant(&["condemned_stay"], &[&INHERITED]),
     // Who boots, or owns no more, has mostly not heard everybody out.
-    mutant(&["boot_keeps", "hears_out"], &[&KILL]),
+    mutant(&["boot_keeps", "hears_out"], &[&KILL, &SWARM]),
     mutant(&["old_keeps", "hears_out"], &[&SLOW_JOIN]),
     mutant(&["lonely_keeps"], &[&PARTITION_HEAL_LONG]),
     mutant(&["hears_out"], &[&PARTITION_HEAL_LONG]),

@@ -3,14 +3,14 @@
 //! majority has.
 //!
 //! Allowed: that one of them has died, or been stopped for good, since it said so; and that one which
-//! has only just gone on after a stop does not count, nor count on others, yet. Where packets
-//! are lost or late, or were until lately, owners may be taken for hung; and who had to evict a value
-//! takes no other end for it.
+//! has only just gone on after a stop does not count, nor count on others, yet. Where packets are
+//! lost or late, or were until lately, owners may be taken for hung; and to whom a value is gone,
+//! evicted or ended, its end is nothing.
 
 use chickadee::node::event::Written;
 
 use super::Violation;
-use crate::plan::Fault;
+use crate::plan::{Act, Fault};
 use crate::time::Time;
 use crate::world::World;
 use crate::world::level::Level;
@@ -38,7 +38,8 @@ pub fn judge(world: &World<impl Level>, record: usize, written: Written) -> Opti
         return complain(format!("tells of {acks} owners that have it, and {have} do"));
     }
     let met = !(0..world.hosts.len()).any(|host| world.is_fresh(host));
-    let kept = !world.history.evictions.contains_key(&record.key);
+    let evicted = world.history.evictions.contains_key(&record.key);
+    let kept = !evicted && !matches!(record.act, Act::Expire { .. } | Act::Persist);
     let calm = kept && world.plan.is_calm() && world.history.together(record.start, world.now);
     if record.majority && calm && met && gone == 0 && 2 * acks <= usize::from(written.wanted) {
         let wanted = written.wanted;

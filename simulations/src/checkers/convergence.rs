@@ -59,7 +59,9 @@ pub fn disagreement(world: &mut World<impl Level>) -> Option<String> {
                 ));
             }
             let waits = |session: &Session| {
-                !session.is_in_step() && live.contains(&world.index(session.peer))
+                let peer = world.index(session.peer);
+                let knows = || session.role == world.role(peer, partition);
+                live.contains(&peer) && !(session.is_in_step() && knows())
             };
             let waiting = sessions(world, *host, partition, waits);
             if strict && !waiting.is_empty() {
