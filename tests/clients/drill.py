@@ -32,6 +32,8 @@ READY_WITHIN = 8.0
 # apart, with the largest such lag, not as a lie: each key is overwritten several times within this time, so
 # whatever the node held when it was stopped is older.
 TRIP = 0.250
+# Longer than a node is stopped by hand: whoever waits for it is to see its first answers.
+PATIENCE = 180.0
 
 sys.setswitchinterval(0.0005)
 
@@ -313,7 +315,7 @@ class Checker(threading.Thread):
         self.first_answer = self.resumed = None
 
     def run(self):
-        client = Client(self.node.port, 60.0)
+        client = Client(self.node.port, PATIENCE)
         keys = [(writer, key) for writer in self.writers for key in writer.keys]
         order = random.Random(1)
         while self.running:
@@ -325,7 +327,7 @@ class Checker(threading.Thread):
                 self.errors.append(repr(error))
                 time.sleep(0.05)
                 try:
-                    client = Client(self.node.port, 60.0)
+                    client = Client(self.node.port, PATIENCE)
                 except OSError:
                     pass
                 continue
