@@ -87,7 +87,8 @@ pub const ALL: &[Mutant] = &[
     mutant(&["meets_first"], &[&KILL]),
     // ---- what time it is
     mutant(&["tie_break"], &[&HOT_KEY]),
-    mutant(&["observe"], &[&CLOCK_SKEW]),
+    // Where a write comes after whatever is held, only decisions still need it.
+    mutant(&["observe"], &[&UPDATES]),
     mutant(&["clock_bound"], &[&CLOCK_JUMP]),
     mutant(&["follow_median"], &[&CLOCK_JUMP]),
     mutant(&["stamped_stay"], &[&CLOCK_RESTART]),
