@@ -3,7 +3,7 @@
 //! majority has.
 //!
 //! Allowed: that one of them has died, or been stopped for good, since it said so; and that one which
-//! has only just gone on after a stop does not count, nor count on others, yet. Where packets are
+//! has only just started, or gone on after a stop, does not count yet. Where packets are
 //! lost or late, or were until lately, owners may be taken for hung; and to whom a value is gone,
 //! evicted or ended, its end is nothing.
 
@@ -30,6 +30,11 @@ pub fn judge(world: &World<impl Level>, record: usize, written: Written) -> Opti
     };
     let faults = world.plan.faults.iter().filter(|fault| ends(&fault.what));
     let since = |at: Time| record.start <= at.plus_ms(LEAVING_MS) && at <= world.now;
+    // What was about to stop is killed when everything heals.
+    let healed = Time::ms(world.plan.options.healed_ms);
+    if since(healed) {
+        return None;
+    }
     let gone = faults.filter(|fault| since(fault.time())).count();
     let covers = |host: &usize| world.covers(*host, &record.key, written.version);
     let have = (0..world.hosts.len()).filter(covers).count();
@@ -37,7 +42,8 @@ pub fn judge(world: &World<impl Level>, record: usize, written: Written) -> Opti
     if have + gone < acks {
         return complain(format!("tells of {acks} owners that have it, and {have} do"));
     }
-    let met = !(0..world.hosts.len()).any(|host| world.is_fresh(host));
+    let others = (0..world.hosts.len()).filter(|host| *host != record.host);
+    let met = !world.is_fresh(record.host) && others.clone().all(|host| world.has_met_all(host));
     let evicted = world.history.evictions.contains_key(&record.key);
     let kept = !evicted && !matches!(record.act, Act::Expire { .. } | Act::Persist);
     let calm = kept && world.plan.is_calm() && world.history.together(record.start, world.now);

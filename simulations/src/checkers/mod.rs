@@ -101,7 +101,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         present::judge(history),
         decisions::judge(plan, history),
         answers::judge(plan, history),
-        order::judge(history),
+        order::judge(plan.options.replicas, history),
     ];
     complaints.into_iter().flatten().min_by_key(|v| v.at)
 }

@@ -1,23 +1,25 @@
 //! Order: of two writes of a key, where one began after the other was acknowledged, the later one
 //! wins, whichever nodes they went through and whatever their clocks say.
 //!
-//! Not judged: where hosts were apart, or too few owners were there to be asked: then the last
-//! writer is the one whose clock says so. Nor what died with its last holder.
+//! Not judged: where hosts were apart, or fewer than most of the owners took one of them: then the
+//! last writer is the one whose clock says so. Nor what died with its last holder.
 
 use std::collections::BTreeMap;
 
 use chickadee::store::Stamp;
 
 use super::Violation;
-use crate::history::{History, Record};
+use crate::history::{History, Outcome, Record};
 use crate::plan::Act;
 
 /// Complains about the first write that was acknowledged and lost to one that had been before it
 /// began.
-pub fn judge(history: &History) -> Option<Violation> {
+pub fn judge(replicas: u8, history: &History) -> Option<Violation> {
+    let most = |acks: u8| 2 * acks > replicas;
     let mut by_key: BTreeMap<&str, Vec<(&Record, Stamp)>> = BTreeMap::new();
     let plain = |record: &&Record| {
-        matches!(record.act, Act::Set | Act::SetFor { .. } | Act::Delete) && record.majority
+        let acked = matches!(record.outcome, Outcome::Done { acks, .. } if most(acks));
+        matches!(record.act, Act::Set | Act::SetFor { .. } | Act::Delete) && acked
     };
     for write in history.records.iter().filter(plain) {
         if let Some(version) = write.acknowledged() {
@@ -66,9 +68,9 @@ mod tests {
     fn a_write_below_one_that_was_acknowledged_before_is_noticed() {
         let one = write(0, "a", 5, (0, 1));
         let good = vec![one.clone(), write(1, "b", 6, (2, 3))];
-        assert_eq!(judge(&history(good)), None);
+        assert_eq!(judge(3, &history(good)), None);
         let at_once = vec![one.clone(), write(1, "b", 4, (1, 3))];
-        assert_eq!(judge(&history(at_once)), None, "nobody can say which came first");
-        assert!(judge(&history(vec![one, write(1, "b", 4, (2, 3))])).is_some());
+        assert_eq!(judge(3, &history(at_once)), None, "nobody can say which came first");
+        assert!(judge(3, &history(vec![one, write(1, "b", 4, (2, 3))])).is_some());
     }
 }
