@@ -254,6 +254,7 @@ impl Node {
         }
         self.tick(now);
         self.settle(now);
+        self.note_ready();
     }
 
     /// What to do next; drained after every input, or after several.
@@ -596,6 +597,10 @@ impl Node {
         }
         self.sweeper.tick(&self.store, &self.clock, now);
         self.keep_time(now);
+    }
+
+    /// After all else: who opens its doors has nothing to boot before it knows what it owns.
+    fn note_ready(&mut self) {
         let ready = self.is_ready();
         if ready && !self.ready {
             self.outbox.notice(Notice::Ready);

@@ -8,7 +8,7 @@ use chickadee::store::{Content, Parts};
 
 use super::World;
 use super::level::Level;
-use crate::checkers::{Violation, staying};
+use crate::checkers::{Violation, says_ready, staying};
 
 /// The kind byte of a batch of requests.
 const REQUESTS: u8 = 4;
@@ -31,6 +31,10 @@ impl<L: Level> World<L> {
         }
         let violation = staying::judge(self, host, notice);
         self.complain(violation);
+        if let Notice::Ready = notice {
+            let violation = says_ready::told(self, host);
+            self.complain(violation);
+        }
         let index = |view: &MemberView| self.level.index(view.id);
         if let Some(process) = &mut self.hosts[host].process {
             match notice {
