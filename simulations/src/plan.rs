@@ -119,7 +119,7 @@ pub struct Options {
     /// Convergence is demanded within so long after it, in milliseconds.
     pub settle_ms: u64,
     /// Of a hundred seeds, all but one are to have converged within so long after it, in
-    /// milliseconds.
+    /// milliseconds; what may be chance is allowed for.
     #[serde(default = "three_intervals")]
     pub agree_ms: u64,
 }

@@ -156,10 +156,10 @@ mod tests {
         let set = Record { act: Act::SetFor { ttl_ms: 1_000 }, ..write(0, "a", 1, (0, 1)) };
         let late = read(0, "a", (3_000, 3_001));
         assert!(asked_for(&history(vec![set.clone(), late.clone()]), 0).is_some());
-        let again = write(0, "a", 2, (2, 3));
+        let again = write(0, "a", 2, (500, 501));
         assert_eq!(asked_for(&history(vec![set.clone(), again, late]), 0), None);
         let yes = Some(true);
-        let persist = Record { act: Act::Persist, yes, ..write(0, "", 2, (2, 3)) };
+        let persist = Record { act: Act::Persist, yes, ..write(0, "", 2, (500, 501)) };
         let gone = miss(0, (13_000, 13_001));
         assert!(asked_for(&history(vec![set, persist, gone]), 0).is_some());
     }
