@@ -17,11 +17,7 @@ const NEAR_MS: u64 = 8_000;
 
 /// Complains about the first answer that is not true.
 pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
-    if !history.evictions.is_empty()
-        || !history.cuts.is_empty()
-        || !history.stalls.is_empty()
-        || !plan.is_calm()
-    {
+    if !history.is_undisturbed(plan) {
         return None;
     }
     let moves = |fault: &Fault| {
@@ -41,7 +37,7 @@ pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
     }
     let mut complaints = Vec::new();
     for (key, records) in by_key {
-        if history.losses.iter().any(|loss| loss.key == *key) {
+        if history.has_lost(key) {
             continue;
         }
         for (at, record) in records.iter().enumerate() {

@@ -28,11 +28,7 @@ const DECIDERS_MAX: usize = 3;
 /// Complains about the first decision that was not exact.
 pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
     // What was evicted and appended to since is there again, and lacks what was there before.
-    if !history.evictions.is_empty()
-        || !history.cuts.is_empty()
-        || !history.stalls.is_empty()
-        || !plan.is_calm()
-    {
+    if !history.is_undisturbed(plan) {
         return None;
     }
     let decisions = Decisions::of(plan, history);
@@ -92,11 +88,6 @@ impl<'a> Decisions<'a> {
             && times.all(|at| record.end < at || at.plus_ms(TAKEN_OVER_MS) < record.start)
     }
 
-    /// Whether something of the key died with its last holder.
-    fn lost(&self, key: &str) -> bool {
-        self.history.losses.iter().any(|loss| loss.key == key)
-    }
-
     /// What readers at the end found.
     fn found(&self) -> impl Iterator<Item = (&'a Record, &'a str)> {
         let finals = self.history.records.iter().filter(|record| record.is_final());
@@ -114,7 +105,7 @@ impl<'a> Decisions<'a> {
             found.split(';').for_each(|part| *parts.entry(part).or_default() += 1);
             for append in appends.iter().filter(|append| self.is_settled(append)) {
                 let times = parts.get(&append.value[..]).copied().unwrap_or_default();
-                if times == 0 && !self.lost(&read.key) {
+                if times == 0 && !self.history.has_lost(&read.key) {
                     let stamp = append.acknowledged()?.value;
                     return complain(read, format!("lacks {:?} of {stamp}", append.value));
                 }
@@ -129,7 +120,8 @@ impl<'a> Decisions<'a> {
     /// The first addition that came to what another had come to; or the first reader at the end that
     /// lacks additions, or has too many.
     fn sums(&self) -> Option<Violation> {
-        for (key, additions) in self.additions.iter().filter(|(key, _)| !self.lost(key)) {
+        for (key, additions) in self.additions.iter().filter(|(key, _)| !self.history.has_lost(key))
+        {
             let mut sums = BTreeMap::new();
             for addition in additions.iter().filter(|addition| self.is_settled(addition)) {
                 let Some(sum) = addition.sum else { continue };
@@ -160,7 +152,7 @@ impl<'a> Decisions<'a> {
         let removals = self.history.removals();
         // A removal by a clock that is ahead removes what comes after it, too.
         let ahead_ms = self.plan.clocks_off_ms_max();
-        for (key, firsts) in self.firsts.iter().filter(|(key, _)| !self.lost(key)) {
+        for (key, firsts) in self.firsts.iter().filter(|(key, _)| !self.history.has_lost(key)) {
             let settled: Vec<_> = firsts.iter().filter(|first| self.is_settled(first)).collect();
             for pair in settled.windows(2) {
                 let (one, two) = (pair[0], pair[1]);

@@ -109,7 +109,7 @@ fn asked_for(history: &History, off_ms_max: u64) -> Option<Violation> {
                     )
                 }
                 (Act::Persist, Outcome::Missing) => {
-                    let lost = history.losses.iter().any(|loss| loss.key == *key);
+                    let lost = history.has_lost(key);
                     let told = last.end.plus_ms(PERSISTS_MS) <= read.start;
                     let gone = history.may_be_gone(last, read.end) || !history.stalls.is_empty();
                     if lost || !told || gone || !history.together(last.start, read.end) {

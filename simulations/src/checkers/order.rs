@@ -41,7 +41,7 @@ pub fn judge(replicas: u8, history: &History) -> Option<Violation> {
             let Some((earlier, above)) = newest.filter(|(_, above)| stamp < *above) else {
                 continue;
             };
-            let lost = history.losses.iter().any(|loss| loss.key == *key);
+            let lost = history.has_lost(key);
             // Of two removals either will do.
             let removals = write.act == Act::Delete && earlier.act == Act::Delete;
             if lost || removals || !history.together(earlier.start, write.end) {

@@ -29,7 +29,7 @@ pub fn judge(history: &History) -> Option<Violation> {
         let before = writes.filter(|write| write.end.plus_ms(SPREAD_MS) <= read.start);
         let Some(write) = before.max_by_key(|write| write.acknowledged()) else { continue };
         if removals.of(&read.key).next().is_some()
-            || history.losses.iter().any(|loss| loss.key == read.key)
+            || history.has_lost(&read.key)
             || history.may_be_gone(write, read.end)
         {
             continue;

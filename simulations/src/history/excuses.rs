@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chickadee::store::Stamp;
 
 use super::{History, Record};
+use crate::plan::Plan;
 use crate::time::Time;
 
 /// After a cut was mended, those who were apart agree within so long, in milliseconds.
@@ -36,6 +37,17 @@ pub struct Loss {
 }
 
 impl History {
+    /// Whether nobody was cut off or hung, nobody had to evict, and no packet was lost or slow.
+    pub fn is_undisturbed(&self, plan: &Plan) -> bool {
+        let calm = self.evictions.is_empty() && self.cuts.is_empty() && self.stalls.is_empty();
+        calm && plan.is_calm()
+    }
+
+    /// Whether anything of a key died with its last holder.
+    pub fn has_lost(&self, key: &str) -> bool {
+        self.losses.iter().any(|loss| loss.key == key)
+    }
+
     /// Whether a version of a key had died with its last holder by then.
     pub fn lost(&self, key: &str, stamp: Stamp, by: Time) -> bool {
         let of_key = self.losses.iter().filter(|loss| loss.key == key && loss.at <= by);
