@@ -599,7 +599,17 @@ impl Partition {
     pub fn clear(&mut self) {
         let layout = self.layout.wrapping_add(1);
         let (forgotten, rules) = (self.forgotten, self.rules);
-        *self = Partition { layout, forgotten, rules, ..Partition::new(self.seed) };
+        *self = Partition {
+            layout,
+            forgotten,
+            rules,
+            // Counted on: what was looked at before would pass for what comes now.
+            #[cfg(feature = "simulation")]
+            steps: self.steps,
+            #[cfg(feature = "simulation")]
+            evicted: std::mem::take(&mut self.evicted),
+            ..Partition::new(self.seed)
+        };
     }
 
     /// Number of buckets of the table: the range of [`Partition::evict_at`].
