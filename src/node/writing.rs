@@ -64,7 +64,9 @@ impl Write {
         let written = self.entry.version().value;
         let possible = self.restamps > 0 && !self.answered && turn.rules().restamp();
         let others = stamp.writer != written.writer && own.value <= written;
-        possible && others && turn.rules().after_newer()
+        // A clock that is far off is not followed.
+        let believed = turn.clock.believes(stamp.hlc, turn.now.mono);
+        possible && others && believed && turn.rules().after_newer()
     }
 
     fn written(&self) -> Written {
@@ -290,7 +292,10 @@ impl Coordinator {
                 write.epochs.push((from, epoch));
             }
             Response::Below(above) | Response::Newer { stamp: above, .. }
-                if write.restamps > 0 && !write.answered && turn.rules().restamp() =>
+                if write.restamps > 0
+                    && !write.answered
+                    && turn.clock.believes(above.hlc, turn.now.mono)
+                    && turn.rules().restamp() =>
             {
                 self.stats.restamped += 1;
                 let stamp = turn.clock.stamp(turn.now.mono, above);
