@@ -40,7 +40,8 @@
 //!   nodes agree which of two concurrent writes stays: the one with the later hybrid time, or at
 //!   equal times the larger writer. The other is lost. (Laws in `src/store/entry.rs`.) A write that
 //!   begins after another was acknowledged is no concurrent one: it comes after it, through whichever
-//!   node and whatever the clocks say, while a majority of the owners is there. (All simulations.)
+//!   node, though clocks may differ by some hundred milliseconds, while a majority of the owners is
+//!   there. (All simulations: the checker `order`, above all in `clock-skew`.)
 //! * **It does not go back.** A replica that knew of a newer value or of a removal does not serve
 //!   the old one again. In doubt it answers as if there were nothing: a cache may forget, it may
 //!   not lie. What one replica knew says nothing of another: a client that is answered by two owners
