@@ -34,10 +34,12 @@ pub struct Namespace(pub u16);
 pub const KEY_BYTES_MAX: usize = u16::MAX as usize;
 
 /// The version of an entry: its value's stamp, then its deadline's. The deadline's equals the
-/// value's where both were written together or there is none. Ordered lexicographically.
+/// value's where both were written together or there is none. Ordered lexicographically. In a message
+/// it is told only where it does not.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
 )]
+#[serde(from = "(Stamp, Option<Stamp>)", into = "(Stamp, Option<Stamp>)")]
 pub struct Version {
     /// Stamp of the value.
     pub value: Stamp,
@@ -55,6 +57,19 @@ impl Version {
     }
 }
 
+impl From<(Stamp, Option<Stamp>)> for Version {
+    fn from((value, deadline): (Stamp, Option<Stamp>)) -> Version {
+        Version { value, deadline: deadline.unwrap_or(value) }
+    }
+}
+
+impl From<Version> for (Stamp, Option<Stamp>) {
+    fn from(version: Version) -> (Stamp, Option<Stamp>) {
+        let Version { value, deadline } = version;
+        (value, (deadline != value).then_some(deadline))
+    }
+}
+
 /// What an entry holds.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum Content {
@@ -65,11 +80,28 @@ pub enum Content {
     Value(Bytes),
 }
 
-/// An entry as peers exchange it.
+/// An entry as peers exchange it: in a message as content, version, deadline.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(from = "(Content, Version, Option<u64>)", into = "(Content, Version, Option<u64>)")]
 pub struct Entry {
     register: LWWReg<Content, Stamp>,
     deadline: LWWReg<Option<u64>, Stamp>,
+}
+
+impl From<(Content, Version, Option<u64>)> for Entry {
+    fn from((content, version, ends): (Content, Version, Option<u64>)) -> Entry {
+        Entry {
+            register: LWWReg { val: content, marker: version.value },
+            deadline: LWWReg { val: ends, marker: version.deadline },
+        }
+    }
+}
+
+impl From<Entry> for (Content, Version, Option<u64>) {
+    fn from(entry: Entry) -> (Content, Version, Option<u64>) {
+        let version = entry.version();
+        (entry.register.val, version, entry.deadline.val)
+    }
 }
 
 /// Two different contents under one stamp. Cannot happen while writers are unique; counted.
