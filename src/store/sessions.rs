@@ -85,6 +85,8 @@ pub struct Session {
     pub scan: Scan,
     /// Its bit was cleared, and neither a comparison nor a scan has begun since.
     pub fresh: bool,
+    /// What was installed up to then is being compared, where anything is.
+    pub compared: Mono,
     /// When this side last answered a question of a comparison that goes on.
     pub answering: Option<Mono>,
     /// When it was last heard under the current numbers.
@@ -188,6 +190,7 @@ impl Sessions {
             offered: None,
             scan: Scan::At(Cursor::default()),
             fresh: true,
+            compared: Mono(0),
             answering: None,
             heard: Mono(0),
             said: 0,

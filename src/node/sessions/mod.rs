@@ -246,7 +246,7 @@ impl Sessions {
             self.talks.range_mut((peer, Partition(0))..=(peer, Partition(u16::MAX)))
         {
             // A late reply of the former link must not pass for one to a push of this one.
-            *talk = talk.again();
+            *talk = talk.over_another_link(turn.now.mono);
             self.due.insert((peer, *partition));
             turn.with(*partition, |kept, _| {
                 if let Some(bit) = kept.sessions().bit(peer) {

@@ -1,9 +1,11 @@
-//! Who brings a booting partition up to date. Every holder has nearly the same of what it lacks, so
-//! one of them, and for each partition another, sends it with the values and without asking; the rest
-//! wait, and are compared with after that. If all offered at once, each entry would cross the network
-//! as a header from everybody, and as a value after one more round trip.
+//! Who brings a partition up to date that boots, or was out of touch. Every holder has nearly the
+//! same of what it lacks, so one of them, and for each partition another, sends it with the values
+//! and without asking; the rest wait, and are compared with after that. If all offered at once,
+//! each entry would cross the network as a header from everybody, and as a value after one more
+//! round trip.
 
 use super::Sessions;
+use super::talk::Talk;
 use crate::node::message::Supply;
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
@@ -35,7 +37,7 @@ impl Sessions {
         turn: &Turn<'_>,
     ) -> Supply {
         let Some(boot) = self.boots.get(&partition) else {
-            return Supply::Headers;
+            return self.supply_again(from, partition, kept, turn);
         };
         // Of an owner that has said nothing yet the best is expected, for as long as it may take.
         let may_say = |peer: NodeId| {
@@ -64,12 +66,55 @@ impl Sessions {
         }
     }
 
-    /// A peer has brought a booting partition up to date: the others go on.
+    /// The same for a partition that is ready. Of peers that are back in touch, each may have what it
+    /// lacks, and mostly the same.
+    fn supply_again(
+        &self,
+        from: NodeId,
+        partition: Partition,
+        kept: &store::Partition,
+        turn: &Turn<'_>,
+    ) -> Supply {
+        let lacks = |session: &Session| {
+            !session.done
+                && session.theirs != 0
+                && matches!(session.role, Role::Ready | Role::Old)
+                && turn.reachable.contains(&session.peer)
+        };
+        // Who has been heard out has brought, or had all along, nearly all there is.
+        let heard =
+            |(_, session): (u8, &Session)| session.done && turn.reachable.contains(&session.peer);
+        if kept.sessions().iter().any(heard) {
+            return Supply::Headers;
+        }
+        let holder = |peer: &NodeId| kept.sessions().with(*peer).is_some_and(lacks);
+        if kept.role() != Role::Ready || !holder(&from) {
+            return Supply::Headers;
+        }
+        let others = || kept.sessions().iter().map(|(_, session)| session.peer);
+        let holders = || turn.other_owners(partition).chain(others()).filter(holder);
+        // Who has begun goes on.
+        let begun = |peer: &NodeId| {
+            let talk = self.talks.get(&(*peer, partition));
+            talk.is_some_and(|talk| talk.told.as_ref().is_some_and(|t| t.supply == Supply::Values))
+        };
+        match holders().find(begun).or_else(|| holders().next()) {
+            Some(source) if source != from => Supply::Later,
+            _ => Supply::Values,
+        }
+    }
+
+    /// A peer has brought a partition up to date: the others go on.
     pub(super) fn supplied(&mut self, by: NodeId, partition: Partition, turn: &Turn<'_>) {
         let peers: Vec<NodeId> = turn.with(partition, |kept, _| {
             kept.sessions().iter().map(|(_, session)| session.peer).collect()
         });
-        let others = peers.into_iter().filter(|peer| *peer != by);
-        self.due.extend(others.map(|peer| (peer, partition)));
+        for peer in peers.into_iter().filter(|peer| *peer != by) {
+            let waited = self.talks.get(&(peer, partition)).is_some_and(Talk::has_waited);
+            if waited {
+                turn.with(partition, |kept, context| kept.compare_again(peer, context.now));
+            }
+            self.due.insert((peer, partition));
+        }
     }
 }

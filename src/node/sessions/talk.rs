@@ -20,6 +20,9 @@ const PUSH_BYTES_MAX: usize = 64 << 10;
 /// A push without a reply is given up after so long, in milliseconds, and what it offered is
 /// offered again.
 pub(super) const STUCK_MS: u64 = 1_000;
+/// A peer that does not say how it wants what it may lack is offered it after so long, in
+/// milliseconds. It may have many partitions to speak of.
+const ASKING_MS: u64 = 10_000;
 /// A talk that is not in step after so many intervals is begun again.
 const BEHIND_MAX: u8 = 4;
 
@@ -36,6 +39,8 @@ pub(super) struct Talk {
     pub(super) told: Option<Standing>,
     /// How the peer wants what it may lack.
     supply: Supply,
+    /// Until then it waits for the peer to say how it wants that over a new link.
+    asking_until: Mono,
     /// Something offered could not be judged: nothing is offered until the next interval.
     later: bool,
     /// Intervals in a row in which it was not in step.
@@ -67,7 +72,8 @@ impl Talk {
         self.behind = if in_step { 0 } else { self.behind + 1 };
         let stuck = self.behind >= BEHIND_MAX && !self.is_waiting() && self.wanted.is_empty();
         if stuck {
-            *self = Talk { supply: self.supply, ..self.again() };
+            let Talk { supply, asking_until, .. } = *self;
+            *self = Talk { supply, asking_until, ..self.again() };
         }
         stuck
     }
@@ -75,6 +81,12 @@ impl Talk {
     /// A talk that begins anew; pushes go on being counted.
     pub(super) fn again(&self) -> Talk {
         Talk { pushes: self.pushes, ..Talk::default() }
+    }
+
+    /// The link is new: the peer says first how it wants what it may lack. Else each of those who are
+    /// back in touch with it would offer it the same.
+    pub(super) fn over_another_link(&self, now: Mono) -> Talk {
+        Talk { asking_until: now.plus_ms(ASKING_MS), ..self.again() }
     }
 
     /// An interval begins: what could not be judged may be offered again.
@@ -85,6 +97,11 @@ impl Talk {
     /// Whether a push waits for its reply for too long.
     pub(super) fn is_stuck_at(&self, now: Mono) -> bool {
         self.sent.as_ref().is_some_and(|sent| now.since(sent.at) >= STUCK_MS * 1_000_000)
+    }
+
+    /// Whether the peer was told last that another one brings this node up to date.
+    pub(super) fn has_waited(&self) -> bool {
+        self.told.as_ref().is_some_and(|told| told.supply == Supply::Later)
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -159,7 +176,13 @@ impl Sessions {
         } else {
             self.meet(from, standing, turn);
         }
-        self.talks.entry((from, partition)).or_default().supply = standing.supply;
+        let talk = self.talks.entry((from, partition)).or_default();
+        let asking_until = std::mem::take(&mut talk.asking_until);
+        let waited = turn.now.mono < asking_until || talk.supply == Supply::Later;
+        talk.supply = standing.supply;
+        if waited && standing.supply == Supply::Headers {
+            turn.with(partition, |kept, context| kept.compare_again(from, context.now));
+        }
         Some((bit, echoed))
     }
 
@@ -222,7 +245,7 @@ impl Sessions {
             verdicts
         });
         self.stats.repaired += repaired;
-        if all && self.boots.contains_key(&partition) {
+        if all {
             self.supplied(from, partition, turn);
         }
         if verdicts.contains(&Verdict::Later) {
@@ -367,7 +390,7 @@ impl Sessions {
         self.give_up_comparison(to, bit, partition, turn);
         let talk = self.talks.entry((to, partition)).or_default();
         let supply = [talk.supply, standing.supply];
-        let waits = supply.contains(&Supply::Later);
+        let waits = now < talk.asking_until || supply.contains(&Supply::Later);
         let mut entries = values(&mut talk.wanted, partition, turn);
         self.stats.wanted += entries.len() as u64;
         if supply.contains(&Supply::Everything) {

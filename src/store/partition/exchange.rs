@@ -21,6 +21,8 @@ use crate::store::sessions::{Forgotten, Offered, Scan, Session};
 /// What an entry takes in a message beside its key and its value, in bytes: versions, lengths.
 pub const ENTRY_BYTES: usize = 48;
 
+/// Of fewer entries that a peer may lack, the headers are no more than a comparison.
+const COMPARED_MIN: usize = 16;
 /// Most processes of which it is remembered how much they have forgotten: those started last.
 const KNOWN_MAX: usize = 64;
 
@@ -185,9 +187,10 @@ impl Partition {
         let mask = 1 << bit;
         let mut headers = Vec::new();
         let mut left = limit.bytes;
-        let Some(scan) = self.sessions.get(bit).map(|session| session.scan) else {
+        let Some(session) = self.sessions.get(bit) else {
             return (headers, false);
         };
+        let (scan, compared) = (session.scan, session.compared);
         let held_back = scan != Scan::Done && self.is_comparing(bit, context.now);
         if let (Scan::At(cursor), false) = (scan, held_back) {
             let next = self.walk_records(cursor, limit.headers * 8, |record| {
@@ -210,7 +213,8 @@ impl Partition {
         }
         self.prune();
         let mut all = !held_back;
-        for recent in &self.recent {
+        let compared = |recent: &&Recent| held_back && recent.at <= compared;
+        for recent in self.recent.iter().filter(|recent| !compared(recent)) {
             for record in self.table.iter_hash(recent.hash) {
                 let key = record.key();
                 let flushed = record.version().value <= context.flushes.of(key.namespace);
@@ -426,6 +430,19 @@ impl Partition {
             session.done = false;
         }
         self.say_again(bit);
+    }
+
+    /// Another one has brought this side, or the peer, up to date: whatever it was not known to cover
+    /// it may have by now, and to compare costs less than to offer.
+    pub fn compare_again(&mut self, peer: NodeId, now: Mono) {
+        let many = self.recent.len() >= COMPARED_MIN;
+        let Some(bit) = self.sessions.bit(peer) else { return };
+        if let Some(session) = self.sessions.get_mut(bit).filter(|_| many) {
+            session.fresh = true;
+            session.compared = now;
+            // What the comparison leaves.
+            session.scan = Scan::At(Default::default());
+        }
     }
 
     /// Asks every peer anew for all that this node lacks.
