@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chickadee::store::Version;
 
 use crate::time::Time;
+use crate::traffic::Traffic;
 use crate::world::World;
 use crate::world::level::Level;
 
@@ -21,6 +22,8 @@ pub struct Sample {
     pub pairs: usize,
     /// Those pairs where the first takes the second for a member exactly if it runs.
     pub right: usize,
+    /// What all nodes have sent by then.
+    pub sent: Traffic,
 }
 
 impl Sample {
@@ -49,7 +52,7 @@ impl Sample {
             }
         }
         let divergent = held.values().filter(|(_, differs)| *differs).count();
-        Sample { at: world.now, keys: held.len(), divergent, pairs, right }
+        Sample { at: world.now, keys: held.len(), divergent, pairs, right, sent: world.sent() }
     }
 
     /// Of all pairs, the part that is right, in per cent.
