@@ -44,6 +44,8 @@ const CONGESTED_BYTES: usize = 8 << 20;
 const HELLO_MS: u64 = 100;
 /// Code with which a Hello is refused.
 const REFUSED: u32 = 1;
+/// Time between two audits with one peer, in milliseconds: each partition of 1,024 twice a day.
+const AUDIT_MS: u64 = 60_000;
 /// How long a stopping node goes on for operations under way, in milliseconds.
 const DRAIN_MS: u64 = 1_500;
 /// How long the last frames are given to reach the peers.
@@ -283,6 +285,7 @@ impl<O: Observer> Driver<O> {
             replicas: config.replicas,
             seeded: !config.seeds.is_empty(),
             seed: rng.random(),
+            audit_ms: AUDIT_MS,
         };
         let node = Node::new(options, store, clock, now);
         let own_hello = (node.identity().generation, time.mono());

@@ -86,6 +86,8 @@ pub struct Options {
     pub seeded: bool,
     /// For all randomness.
     pub seed: [u8; 32],
+    /// Time between two audits with one peer, in milliseconds.
+    pub audit_ms: u64,
 }
 
 /// Counters of the switchboard.
@@ -133,7 +135,7 @@ impl Node {
     pub fn new(options: Options, store: Arc<Store>, clock: Arc<Clock>, now: Now) -> Node {
         let rng = ChaCha12Rng::from_seed(options.seed);
         let rules = *store.rules();
-        let sessions = Sessions::new(options.identity.life, rules);
+        let sessions = Sessions::new(options.identity.life, rules, options.audit_ms);
         let membership = MembershipOptions {
             identity: options.identity.clone(),
             name: options.name.clone(),

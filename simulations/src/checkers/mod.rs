@@ -2,15 +2,17 @@
 //!
 //! While a run goes on: [`replica`], [`stamps`], [`own_stamps`], [`rings`], [`bounds`],
 //! [`staying`], [`held_places`], [`handed_over`], [`learnt`], [`tree`], [`covered`], [`condemned`],
-//! [`acks`], [`flushed`], [`says_ready`]. After it, over the history of its clients: [`validity`],
-//! [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`], [`resurrection`], [`expiry`],
-//! [`availability`], [`acknowledged`], [`present`], [`decisions`], [`answers`], [`order`]. After
-//! the faults have ended: [`membership`], [`convergence`], [`copies`].
+//! [`acks`], [`flushed`], [`says_ready`], [`audit`]. After it, over the history of its clients:
+//! [`validity`], [`own_writes`], [`never_goes_back`], [`after_stall`], [`stamps`],
+//! [`resurrection`], [`expiry`], [`availability`], [`acknowledged`], [`present`], [`decisions`],
+//! [`answers`], [`order`]. After the faults have ended: [`membership`], [`convergence`],
+//! [`copies`].
 
 pub mod acknowledged;
 pub mod acks;
 pub mod after_stall;
 pub mod answers;
+pub mod audit;
 pub mod availability;
 pub mod bounds;
 pub mod condemned;

@@ -10,7 +10,7 @@ use super::level::{Inside, Level};
 use super::{Event, Process, World};
 use crate::checkers::bounds::{self, Bounds};
 use crate::checkers::{
-    Violation, condemned, covered, held_places, learnt, own_stamps, rings, says_ready, tree,
+    Violation, audit, condemned, covered, held_places, learnt, own_stamps, rings, says_ready, tree,
 };
 use crate::samples::Sample;
 use crate::time::Time;
@@ -162,9 +162,11 @@ impl<L: Level> World<L> {
             let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
             let evicted = load(&counters.evicted) + load(&counters.marks_evicted);
             let evicts = std::mem::replace(&mut process.evicted, evicted) != evicted;
-            let SessionStats { condemned, renewed, .. } = process.inside.exchanged();
+            let SessionStats { condemned, renewed, audit_repaired, .. } =
+                process.inside.exchanged();
             self.history.doubted |= renewed > 0;
             let condemns = std::mem::replace(&mut process.condemned, condemned) != condemned;
+            self.complain(audit::judge(self.now, host, audit_repaired));
             if condemns {
                 self.complain(condemned::judge(self, host));
             }

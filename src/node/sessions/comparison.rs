@@ -33,7 +33,7 @@ impl Sessions {
         true
     }
 
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         to: NodeId,
         bit: u8,
@@ -154,9 +154,12 @@ impl Sessions {
                 Some(Next::Ask(question)) => {
                     self.ask(from, bit, standing, (number, question), turn);
                 }
-                Some(Next::Over { equal, tell }) => {
-                    self.stats.compared += 1;
+                Some(Next::Over { equal, tell, lacked }) => {
                     self.stats.equal += equal;
+                    match lacked {
+                        Some(lacked) => self.audited(from, partition, lacked),
+                        None => self.stats.compared += 1,
+                    }
                     if let Some(talk) = self.talks.get_mut(&(from, partition)) {
                         talk.asked = None;
                     }

@@ -5,14 +5,16 @@
 //! This file opens and closes sessions as members and owners change, and decides when a turn is
 //! due. What is said is in [`talk`], what need not be said in [`comparison`], who brings a booting
 //! partition up to date in [`supply`], when it is ready in [`boot`], what is passed on in
-//! [`renewal`], when a partition can be dropped in [`handoff`], and what is different while others
-//! are out of sight in [`solitude`]. What must be atomic with reads and writes is in
+//! [`renewal`], when a partition can be dropped in [`handoff`], what is different while others are
+//! out of sight in [`solitude`], and whether all of it works in [`audit`]. What must be atomic with
+//! reads and writes is in
 //! `store/partition/exchange` and `store/partition/comparison`.
 //!
 //! A session is closed at once when its peer's memory is known to be gone (a newer life); for a
 //! silent peer after [`SILENCE_MS`]. While it is open its bit is awaited, so what is overwritten or
 //! evicted meanwhile leaves marks, and a return costs little.
 
+mod audit;
 mod boot;
 mod comparison;
 mod handoff;
@@ -23,6 +25,7 @@ mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::audit::Audits;
 use self::boot::Boot;
 use self::solitude::Solitude;
 use self::talk::Talk;
@@ -71,6 +74,10 @@ pub struct SessionStats {
     pub compared: u64,
     /// Entries that a comparison has settled, on either side, without a header.
     pub equal: u64,
+    /// Audits that this node began and that came to their end.
+    pub audited: u64,
+    /// Entries that a peer was taken to cover and wanted in an audit: each is a bug.
+    pub audit_repaired: u64,
 }
 
 /// The exchanges of one node.
@@ -90,6 +97,8 @@ pub struct Sessions {
     gone: BTreeMap<NodeId, Mono>,
     /// Members that came back, and when.
     back: BTreeMap<NodeId, Mono>,
+    audit_ms: u64,
+    audits: BTreeMap<NodeId, Audits>,
     numbers: u64,
     step: u16,
     next_step: Mono,
@@ -99,9 +108,9 @@ pub struct Sessions {
 
 impl Sessions {
     /// Numbers of a later life are larger than those of a former one.
-    pub fn new(life: Life, rules: Rules) -> Sessions {
+    pub fn new(life: Life, rules: Rules, audit_ms: u64) -> Sessions {
         let numbers = if rules.life_numbers() { life.0 << 20 } else { 0 };
-        Sessions { life, numbers, ..Sessions::default() }
+        Sessions { life, numbers, audit_ms, ..Sessions::default() }
     }
 
     /// Whether this node has all of what it owns.
@@ -428,6 +437,7 @@ impl Sessions {
             self.get_used_to_it(turn);
             self.consider_boots(turn);
             self.consider_handoffs(turn);
+            self.audit(turn);
         }
         self.say_what_is_due(turn);
     }

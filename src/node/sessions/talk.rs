@@ -41,6 +41,8 @@ pub(super) struct Talk {
     supply: Supply,
     /// Until then it waits for the peer to say how it wants that over a new link.
     asking_until: Mono,
+    /// What the peer is taken to cover, and is to be asked about.
+    pub(super) claims: VecDeque<Header>,
     /// Something offered could not be judged: nothing is offered until the next interval.
     later: bool,
     /// Intervals in a row in which it was not in step.
@@ -55,6 +57,8 @@ struct Sent {
     items: Vec<(Key, Version)>,
     /// Whether it was said to be all.
     full: bool,
+    /// Whether the peer is taken to cover it.
+    claimed: bool,
 }
 
 /// A push, without the standing.
@@ -102,6 +106,11 @@ impl Talk {
     /// Whether the peer was told last that another one brings this node up to date.
     pub(super) fn has_waited(&self) -> bool {
         self.told.as_ref().is_some_and(|told| told.supply == Supply::Later)
+    }
+
+    /// Whether nothing is going on.
+    pub(super) fn is_quiet(&self) -> bool {
+        !self.is_waiting() && self.wanted.is_empty() && self.claims.is_empty()
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -277,13 +286,14 @@ impl Sessions {
             give_up(bit, partition, &sent, turn);
             return self.follow_up(from, bit, partition, turn);
         }
-        let mut condemned = 0;
+        let (mut condemned, mut repaired) = (0, 0);
         turn.with(partition, |kept, _| {
             let (mut later, mut unfinished) = (false, false);
             for ((key, version), verdict) in sent.items.into_iter().zip(verdicts) {
                 match verdict {
                     Verdict::Ack => kept.acked(bit, key_ref(&key), version),
                     Verdict::Want => {
+                        repaired += u64::from(sent.claimed);
                         talk.wanted.push_back(key);
                         unfinished = true;
                     }
@@ -302,6 +312,7 @@ impl Sessions {
             }
         });
         self.stats.condemned += condemned;
+        self.stats.audit_repaired += repaired;
         self.follow_up(from, bit, partition, turn);
     }
 
@@ -343,7 +354,7 @@ impl Sessions {
             (in_step, kept.owes(bit, before))
         });
         let news = talk.told.as_ref() != Some(&self.standing(to, bit, partition, turn));
-        !talk.wanted.is_empty() || news || owes || !in_step
+        !talk.wanted.is_empty() || !talk.claims.is_empty() || news || owes || !in_step
     }
 
     /// Says what is due, as far as there is room.
@@ -431,6 +442,10 @@ impl Sessions {
             });
         }
         let talk = self.talks.entry((to, partition)).or_default();
+        let claimed = headers.is_empty() && entries.is_empty() && !talk.claims.is_empty();
+        if claimed {
+            headers.extend(talk.claims.drain(..talk.claims.len().min(HEADERS_MAX)));
+        }
         let news = talk.told.as_ref() != Some(&standing);
         if headers.is_empty() && entries.is_empty() && full.is_none() && !news {
             return false;
@@ -439,12 +454,12 @@ impl Sessions {
         let offered = headers.iter().map(|header| (header.key.clone(), header.version));
         let sent = entries.iter().map(|(key, entry)| (key.clone(), entry.version()));
         let items = offered.chain(sent).collect();
-        talk.sent = Some(Sent { push: talk.pushes, at: now, items, full: full.is_some() });
+        let (push, full_told) = (talk.pushes, full.is_some());
+        talk.sent = Some(Sent { push, at: now, items, full: full_told, claimed });
         talk.told = Some(standing.clone());
         self.stats.offered += headers.len() as u64;
         self.stats.repair_bytes += entries.iter().map(bytes_of).sum::<usize>() as u64;
         let headers = headers.into_iter().map(|h| (h.key, h.version, h.live)).collect();
-        let push = talk.pushes;
         let standing = counted(standing, bit, turn);
         let message = Exchange::Push { standing, push, headers, entries, full };
         turn.outbox.exchange(to, partition, &message);

@@ -13,13 +13,19 @@
 //! * An element that was listed says (key, version) itself.
 //!
 //! An unequal leaf costs headers and nothing else, and so does a comparison that is given up.
+//!
+//! An *audit* is the same between two that are in step, and the other way round: what differs is
+//! listed where the peer is taken to cover it, and what the peer lacks of that it is asked about by
+//! headers. It may have forgotten it. That it would take it must not be.
 
 use serde::{Deserialize, Serialize};
 
-use super::Partition;
+use super::exchange::{Header, header};
 use super::tree::{LEVEL_MAX, fold, node};
+use super::{Partition, Record};
 use crate::store::clock::Mono;
 use crate::store::record::KeyRef;
+use crate::store::sessions::Scan;
 use crate::store::shard::key_hash;
 
 /// Fewer entries than that are offered at once: they are hardly more than a question.
@@ -37,6 +43,8 @@ const SUMS_MAX: usize = 4096;
 const LISTED_MAX: usize = 4096;
 /// Most elements listed in all; what differs beyond is offered.
 const LISTED_IN_ALL_MAX: usize = 1 << 16;
+/// Most elements listed in an audit.
+const AUDITED_MAX: usize = LISTED_MAX;
 /// Most keys recorded as changed while a comparison is open; beyond, it is given up.
 const CHANGED_MAX: usize = 4096;
 
@@ -117,6 +125,8 @@ pub(super) struct Comparison {
     listing: Option<usize>,
     /// Entries that need no header any more.
     equal: u64,
+    /// In an audit, what the peer is taken to cover and does not hold.
+    lacked: Option<Vec<Header>>,
 }
 
 /// An entry to be listed.
@@ -138,6 +148,8 @@ pub enum Next {
         equal: u64,
         /// Whether the answerer is to be told.
         tell: bool,
+        /// If it was an audit, what the answerer is taken to cover and does not hold.
+        lacked: Option<Vec<Header>>,
     },
 }
 
@@ -149,6 +161,12 @@ impl Comparison {
             + (self.changed.capacity() + self.open.capacity()) * 8
             + self.asked.1.capacity() * 4
             + self.listed.capacity() * size_of::<Element>()
+            + self.lacked.iter().flatten().map(|header| header.key.bytes.len() + 64).sum::<usize>()
+    }
+
+    /// It has come to its end.
+    fn over(self, tell: bool) -> Next {
+        Next::Over { equal: self.equal, tell, lacked: self.lacked }
     }
 
     /// The next question about sums, if there is one.
@@ -261,6 +279,26 @@ impl Partition {
             return None;
         }
         session.fresh = false;
+        self.begin(bit, number, None)
+    }
+
+    /// Begins an audit with a peer in step, if nothing is being compared or offered. Returns the
+    /// first question.
+    pub fn audit(&mut self, bit: u8, number: u64, now: Mono) -> Option<Question> {
+        let session = self.sessions.get(bit)?;
+        let quiet = session.is_in_step()
+            && session.done
+            && session.scan == Scan::Done
+            && !session.fresh
+            && !self.is_comparing(bit, now);
+        if !quiet || self.table.is_empty() {
+            return None;
+        }
+        self.begin(bit, number, Some(Vec::new()))
+    }
+
+    fn begin(&mut self, bit: u8, number: u64, lacked: Option<Vec<Header>>) -> Option<Question> {
+        let session = self.sessions.get(bit)?;
         let numbers = (session.mine, session.theirs);
         self.comparisons.retain(|comparison| comparison.bit != bit);
         let level = self.tree.level();
@@ -278,6 +316,7 @@ impl Partition {
             listed: Vec::new(),
             listing: None,
             equal: 0,
+            lacked,
         };
         let first = comparison.next_sums()?;
         self.comparisons.push(comparison);
@@ -430,14 +469,15 @@ impl Partition {
             (Findings::Differ { level, nodes, entries }, None) => {
                 let known = comparison.narrow(*level, nodes)?;
                 // Who holds next to nothing is told all sooner by headers.
-                let worth = *entries as usize >= self.table.len() / 4;
+                let few = (*entries as usize) < self.table.len() / 4;
+                let worth = !few || comparison.lacked.is_some();
                 if worth && let Some(sums) = comparison.next_sums() {
                     self.comparisons.push(comparison);
                     return Some(Next::Ask(Question::Sums(sums)));
                 }
                 self.settle(&mut comparison, worth);
                 if known {
-                    return Some(Next::Over { equal: comparison.equal, tell: false });
+                    return Some(comparison.over(false));
                 }
             }
             (Findings::Lacks(lacks), Some(count)) => {
@@ -447,13 +487,15 @@ impl Partition {
                 let rest = comparison.listed.len() - count;
                 let listed = comparison.listed.split_off(rest);
                 for (at, element) in listed.into_iter().rev().enumerate() {
+                    let both = (element.hash, element.element);
                     if lacks[at / 8] & 1 << (at % 8) == 0 {
-                        let both = (element.hash, element.element);
                         comparison.equal += u64::from(self.cover_element(bit, both));
+                    } else if let Some(lacked) = &mut comparison.lacked {
+                        lacked.extend(self.claim(bit, both));
                     }
                 }
                 if comparison.listed.is_empty() {
-                    return Some(Next::Over { equal: comparison.equal, tell: false });
+                    return Some(comparison.over(false));
                 }
             }
             _ => return None,
@@ -463,7 +505,7 @@ impl Partition {
                 self.comparisons.push(comparison);
                 Some(Next::Ask(Question::Listed(listed)))
             }
-            None => Some(Next::Over { equal: comparison.equal, tell: true }),
+            None => Some(comparison.over(true)),
         }
     }
 
@@ -481,12 +523,16 @@ impl Partition {
         if !list {
             return;
         }
+        let (known, most) = match comparison.lacked {
+            Some(_) => (true, AUDITED_MAX),
+            None => (false, LISTED_IN_ALL_MAX),
+        };
         for record in &self.table {
             let hash = key_hash(record.key(), self.seed);
-            if record.bits() & 1 << bit == 0 && differs(hash) {
+            if (record.bits() & 1 << bit != 0) == known && differs(hash) {
                 let element = fold(self.element(hash, record));
                 comparison.listed.push(Element { leaf: node(hash, level), hash, element });
-                if comparison.listed.len() == LISTED_IN_ALL_MAX {
+                if comparison.listed.len() == most {
                     break;
                 }
             }
@@ -523,17 +569,26 @@ impl Partition {
     /// A peer covers one element: (hash of the key, element). Returns whether it is held, and was
     /// not known to be covered.
     fn cover_element(&mut self, bit: u8, (hash, element): (u64, u64)) -> bool {
-        let found = self
-            .table
-            .iter_hash(hash)
-            .filter(|record| key_hash(record.key(), self.seed) == hash)
-            .find(|record| fold(self.element(hash, record)) == element);
+        let found = self.find_element((hash, element));
         let Some(record) = found.filter(|record| record.bits() & 1 << bit == 0) else {
             return false;
         };
         let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
         self.set_bits(KeyRef { namespace, bytes: &bytes }, hash, 1 << bit);
         true
+    }
+
+    /// What is held of an element, as it is offered, if the peer is taken to cover it.
+    fn claim(&self, bit: u8, element: (u64, u64)) -> Option<Header> {
+        let record = self.find_element(element)?;
+        (record.bits() & 1 << bit != 0).then(|| header(record, !record.is_mark()))
+    }
+
+    fn find_element(&self, (hash, element): (u64, u64)) -> Option<&Record> {
+        let same = |record: &&Record| {
+            key_hash(record.key(), self.seed) == hash && fold(self.element(hash, record)) == element
+        };
+        self.table.iter_hash(hash).find(same)
     }
 }
 

@@ -198,7 +198,7 @@ impl Partition {
                 let flushed = record.version().value <= context.flushes.of(key.namespace);
                 if record.bits() & mask == 0 && !flushed {
                     left = left.saturating_sub(limit.cost(record));
-                    headers.push(header(record, context));
+                    headers.push(header(record, is_live(record, context)));
                 }
                 headers.len() < limit.headers && left > 0
             });
@@ -229,7 +229,7 @@ impl Partition {
                     continue;
                 }
                 left = left.saturating_sub(limit.cost(record));
-                headers.push(header(record, context));
+                headers.push(header(record, is_live(record, context)));
             }
         }
         (headers, all)
@@ -629,11 +629,14 @@ fn is(key: &Key, other: KeyRef<'_>) -> bool {
     key.namespace == other.namespace && key.bytes == other.bytes
 }
 
-fn header(record: &super::Record, context: &Context<'_>) -> Header {
+pub(super) fn header(record: &super::Record, live: bool) -> Header {
     let key = record.key();
-    let live = matches!(super::judge(record, context), super::Held::Value(_));
     let bytes = bytes::Bytes::copy_from_slice(key.bytes);
     Header { key: Key { namespace: key.namespace, bytes }, version: record.version(), live }
+}
+
+fn is_live(record: &super::Record, context: &Context<'_>) -> bool {
+    matches!(super::judge(record, context), super::Held::Value(_))
 }
 
 /// Floors below everything.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use bytes::BytesMut;
 use proptest::prelude::*;
 
@@ -5,7 +7,9 @@ use super::*;
 use crate::node::codec;
 use crate::node::message::Supply;
 use crate::placement::Life;
+use crate::store::partition::FLOORS;
 use crate::store::partition::exchange::{Header, Heard, OfferLimit, Verdict};
+use crate::store::sessions::Offered;
 use crate::store::{
     Clock, Context, Flushes, Hlc, KeyRef, Mono, Namespace, Now, Partition as Kept, Parts, Role,
     Stamp, Version, Writer,
@@ -101,9 +105,24 @@ impl Pair {
 
     /// Side 0 compares. `meanwhile` happens before each message arrives. Returns how many entries
     /// were settled on its side, if it came to an end.
-    fn compare(&mut self, mut meanwhile: impl FnMut(&mut Pair)) -> Option<u64> {
+    fn compare(&mut self, meanwhile: impl FnMut(&mut Pair)) -> Option<u64> {
+        let first = self.kept[0].compare(self.bit[0], 1, Mono(0))?;
+        self.converse(first, meanwhile).map(|(equal, _)| equal)
+    }
+
+    /// Side 0 audits. Returns what side 1 lacks of what it is taken to cover.
+    fn audit(&mut self) -> Option<Vec<Header>> {
+        let first = self.kept[0].audit(self.bit[0], 1, Mono(0))?;
+        self.converse(first, |_| {}).and_then(|(_, lacked)| lacked)
+    }
+
+    fn converse(
+        &mut self,
+        first: Question,
+        mut meanwhile: impl FnMut(&mut Pair),
+    ) -> Option<(u64, Option<Vec<Header>>)> {
         let (asker, answerer) = (self.bit[0], self.bit[1]);
-        let mut question = self.kept[0].compare(asker, 1, Mono(0))?;
+        let mut question = first;
         loop {
             let asked = self.send(&Exchange::Compare { standing: standing(), number: 1, question });
             meanwhile(self);
@@ -118,15 +137,30 @@ impl Pair {
             let Exchange::Compared { findings, .. } = answer else { panic!("another message") };
             match self.kept[0].learn_findings(asker, 1, &findings)? {
                 Next::Ask(next) => question = next,
-                Next::Over { equal, tell } => {
+                Next::Over { equal, tell, lacked } => {
                     if tell {
                         let question = Question::End;
                         self.send(&Exchange::Compare { standing: standing(), number: 1, question });
                         self.kept[1].answer(answerer, &Question::End, Mono(0));
                     }
-                    return Some(equal);
+                    return Some((equal, lacked));
                 }
             }
+        }
+    }
+
+    /// Both have offered all they had, have become valid, and say so.
+    fn get_in_step(&mut self) {
+        for side in 0..2 {
+            self.offered(side);
+            let (floors, bit) = (*self.kept[1 - side].floors(), self.bit[side]);
+            let offered = Offered { floors, valid: vec![], knowledge: vec![] };
+            let ask = self.kept[side].sessions().get(bit).expect("it is open").ask;
+            self.kept[side].note_full(bit, ask, Some(offered));
+            self.kept[side].note_answered(bit);
+            self.kept[side].become_valid(bit, (NodeId([side as u8; 16]), Life(1)));
+            let valid = Heard { valid: true, said: 2, ..heard(1 - side) };
+            self.kept[side].hear(bit, &valid, Mono(0)).expect("it is news");
         }
     }
 
@@ -248,6 +282,37 @@ proptest! {
             pair.kept[0].learn_findings(bit, 1, &findings);
         }
     }
+}
+
+/// Of two entries that a peer is taken to cover and does not hold, it has forgotten one, and never had
+/// the other.
+#[test]
+fn an_audit_finds_what_a_peer_would_take_though_it_is_taken_to_cover_it() {
+    let mut pair = Pair::new();
+    for key in 0..200 {
+        (0..2).for_each(|side| pair.put(side, key, 2, true));
+    }
+    assert_eq!(pair.audit(), None, "they are not in step yet");
+    pair.compare(|_| {});
+    pair.get_in_step();
+    assert_eq!(pair.audit(), Some(vec![]));
+    let (forgotten, missed) = (700u32, 800u32);
+    let floors = [Stamp { hlc: Hlc::at_ms(1), writer: Writer(9) }; FLOORS];
+    pair.kept[1].adopt_floors(&floors);
+    for (key, at) in [(forgotten, 1), (missed, 3)] {
+        pair.put(0, key, at, true);
+        let bytes = key.to_le_bytes();
+        let version = Version::of(Stamp { hlc: Hlc::at_ms(at), writer: Writer(1) });
+        let (bit, key) = (pair.bit[0], KeyRef { namespace: Namespace(0), bytes: &bytes });
+        pair.kept[0].acked(bit, key, version);
+    }
+    let bit = pair.bit[1];
+    let judged = pair.audit().expect("nothing speaks against it").into_iter().map(|header| {
+        let verdict = pair.with(1, |kept, context| kept.judge(bit, true, &header, context));
+        (number(&header.key.bytes), verdict)
+    });
+    let judged: BTreeMap<_, _> = judged.collect();
+    assert_eq!(judged, BTreeMap::from([(forgotten, Verdict::Ack), (missed, Verdict::Want)]));
 }
 
 #[test]
