@@ -284,8 +284,8 @@ proptest! {
     }
 }
 
-/// Of two entries that a peer is taken to cover and does not hold, it has forgotten one, and never had
-/// the other.
+/// Of two entries that a peer is taken to cover and does not hold, it has forgotten one, and never
+/// had the other.
 #[test]
 fn an_audit_finds_what_a_peer_would_take_though_it_is_taken_to_cover_it() {
     let mut pair = Pair::new();
