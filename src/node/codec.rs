@@ -197,10 +197,8 @@ mod tests {
         assert_eq!(
             hex(&seal(frame, header)),
             "0401010000000000000002000000000000000300000000000000\
-             07000303\
-             6b6579010176fd080706050403020109\
-             01fb2c01fd080706050403020109\
-             080103036b657900000000"
+             070003036b6579010176fd0807060504030201090001fb2c0108\
+             0103036b6579000000"
         );
         let mut frame = begin(Kind::Responses);
         put(&mut frame, &(7u64, Response::Ack { existed: true, epoch: 5 }));
