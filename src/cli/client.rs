@@ -16,7 +16,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(3);
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// Which node to ask.
-#[derive(clap::Args, Debug)]
+#[derive(clap::Args, Clone, Debug)]
 pub(super) struct Connect {
     /// The Redis port of the node to ask
     #[arg(

@@ -36,6 +36,7 @@ mod settings;
 mod shutdown;
 mod status;
 mod variables;
+mod watch;
 
 use std::error::Error;
 use std::process::ExitCode;

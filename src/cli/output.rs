@@ -15,6 +15,15 @@ pub(super) fn print(bytes: &[u8]) -> Result<(), OutputError> {
     printed(out.write_all(bytes).and_then(|()| out.flush()))
 }
 
+/// Writes one of many results. Whether anybody wants the next one.
+pub(super) fn print_one(bytes: &[u8]) -> Result<bool, OutputError> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        result => result.map(|()| true).map_err(OutputError),
+    }
+}
+
 /// Writes what somebody asked for by `--help` or `--version`, in the colours of the terminal.
 pub(super) fn print_help(help: &clap::Error) -> Result<(), OutputError> {
     printed(help.print().and_then(|()| io::stdout().flush()))
