@@ -1,5 +1,5 @@
-//! `status --watch`: how far a node is with what it owns, until somebody interrupts it. A node that does
-//! not answer is asked again, because it may be restarting.
+//! `status --watch`: how far a node is with what it owns, until somebody interrupts it. A node that
+//! does not answer is asked again, because it may be restarting.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};

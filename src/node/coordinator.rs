@@ -233,7 +233,7 @@ impl Coordinator {
             wake: deadline,
             waiting: Vec::new(),
             late: Vec::new(),
-            phase: Phase::Scatter(Scatter { total: 0, flush: false }),
+            phase: Phase::Scatter(Scatter::Flush),
         });
         let number = self.next;
         self.next += 1;
@@ -293,7 +293,7 @@ impl Coordinator {
             wake: turn.now.mono,
             waiting: Vec::new(),
             late: Vec::new(),
-            phase: Phase::Scatter(Scatter { total: 0, flush: false }),
+            phase: Phase::Scatter(Scatter::Flush),
         });
         let live = self.decide_here(number, &mut op, update, level, min, passed_over, turn);
         self.keep(number, op, live, turn);
@@ -393,9 +393,7 @@ impl Coordinator {
             Phase::Forward(_) => self.on_decided(number, &mut op, from, response, turn),
             Phase::Gather(_) => self.on_gathered(number, &mut op, from, response, turn),
             Phase::Scatter(scatter) => {
-                if let Response::Counted(count) = response {
-                    scatter.total += count;
-                }
+                scatter.add(from, response);
                 if op.waiting.is_empty() {
                     finish_scatter(&op, turn);
                 }

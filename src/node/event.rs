@@ -7,9 +7,10 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::explanation::Explanation;
 use super::refused::Difference;
-use crate::placement::{Generation, NodeId, Partition, Zone};
-use crate::store::{Answer, Key, Namespace, Operation, Role, Stamp, Version};
+use crate::placement::{Generation, NodeId, Zone};
+use crate::store::{Answer, Key, Namespace, Operation, Version};
 
 /// Names a client operation between the caller and the node. Chosen by the caller.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -309,29 +310,6 @@ pub enum StatusValue {
     Text(String),
     /// A count.
     Number(u64),
-}
-
-/// Everything this node knows about one key.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Explanation {
-    /// Slot of the key.
-    pub slot: u16,
-    /// Its partition.
-    pub partition: Partition,
-    /// Owners in order: the first is the decider.
-    pub owners: Vec<(NodeId, String)>,
-    /// What this node is to the partition.
-    pub role: Role,
-    /// What it holds: "value", "mark" or "nothing".
-    pub held: &'static str,
-    /// The version held.
-    pub version: Version,
-    /// Milliseconds since 1970 at which the value ends.
-    pub deadline_ms: Option<u64>,
-    /// The largest stamp forgotten in the key's bucket.
-    pub floor: Stamp,
-    /// Whether a miss here would be in doubt.
-    pub doubted: bool,
 }
 
 /// Something an operator wants to know: one log line each.

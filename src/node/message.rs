@@ -23,6 +23,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::event::{Level, Written};
+use super::explanation::Holding;
 use super::membership::Identity;
 use crate::placement::{Life, NodeId, Partition};
 use crate::store::partition::FLOORS;
@@ -102,6 +103,11 @@ pub enum Request {
         /// In which namespace.
         namespace: Namespace,
     },
+    /// What do you hold of this, and what do others know of it?
+    Explain {
+        /// The key.
+        key: Key,
+    },
 }
 
 /// The answer to a [`Request`].
@@ -164,6 +170,8 @@ pub enum Response {
     Busy,
     /// To Decide: I am at it, and wait for others.
     Working,
+    /// To Explain.
+    Explained(Box<Holding>),
 }
 
 /// What two holders of a partition say to each other: boot of a new owner, return after an absence,

@@ -15,6 +15,7 @@ pub mod codec;
 pub mod coordinator;
 pub mod decision;
 pub mod event;
+pub mod explanation;
 mod flushing;
 mod hello;
 pub mod lateness;
@@ -320,8 +321,8 @@ impl Node {
             }
             Command::Leave { within_ms } => self.leave(id, within_ms, now),
             Command::Explain { key } => {
-                let explanation = self.explain(&key, now);
-                self.outbox.reply(id, Reply::Explain(Box::new(explanation)));
+                let known = self.explain(&key, now);
+                self.roles(now, |n, turn| n.coordinator.begin_explain(id, key, known, turn));
             }
         }
     }
@@ -402,7 +403,7 @@ impl Node {
             Request::Write { key, .. }
             | Request::Read { key, .. }
             | Request::Decide { key, .. } => outbox::lane(self.store.partition_of(&key.bytes)),
-            Request::Flush(_) | Request::Count { .. } => 0,
+            Request::Flush(_) | Request::Count { .. } | Request::Explain { .. } => 0,
         };
         let asker = Asker { peer: from, lane, number };
         let flush = matches!(request, Request::Flush(_));

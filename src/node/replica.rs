@@ -1,6 +1,7 @@
 //! A node in its duty of holding entries: answers what peers ask of its store, one request at a
 //! time, each in one step under the partition's lock.
 
+use super::explanation::Holding;
 use super::message::{Request, Response};
 use super::turn::Turn;
 use crate::placement::NodeId;
@@ -84,6 +85,11 @@ pub fn answer(
             Response::Flushed
         }
         Request::Count { namespace } => Response::Counted(count(turn, *namespace)),
+        Request::Explain { key } => {
+            let partition = turn.partition_of(key_ref(key));
+            let holding = turn.see(partition, |kept, c| Holding::of(key_ref(key), kept, c));
+            Response::Explained(Box::new(holding))
+        }
         Request::Decide { .. } => return None,
     })
 }

@@ -1,11 +1,13 @@
 //! What a node tells about itself: members, status, and why a key is where it is.
 
 use super::Node;
-use super::event::{Explanation, MemberView, StatusValue};
+use super::event::{MemberView, StatusValue};
+use super::explanation::{Explanation, Holder, Holding};
 #[cfg(feature = "simulation")]
 pub use super::sessions::SessionStats;
+use crate::placement::NodeId;
 use crate::placement::slot::slot;
-use crate::store::{Held, Key, Now, Role, Version, key_ref};
+use crate::store::{Key, Now, Role, Stamp, key_ref};
 
 /// How long the queues of a node are, for whoever checks their bounds.
 #[cfg(feature = "simulation")]
@@ -21,6 +23,24 @@ pub struct Queues {
     pub exchanges: usize,
     /// Partitions held without owning them.
     pub handoffs: usize,
+}
+
+/// What is counted over all partitions for a status.
+#[derive(Default)]
+struct Tally {
+    roles: [u64; 4],
+    keys: u64,
+    marks: u64,
+    /// Entries that somebody may not cover yet, at most.
+    unstable: u64,
+    /// The newest of all floors.
+    floor: Stamp,
+    /// Sessions by state: nothing is left to be said; something is; the peer cannot be reached.
+    in_step: u64,
+    behind: u64,
+    silent: u64,
+    /// Partitions owned of which not every owner is ready and within reach.
+    under_replicated: u64,
 }
 
 impl Node {
@@ -54,15 +74,12 @@ impl Node {
     pub(super) fn status(&self, now: Now) -> Vec<(&'static str, StatusValue)> {
         use StatusValue::{Number, Text};
         let identity = self.identity();
-        let mut roles = [0u64; 4];
-        let (mut keys, mut marks) = (0, 0);
-        for partition in self.store.options().partitions.iter() {
-            self.store.see(partition, &self.clock, now.mono, |kept, _| {
-                roles[kept.role() as usize] += 1;
-                keys += kept.values(None);
-                marks += kept.marks();
-            });
-        }
+        let tally = self.tally(now);
+        let physical_ms = self.clock.physical_ms(now.mono);
+        let floor_age = match tally.floor {
+            Stamp::ZERO => Text("nothing forgotten".to_owned()),
+            floor => Number(physical_ms.saturating_sub(floor.hlc.ms())),
+        };
         let load = |counter: &std::sync::atomic::AtomicU64| {
             Number(counter.load(std::sync::atomic::Ordering::Relaxed))
         };
@@ -79,11 +96,14 @@ impl Node {
             ("members", Number(self.membership.present().len() as u64 + 1)),
             ("reachable", Number(self.reachable.len() as u64)),
             ("ring", Text(format!("{:016x}", self.ring.id()))),
-            ("partitions_ready", Number(roles[Role::Ready as usize])),
-            ("partitions_booting", Number(roles[Role::Boot as usize])),
-            ("partitions_old", Number(roles[Role::Old as usize])),
-            ("keys", Number(keys)),
-            ("marks", Number(marks)),
+            ("partitions_ready", Number(tally.roles[Role::Ready as usize])),
+            ("partitions_booting", Number(tally.roles[Role::Boot as usize])),
+            ("partitions_old", Number(tally.roles[Role::Old as usize])),
+            ("partitions_under_replicated", Number(tally.under_replicated)),
+            ("keys", Number(tally.keys)),
+            ("marks", Number(tally.marks)),
+            ("entries_unstable", Number(tally.unstable)),
+            ("floor_age_ms", floor_age),
             ("memory_bytes", Number(self.store.footprint() as u64)),
             ("memory_bytes_max", Number(self.store.options().memory_bytes_max as u64)),
             ("evicted", load(&counters.evicted)),
@@ -116,9 +136,14 @@ impl Node {
             ("exchange_bytes", Number(self.outbox.exchange_bytes)),
             ("values_repaired", Number(sessions.repaired)),
             ("values_condemned", Number(sessions.condemned)),
+            ("sessions_in_step", Number(tally.in_step)),
+            ("sessions_behind", Number(tally.behind)),
+            ("sessions_silent", Number(tally.silent)),
             ("sessions_opened", Number(sessions.opened)),
             ("sessions_renewed", Number(sessions.renewed)),
             ("partitions_dropped", Number(sessions.dropped)),
+            ("audits", Number(sessions.audited)),
+            ("audit_repairs", Number(sessions.audit_repaired)),
             ("stamps_refused", Number(self.replica_stats.refused_ahead)),
             ("writes_below_floor", Number(self.replica_stats.refused_below)),
             ("frames_in", Number(self.stats.frames_in)),
@@ -130,28 +155,57 @@ impl Node {
         ]
     }
 
+    /// Counts over all partitions.
+    fn tally(&self, now: Now) -> Tally {
+        let mut tally = Tally::default();
+        for partition in self.store.options().partitions.iter() {
+            let owners = self.ring.owners(partition);
+            self.store.see(partition, &self.clock, now.mono, |kept, _| {
+                tally.roles[kept.role() as usize] += 1;
+                tally.keys += kept.values(None);
+                tally.marks += kept.marks();
+                tally.unstable += kept.unstable_max();
+                let floors = kept.floors().iter().copied();
+                tally.floor = floors.fold(tally.floor, Stamp::max);
+                let mut ready = usize::from(kept.role() == Role::Ready);
+                for (_, session) in kept.sessions().iter() {
+                    let here = self.reachable.contains(&session.peer);
+                    match (here, session.is_in_step()) {
+                        (false, _) => tally.silent += 1,
+                        (true, true) => tally.in_step += 1,
+                        (true, false) => tally.behind += 1,
+                    }
+                    let owner = session.role == Role::Ready && owners.contains(&session.peer);
+                    ready += usize::from(here && owner);
+                }
+                let owns = owners.contains(&self.identity().id);
+                tally.under_replicated += u64::from(owns && ready < owners.len());
+            });
+        }
+        tally
+    }
+
+    /// Where a key belongs, and what this node holds of it; of other holders, who they are.
     pub(super) fn explain(&self, key: &Key, now: Now) -> Explanation {
         let partition = self.store.partition_of(&key.bytes);
-        let owners = self.ring.owners(partition).iter();
-        let owners = owners.map(|id| (*id, self.membership.name(*id).to_owned())).collect();
-        self.store.see(partition, &self.clock, now.mono, |kept, context| {
-            let key_ref = key_ref(key);
-            let (held, version, deadline_ms) = match kept.look(key_ref, context) {
-                Held::Value(parts) => ("value", parts.version, parts.deadline_ms),
-                Held::Dead(version) => ("mark", version, None),
-                Held::Nothing => ("nothing", Version::ZERO, None),
-            };
-            Explanation {
-                slot: slot(&key.bytes),
-                partition,
-                owners,
-                role: kept.role(),
-                held,
-                version,
-                deadline_ms,
-                floor: kept.floor(key_ref, context),
-                doubted: kept.doubts(key_ref, context.now),
+        let owners = self.ring.owners(partition).to_vec();
+        let own = self.identity().id;
+        let holding = self.store.see(partition, &self.clock, now.mono, |kept, context| {
+            Holding::of(key_ref(key), kept, context)
+        });
+        let sessions = holding.sessions.iter().map(|session| session.peer);
+        let others: Vec<NodeId> = owners.iter().copied().chain(sessions).collect();
+        let mut holders: Vec<Holder> = Vec::new();
+        for id in std::iter::once(own).chain(others) {
+            if holders.iter().all(|holder| holder.id != id) {
+                let name = match id == own {
+                    true => self.options.name.clone(),
+                    false => self.membership.name(id).to_owned(),
+                };
+                holders.push(Holder { id, name, holding: None });
             }
-        })
+        }
+        holders[0].holding = Some(holding);
+        Explanation { slot: slot(&key.bytes), partition, owners, holders }
     }
 }

@@ -1,19 +1,23 @@
-//! What concerns every member: a flush, a count. All who can be reached are asked at once, and the
-//! answer is given when all have answered, or at the deadline.
+//! What concerns several members at once, whoever decides for it: a flush, a count, an explanation.
+//! All who can be reached are asked at once, and the answer is given when all have answered, or at
+//! the deadline.
 
 use bytes::Bytes;
 
 use super::coordinator::{Coordinator, DEADLINE_MS, Origin, Pending, Phase};
 use super::event::{OpId, Reply};
-use super::message::Request;
+use super::explanation::Explanation;
+use super::message::{Request, Response};
 use super::turn::Turn;
-use crate::placement::Partition;
+use crate::placement::{NodeId, Partition};
 use crate::store::{Key, Namespace, Stamp};
 
+/// What is gathered.
 #[derive(Debug)]
-pub(super) struct Scatter {
-    pub(super) total: u64,
-    pub(super) flush: bool,
+pub(super) enum Scatter {
+    Flush,
+    Count(u64),
+    Explain(Box<Explanation>),
 }
 
 impl Coordinator {
@@ -22,18 +26,25 @@ impl Coordinator {
         let stamp = turn.clock.stamp(turn.now.mono, Stamp::ZERO);
         turn.store.flush_up_to(namespace, stamp);
         let request = Request::Flush(turn.store.flushes());
-        self.scatter(id, request, Scatter { total: 0, flush: true }, turn);
+        self.scatter(id, request, Scatter::Flush, turn);
     }
 
     /// Counts the keys of a namespace.
     pub fn begin_count(&mut self, id: OpId, namespace: Namespace, turn: &mut Turn<'_>) {
         let total = super::replica::count(turn, namespace);
-        self.scatter(id, Request::Count { namespace }, Scatter { total, flush: false }, turn);
+        self.scatter(id, Request::Count { namespace }, Scatter::Count(total), turn);
+    }
+
+    /// Asks the holders of a key that have not said yet what they hold.
+    pub fn begin_explain(&mut self, id: OpId, key: Key, known: Explanation, turn: &mut Turn<'_>) {
+        self.scatter(id, Request::Explain { key }, Scatter::Explain(Box::new(known)), turn);
     }
 
     fn scatter(&mut self, id: OpId, request: Request, phase: Scatter, turn: &mut Turn<'_>) {
         let number = self.next;
         self.next += 1;
+        let concerned = |peer: &&NodeId| phase.concerns(**peer);
+        let peers: Vec<NodeId> = turn.reachable.iter().filter(concerned).copied().collect();
         let mut op = Box::new(Pending {
             origin: Origin::Client(id),
             key: Key { namespace: Namespace(0), bytes: Bytes::new() },
@@ -44,9 +55,9 @@ impl Coordinator {
             late: Vec::new(),
             phase: Phase::Scatter(phase),
         });
-        for peer in turn.reachable {
-            turn.outbox.request(*peer, 0, number, &request);
-            op.waiting.push((*peer, turn.now.mono));
+        for peer in peers {
+            turn.outbox.request(peer, 0, number, &request);
+            op.waiting.push((peer, turn.now.mono));
         }
         let live = !op.waiting.is_empty();
         if !live {
@@ -56,11 +67,39 @@ impl Coordinator {
     }
 }
 
+impl Scatter {
+    fn concerns(&self, peer: NodeId) -> bool {
+        match self {
+            Scatter::Flush | Scatter::Count(_) => true,
+            Scatter::Explain(known) => known.holders.iter().any(|holder| holder.id == peer),
+        }
+    }
+
+    /// Takes in an answer.
+    pub(super) fn add(&mut self, from: NodeId, response: Response) {
+        match (self, response) {
+            (Scatter::Count(total), Response::Counted(count)) => {
+                *total = total.saturating_add(count);
+            }
+            (Scatter::Explain(known), Response::Explained(holding)) => {
+                if let Some(holder) = known.holders.iter_mut().find(|holder| holder.id == from) {
+                    holder.holding = Some(*holding);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 /// Tells the client.
 pub(super) fn finish_scatter(op: &Pending, turn: &mut Turn<'_>) {
     let (Origin::Client(id), Phase::Scatter(scatter)) = (op.origin, &op.phase) else {
         return;
     };
-    let reply = if scatter.flush { Reply::Flushed } else { Reply::Count(scatter.total) };
+    let reply = match scatter {
+        Scatter::Flush => Reply::Flushed,
+        Scatter::Count(total) => Reply::Count(*total),
+        Scatter::Explain(known) => Reply::Explain(known.clone()),
+    };
     turn.outbox.reply(id, reply);
 }

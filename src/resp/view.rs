@@ -2,8 +2,9 @@
 //! that both a program and a human at redis-cli can read them.
 
 use super::encode::Encoder;
-use crate::node::event::{Explanation, MemberView, Reply, StatusValue};
-use crate::store::Role;
+use crate::node::event::{MemberView, Reply, StatusValue};
+use crate::node::explanation::{Acquaintance, Explanation, HeldKind};
+use crate::store::{Role, Stamp, Version};
 
 /// Writes a view.
 pub(super) fn encode(reply: &Reply, out: &mut Encoder) {
@@ -62,29 +63,79 @@ fn encode_member(member: &MemberView, out: &mut Encoder) {
 }
 
 fn encode_explanation(explanation: &Explanation, out: &mut Encoder) {
-    out.map(9);
+    out.map(4);
     number(out, "slot", u64::from(explanation.slot));
     number(out, "partition", u64::from(explanation.partition.0));
-    out.bulk(b"owners");
-    out.array(explanation.owners.len());
-    for (id, name) in &explanation.owners {
-        let owner = if name.is_empty() { id.to_string() } else { name.clone() };
-        out.bulk(owner.as_bytes());
+    names(out, "owners", explanation.owners.iter().map(|owner| explanation.name(*owner)).collect());
+    out.bulk(b"holders");
+    out.array(explanation.holders.len());
+    for holder in &explanation.holders {
+        out.map(9);
+        text(out, "name", &explanation.name(holder.id));
+        let Some(holding) = &holder.holding else {
+            text(out, "role", "no answer");
+            for field in ["holds", "version", "deadline_ms", "floor", "miss_in_doubt"] {
+                nothing(out, field);
+            }
+            names(out, "known_to", Vec::new());
+            names(out, "out_of_step_with", Vec::new());
+            continue;
+        };
+        text(out, "role", role(holding.role));
+        let holds = match holding.kind {
+            HeldKind::Value => "value",
+            HeldKind::Mark => "mark",
+            HeldKind::Nothing => "nothing",
+        };
+        text(out, "holds", holds);
+        match holding.kind {
+            HeldKind::Nothing => nothing(out, "version"),
+            _ => text(out, "version", &version(holding.version)),
+        }
+        match holding.deadline_ms {
+            Some(at) => number(out, "deadline_ms", at),
+            None => nothing(out, "deadline_ms"),
+        }
+        match holding.floor {
+            Stamp::ZERO => nothing(out, "floor"),
+            floor => text(out, "floor", &floor.to_string()),
+        }
+        text(out, "miss_in_doubt", if holding.doubted { "yes" } else { "no" });
+        let those = |of: fn(&Acquaintance) -> bool| {
+            let those = holding.sessions.iter().filter(|session| of(session));
+            those.map(|session| explanation.name(session.peer)).collect()
+        };
+        names(out, "known_to", those(|session| session.covers));
+        names(out, "out_of_step_with", those(|session| !session.in_step));
     }
-    let role = match explanation.role {
+}
+
+fn role(role: Role) -> &'static str {
+    match role {
         Role::None => "no owner",
         Role::Boot => "booting",
         Role::Ready => "ready",
         Role::Old => "handing off",
-    };
-    text(out, "role_here", role);
-    text(out, "held_here", explanation.held);
-    text(out, "version", &explanation.version.value.to_string());
-    out.bulk(b"deadline_ms");
-    match explanation.deadline_ms {
-        Some(at) => out.integer(at as i64),
-        None => out.null(),
     }
-    text(out, "floor", &explanation.floor.to_string());
-    text(out, "miss_in_doubt", if explanation.doubted { "yes" } else { "no" });
+}
+
+/// The stamp of the value, and that of the deadline if it was changed by itself.
+fn version(version: Version) -> String {
+    match version.deadline == version.value {
+        true => version.value.to_string(),
+        false => format!("{}, deadline {}", version.value, version.deadline),
+    }
+}
+
+fn nothing(out: &mut Encoder, name: &str) {
+    out.bulk(name.as_bytes());
+    out.null();
+}
+
+fn names(out: &mut Encoder, name: &str, names: Vec<String>) {
+    out.bulk(name.as_bytes());
+    out.array(names.len());
+    for name in names {
+        out.bulk(name.as_bytes());
+    }
 }

@@ -4,6 +4,7 @@
 use super::{Partition, Parts};
 use crate::store::entry::{Namespace, Version};
 use crate::store::flushes::Flushes;
+use crate::store::sessions::{Scan, Session};
 
 impl Partition {
     /// Something was flushed: what is here of it counts as gone until sweeping has been over it.
@@ -30,6 +31,14 @@ impl Partition {
         let dead = self.flushed.iter().filter(|(n, _, _)| asked(*n)).map(|(_, _, count)| *count);
         let (kept, dead) = (kept.map(u64::from).sum::<u64>(), dead.map(u64::from).sum());
         kept.saturating_sub(dead)
+    }
+
+    /// How many entries somebody may not cover yet, at most: those that came lately, or all while a
+    /// session has just begun.
+    pub fn unstable_max(&self) -> u64 {
+        let scans = |(_, session): (u8, &Session)| session.scan != Scan::Done;
+        let all = self.sessions.iter().any(scans);
+        (if all { self.table.len() } else { self.recent.len().min(self.table.len()) }) as u64
     }
 
     pub(super) fn count_in(&mut self, namespace: Namespace, parts: Parts<'_>, footprint: usize) {

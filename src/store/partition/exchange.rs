@@ -556,6 +556,11 @@ impl Partition {
         self.sessions.renew(bit, number);
     }
 
+    /// The bits of what is held of a key: who is known to cover it.
+    pub fn bits(&self, key: KeyRef<'_>) -> u8 {
+        self.table.find(self.hash(key), |r| r.is(key)).map_or(0, super::Record::bits)
+    }
+
     /// Whether a key's value was dropped because a peer may have outlived it.
     #[cfg(feature = "simulation")]
     pub fn is_condemned(&self, key: KeyRef<'_>) -> bool {
