@@ -77,6 +77,24 @@ pub enum Input {
     Stop,
 }
 
+impl Input {
+    /// A word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Input::Command { .. } => "a command",
+            Input::Up { .. } => "a new link",
+            Input::Down { .. } => "a lost link",
+            Input::Frame { .. } => "a frame",
+            Input::Datagram { .. } => "a datagram",
+            Input::DialFailed { .. } => "a failed dial",
+            Input::Superseded { .. } => "a later life",
+            Input::Seeds(_) => "the seeds",
+            Input::Tick => "what was due",
+            Input::Stop => "the end",
+        }
+    }
+}
+
 /// What to do.
 #[derive(Debug)]
 pub enum Output {

@@ -98,6 +98,8 @@ struct Stats {
     datagrams_in: u64,
     unknown_frames: u64,
     malformed_frames: u64,
+    turns_slow: u64,
+    turn_us_max: u64,
 }
 
 /// One node.

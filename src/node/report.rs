@@ -9,6 +9,9 @@ use crate::placement::NodeId;
 use crate::placement::slot::slot;
 use crate::store::{Key, Now, Role, Stamp, key_ref};
 
+/// A turn that takes longer is counted as slow, in microseconds: no input should.
+const SLOW_US: u64 = 1_000;
+
 /// How long the queues of a node are, for whoever checks their bounds.
 #[cfg(feature = "simulation")]
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -150,9 +153,17 @@ impl Node {
             ("datagrams_in", Number(self.stats.datagrams_in)),
             ("frames_unknown", Number(self.stats.unknown_frames)),
             ("frames_malformed", Number(self.stats.malformed_frames)),
+            ("turns_slow", Number(self.stats.turns_slow)),
+            ("turn_us_max", Number(self.stats.turn_us_max)),
             ("packets_refused", Number(self.membership.packets_refused)),
             ("clocks_refused", Number(self.timekeeping.refused)),
         ]
+    }
+
+    /// The last turn took so long, in microseconds. While one lasts, nobody else has one.
+    pub fn note_turn(&mut self, us: u64) {
+        self.stats.turns_slow += u64::from(us > SLOW_US);
+        self.stats.turn_us_max = self.stats.turn_us_max.max(us);
     }
 
     /// Counts over all partitions.
