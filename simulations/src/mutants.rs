@@ -9,23 +9,24 @@
 use crate::checkers::Violation;
 use crate::plan::Plan;
 use crate::scenarios::Scenario;
+use crate::scenarios::boots::{HALF_BOOTED_JUDGE, STREAMED_BOOT};
 use crate::scenarios::clock::{CLOCK_JUMP, CLOCK_RESTART, CLOCK_SKEW};
 use crate::scenarios::far_apart::FAR_APART;
 use crate::scenarios::flush::FLUSH;
 use crate::scenarios::hot_key::HOT_KEY;
-use crate::scenarios::inherited::INHERITED;
+use crate::scenarios::inherited::{INHERITED, MARK_AS_DOOR};
 use crate::scenarios::kill::KILL;
-use crate::scenarios::late_messages::LATE_MESSAGES;
+use crate::scenarios::late_messages::{FORMER_PROCESS, LATE_FLOOR, LATE_MESSAGES, LATE_OFFER};
 use crate::scenarios::leaving::LEAVING;
-use crate::scenarios::lonely_start::LONELY_START;
+use crate::scenarios::lonely_start::{LONELY_FORGETTER, LONELY_START};
 use crate::scenarios::long_absence::LONG_ABSENCE;
+use crate::scenarios::miss_then_lie::MISS_THEN_LIE;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
-use crate::scenarios::quick_restart::QUICK_RESTART;
+use crate::scenarios::quick_restart::{FORMER_LIFE, QUICK_RESTART};
 use crate::scenarios::ragged_heal::RAGGED_HEAL;
 use crate::scenarios::reopen::REOPEN;
-use crate::scenarios::scarce::SCARCE;
 use crate::scenarios::silence::SILENCE;
-use crate::scenarios::slow_join::SLOW_JOIN;
+use crate::scenarios::slow_join::{LOST_NOTHING, SLOW_JOIN};
 use crate::scenarios::slow_meeting::SLOW_MEETING;
 use crate::scenarios::stall::STALL;
 use crate::scenarios::swarm::SWARM;
@@ -107,34 +108,36 @@ pub const ALL: &[Mutant] = &[
     mutant(&["decider_majority"], &[&FAR_APART]),
     mutant(&["working"], &[&KILL]),
     mutant(&["behind"], &[&STALL]),
-    mutant(&["bars"], &[&PARTITION_HEAL_SHORT]),
+    mutant(&["bars"], &[&MISS_THEN_LIE]),
     // What a booting node misses is in doubt for some seconds anyway, and a decider asks where it
     // holds nothing; a ready one holds what there is.
     mutant(&["boot_not_ready", "doubts"], &[&FAR_APART]),
     mutant(&["boot_not_ready", "decider_asks"], &[&FAR_APART]),
     // ---- what is forgotten
     mutant(&["floors"], &[&SWARM]),
-    mutant(&["floor_refuses"], &[&SWARM]),
+    mutant(&["floor_refuses"], &[&MARK_AS_DOOR]),
     mutant(&["marks"], &[&STALL]),
     mutant(&["condemned_stay"], &[&INHERITED]),
     // Who boots, or owns no more, has mostly not heard everybody out.
     mutant(&["boot_keeps", "hears_out"], &[&KILL, &SWARM]),
     mutant(&["old_keeps", "hears_out"], &[&SLOW_JOIN]),
-    mutant(&["lonely_keeps"], &[&PARTITION_HEAL_LONG]),
+    mutant(&["lonely_keeps"], &[&LONELY_FORGETTER]),
     mutant(&["hears_out"], &[&PARTITION_HEAL_LONG]),
     mutant(&["flush_table"], &[&FLUSH]),
     // ---- what is exchanged
-    mutant(&["echoes"], &[&LATE_MESSAGES]),
+    mutant(&["echoes"], &[&LATE_FLOOR, &LATE_OFFER]),
     mutant(&["in_order"], &[&LATE_MESSAGES]),
     // A larger number ends what was said under a smaller one, whoever has noticed the new life.
-    mutant(&["new_life", "life_numbers"], &[&KILL]),
+    mutant(&["new_life", "life_numbers"], &[&FORMER_LIFE]),
+    mutant(&["life_numbers"], &[&FORMER_PROCESS]),
+    mutant(&["nothing_closes"], &[&LOST_NOTHING]),
     mutant(&["epochs"], &[&LATE_MESSAGES]),
-    mutant(&["condemn"], &[&LONG_ABSENCE]),
+    mutant(&["condemn"], &[&STREAMED_BOOT]),
     mutant(&["adopt_floors"], &[&LONG_ABSENCE]),
     mutant(&["renewals"], &[&INHERITED]),
     mutant(&["sums"], &[&REOPEN]),
     mutant(&["records"], &[&REOPEN]),
-    mutant(&["floors_together"], &[&SCARCE]),
+    mutant(&["floors_together"], &[&HALF_BOOTED_JUDGE]),
     // Who is not heard out holds up what others forget, and what it lacks it is told.
     mutant(&["boot_after_absence", "hears_out"], &[&LONG_ABSENCE]),
     mutant(&["boot_after_solitude"], &[&SLOW_MEETING]),

@@ -184,6 +184,8 @@ rules! {
     /// A session ends with the life of its peer: a new one would be trusted for what the old one
     /// covered.
     new_life,
+    /// Who says that it holds nothing has no session any more: its bit would be awaited for ever.
+    nothing_closes,
     /// Session numbers of a later life are larger: one of the former life would count in this one.
     life_numbers,
     /// Acknowledgements are relayed with the epoch they were given in: those given before a session

@@ -33,3 +33,30 @@ pub const INHERITED: Scenario = Scenario {
         line.happens_in(after, Fault::Leave { node: leaver });
     },
 };
+
+/// Two are apart from a third for so long that it forgets what it has removed, and from each other
+/// just before one of them finds it again and drops what it holds. The other has written a later
+/// version of that meanwhile: the mark that was left is older, and opens no door (the eighth story).
+pub const MARK_AS_DOOR: Scenario = Scenario {
+    name: "mark-as-door",
+    about: "who was made to drop a value is offered a later one that is dead as well",
+    nodes: (3, 3),
+    options: |options, _| {
+        options.partitions = 1;
+        options.keys = 24;
+        options.restarts_seeded = true;
+        options.pause_ms = (50, 400);
+        options.healed_ms = options.formed_ms + 190_000;
+    },
+    faults: |line| {
+        line.pass(0..3_000);
+        let first = line.node();
+        let (second, third) = ((first + 1) % 3, (first + 2) % 3);
+        let length = line.draw(135_000..150_000);
+        line.part((first, second), length);
+        line.part((second, third), length + 14_000);
+        line.now_ms += length - 4_000;
+        let apart = line.draw(9_000..14_000);
+        line.part((first, third), apart);
+    },
+};

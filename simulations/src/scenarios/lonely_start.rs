@@ -33,3 +33,27 @@ pub const LONELY_START: Scenario = Scenario {
         }
     },
 };
+
+/// A node starts anew where it sees nobody, and what is written through it ends before it finds the
+/// others: forgetting it would put its floor above all that they hold (the fourth story).
+pub const LONELY_FORGETTER: Scenario = Scenario {
+    name: "lonely-forgetter",
+    about: "a node starts anew where it sees nobody, and what it is given ends there",
+    nodes: (3, 3),
+    options: |options, _| {
+        options.restarts_seeded = true;
+        options.partitions = 4;
+        // Much is written once, before, and hardly anything of that meanwhile.
+        options.keys = 200;
+        options.ending_ppm = 300_000;
+        options.pause_ms = (30, 150);
+        options.healed_ms = options.formed_ms + 35_000;
+    },
+    faults: |line| {
+        line.pass(12_000..16_000);
+        let length = line.draw(10_000..14_000);
+        let (node, away) = (line.node(), line.draw(100..1_500));
+        line.split(vec![node], length);
+        line.crash(node, away);
+    },
+};

@@ -1,6 +1,47 @@
-//! Scenarios by name. Each is a file that draws a plan from a seed. [`file`]: those of others, in
-//! TOML.
+//! Scenarios by name. Each draws a plan from a seed; those that share a shape share a file. [`file`]:
+//! those of others, in TOML.
+//!
+//! # The fourteen stories
+//!
+//! The rules of the exchange were found with a model of one partition and five nodes, by what went
+//! wrong without them. Each of its counter-examples is a scenario whose plan forces that course of
+//! events; it is the one that is to notice when the rule that answers it is left out
+//! ([`crate::mutants`]).
+//!
+//! 1. `streamed-boot`, without `condemn`: of what a node takes over when it starts anew, an early
+//!    part is removed and forgotten elsewhere before it has the rest; and it would be trusted for
+//!    that part, too.
+//! 2. `miss-then-lie`, without `bars`: one that has forgotten a removal says that there is
+//!    nothing, and the next one asked, which never heard of it, serves the value.
+//! 3. `half-booted-judge`, without `floors_together`: a node that boots has adopted one floor,
+//!    and condemns by it what another holds and it lacks.
+//! 4. `lonely-forgetter`, without `lonely_keeps`: a node that sees nobody forgets what ends
+//!    there, and condemns by that floor all that the others hold.
+//! 5. `late-floor`, without `echoes`: a floor that was told before a node gave a partition up
+//!    makes it valid when it has taken it up again.
+//! 6. `late-offer`, without `echoes`: an offer comes late, and its sender is taken to cover what
+//!    it has lost since.
+//! 7. `former-process`, without `life_numbers`: the numbers of a process that is gone count for
+//!    the one in its place.
+//! 8. `mark-as-door`, without `floor_refuses`: a mark is older than what is offered, and that is
+//!    below the floor: the mark is no reason to take it.
+//! 9. `inherited`, without `renewals`: what one has learnt from another it does not tell a third,
+//!    which goes on being trusted.
+//! 10. No scenario: who is said to be in step has started anew, and holds what is dead.
+//! 11. `lost-nothing`, without `nothing_closes`: who says that it holds nothing is not heard, and
+//!     what it lacks is awaited for ever.
+//! 12. `former-life`, without `new_life` and `life_numbers`: what is said goes to the former life
+//!     of a node for ever.
+//! 13. `leaving`: a node that leaves is taken for gone, and waits in vain for somebody to talk to
+//!     it.
+//! 14. No scenario yet: a node that boots and owns no more throws away what it has acknowledged.
+//!
+//! Two cannot happen any more. The tenth: a miss names who is in step by node *and* life
+//! (`node/message.rs`), so there is no way to say it of a node. The thirteenth: who leaves is a member
+//! like any other until it goes, only of weight 0 (`node/parting.rs`), so nothing that is done for
+//! members passes it over; that it gets rid of all it holds in time is what `leaving` demands.
 
+pub mod boots;
 pub(crate) mod by_hand;
 pub mod clock;
 pub mod far_apart;
@@ -17,6 +58,7 @@ pub mod leaving;
 pub mod lonely_start;
 pub mod long_absence;
 pub mod lossy;
+pub mod miss_then_lie;
 pub mod one_way_cut;
 pub mod partition_heal;
 pub mod quick_restart;
@@ -60,7 +102,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 32] = [
+pub const ALL: [&Scenario; 42] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -91,6 +133,16 @@ pub const ALL: [&Scenario; 32] = [
     &clock::CLOCK_RESTART,
     &hot_key::HOT_KEY,
     &flush::FLUSH,
+    &boots::STREAMED_BOOT,
+    &miss_then_lie::MISS_THEN_LIE,
+    &boots::HALF_BOOTED_JUDGE,
+    &lonely_start::LONELY_FORGETTER,
+    &late_messages::LATE_FLOOR,
+    &late_messages::LATE_OFFER,
+    &late_messages::FORMER_PROCESS,
+    &inherited::MARK_AS_DOOR,
+    &slow_join::LOST_NOTHING,
+    &quick_restart::FORMER_LIFE,
     &swarm::SWARM,
     &thousand::THOUSAND,
 ];

@@ -26,3 +26,23 @@ pub const QUICK_RESTART: Scenario = Scenario {
         }
     },
 };
+
+/// Nothing else happens than that a node is there again at once: nobody has noticed that it was
+/// gone, and what is said in the sessions with its former life nobody hears (the twelfth story).
+pub const FORMER_LIFE: Scenario = Scenario {
+    name: "former-life",
+    about: "a node is killed and there again before anybody has noticed",
+    nodes: (3, 3),
+    options: |options, _| {
+        options.restarts_seeded = true;
+        options.healed_ms = 29_000;
+    },
+    faults: |line| {
+        while line.goes_on() {
+            line.pass(0..2_000);
+            let (node, away) = (line.node(), line.draw(2..500));
+            line.crash(node, away);
+            line.now_ms += away + line.options.stable_ms;
+        }
+    },
+};

@@ -28,3 +28,23 @@ pub const SLOW_JOIN: Scenario = Scenario {
         }
     },
 };
+
+/// Nodes join, and who has handed a partition over to them holds nothing of it any more and says so:
+/// nobody is to wait for it (the eleventh story).
+pub const LOST_NOTHING: Scenario = Scenario {
+    name: "lost-nothing",
+    about: "nodes join, and who has handed over to them says that it holds nothing any more",
+    nodes: (2, 3),
+    options: |options, _| {
+        options.joiners = 3;
+        options.replicas = 2;
+        options.healed_ms = 39_000;
+    },
+    faults: |line| {
+        line.pass(0..2_000);
+        for joiner in line.options.nodes..line.options.nodes + line.options.joiners {
+            line.happens(Fault::Start { node: joiner, seeded: true });
+            line.pass(4_000..7_000);
+        }
+    },
+};

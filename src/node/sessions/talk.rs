@@ -507,7 +507,7 @@ impl Sessions {
         }
         let mine = turn.see(partition, |kept, _| kept.sessions().with(from).map(|s| s.mine));
         let owner = turn.ring.owners(partition).contains(&from);
-        if mine == Some(echo) && !owner {
+        if mine == Some(echo) && !owner && turn.rules().nothing_closes() {
             self.close(from, partition, turn);
         } else if let Some(talk) = self.talks.get_mut(&(from, partition)) {
             // Its view lags: it will count itself an owner soon.
