@@ -16,6 +16,7 @@
 //! * [`world`]: machines, processes, clients, faults; [`quic`]: the second level; [`hosts`]: sets of
 //!   machines; [`network`]: delays, losses, cuts, rates, links.
 //! * [`history`]: what clients did and were told; [`checkers`]: what must hold of it.
+//! * [`losses`]: what nobody holds any more.
 //! * [`run`]: the phases of a run; [`trace`]: its record; [`traffic`]: bytes on the wire.
 //! * [`samples`]: how the nodes were, by time; [`report`]: that as a page with pictures.
 //! * [`streams`], [`time`]: where chance and time come from. From nowhere else: nothing here reads a
@@ -30,6 +31,7 @@ pub mod episodes;
 pub mod history;
 pub mod hosts;
 pub mod limits;
+pub mod losses;
 pub mod mutants;
 pub mod network;
 pub mod plan;

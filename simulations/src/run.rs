@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::checkers::{self, Violation, convergence, membership};
+use crate::losses::Losses;
 use crate::plan::Plan;
 use crate::samples::Sample;
 use crate::time::Time;
@@ -44,6 +45,8 @@ pub struct Outcome {
     pub idle_bytes: Option<u64>,
     /// The values that nodes of the core held at the end, by key.
     pub contents: BTreeMap<String, String>,
+    /// What of that was lost.
+    pub losses: Losses,
 }
 
 /// Runs a plan.
@@ -110,6 +113,7 @@ pub(crate) fn finish<L: Level>(plan: &Plan, world: &mut World<L>) -> Outcome {
         traffic: world.sent(),
         idle_bytes: agreement.map(|agreement| agreement.idle_bytes),
         contents: contents(world),
+        losses: Losses::of(world),
     }
 }
 
