@@ -210,6 +210,28 @@ proptest! {
     }
 }
 
+/// A table that is full grows also where what is held is only replaced.
+#[test]
+fn a_walk_sees_every_entry_while_one_is_replaced() {
+    for count in 1..=64u16 {
+        let mut bench = Bench::new(Role::Ready, false);
+        for k in 0..count {
+            bench.merge(&k.to_le_bytes(), &Bench::value(at(5), "v"));
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        let (mut cursor, mut steps) = (Some(Cursor::default()), 0);
+        while let Some(from) = cursor {
+            cursor = bench.partition.walk(from, 1, |key, _| {
+                seen.insert(key.bytes.to_vec());
+                true
+            });
+            steps += 1;
+            bench.merge(&0u16.to_le_bytes(), &Bench::value(at(5 + steps), "w"));
+        }
+        assert_eq!(seen.len(), usize::from(count), "of {count}");
+    }
+}
+
 #[test]
 fn what_was_forgotten_is_not_taken_again() {
     let mut bench = Bench::new(Role::Ready, true);

@@ -106,6 +106,10 @@ impl Partition {
         let full = self.table.len() == self.table.capacity();
         let seed = self.seed;
         let rehash = |r: &Record| key_hash(r.key(), seed);
+        if full {
+            // It grows, also where what is held is only replaced.
+            self.layout = self.layout.wrapping_add(1);
+        }
         match self.table.entry(hash, |r| r.is(key), rehash) {
             Slot::Occupied(mut slot) => {
                 let record = slot.get_mut();
@@ -136,9 +140,6 @@ impl Partition {
                 let record = Record::new(key, parts);
                 let footprint = record.footprint();
                 slot.insert(record);
-                if full {
-                    self.layout = self.layout.wrapping_add(1);
-                }
                 self.record_bytes += footprint;
                 self.count_in(key.namespace, parts, footprint);
                 self.tree.enter(hash, parts.version, false);
