@@ -132,12 +132,13 @@ impl Sessions {
                 }
             }
         });
-        turn.store.set_role(partition, Role::Ready, turn.is_sole(partition));
-        turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
         if judged.is_empty() {
-            // Whoever turns up with more is to be heard out.
+            // Whoever turns up with more is to be heard out. Before it is ready: marks that have
+            // come meanwhile would be forgotten at once, and the floor condemn what that one holds.
             self.find_alone(partition, turn);
         }
+        turn.store.set_role(partition, Role::Ready, turn.is_sole(partition));
+        turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
         for peer in turn.reachable {
             if self.talks.contains_key(&(*peer, partition)) {
                 self.due.insert((*peer, partition));
