@@ -9,7 +9,7 @@
 use crate::checkers::Violation;
 use crate::plan::Plan;
 use crate::scenarios::Scenario;
-use crate::scenarios::boots::{HALF_BOOTED_JUDGE, STREAMED_BOOT};
+use crate::scenarios::boots::{HALF_BOOTED_JUDGE, NO_LONGER_OWNER, STREAMED_BOOT};
 use crate::scenarios::clock::{CLOCK_JUMP, CLOCK_RESTART, CLOCK_SKEW};
 use crate::scenarios::far_apart::FAR_APART;
 use crate::scenarios::flush::FLUSH;
@@ -141,6 +141,7 @@ pub const ALL: &[Mutant] = &[
     // Who is not heard out holds up what others forget, and what it lacks it is told.
     mutant(&["boot_after_absence", "hears_out"], &[&LONG_ABSENCE]),
     mutant(&["boot_after_solitude"], &[&SLOW_MEETING]),
+    mutant(&["boots_hand_over"], &[&NO_LONGER_OWNER]),
     mutant(&["handoff_checks"], &[&SLOW_JOIN]),
     mutant(&["theirs_pass"], &[&LEAVING]),
 ];

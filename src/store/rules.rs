@@ -211,6 +211,9 @@ rules! {
     boot_after_absence,
     /// A node that began alone boots when it meets others: it would condemn what they hold.
     boot_after_solitude,
+    /// A booting node that owns no more hands over what it has, as a ready one does: it may be the
+    /// only one that took a write.
+    boots_hand_over,
     /// A holder that owns no more drops nothing before all owners are ready and have it.
     handoff_checks,
 }

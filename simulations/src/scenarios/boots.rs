@@ -3,6 +3,7 @@
 //! were told first.
 
 use super::Scenario;
+use crate::plan::Fault;
 
 /// A value comes in an early part of what a node that starts anew takes over. Before it has the rest
 /// the node is cut off for so long that nobody waits for it, and the value is removed elsewhere and
@@ -55,6 +56,33 @@ pub const HALF_BOOTED_JUDGE: Scenario = Scenario {
             let away = line.draw(1_000..7_000);
             line.crash(node, away);
             line.now_ms += away;
+        }
+    },
+};
+
+/// One after the other joins, and takes partitions from one that has not booted them yet, but has
+/// acknowledged what was written meanwhile: there is one copy of everything (the fourteenth story).
+pub const NO_LONGER_OWNER: Scenario = Scenario {
+    name: "no-longer-owner",
+    about: "nodes join while those before them still boot what they are to own instead",
+    nodes: (2, 2),
+    options: |options, _| {
+        options.joiners = 4;
+        options.replicas = 1;
+        options.keys *= 4;
+        options.partitions = 8;
+        options.value_bytes = 30_000;
+        options.memory_bytes_max = 64 << 20;
+        options.pause_ms = (40, 200);
+        options.healed_ms = 39_000;
+    },
+    faults: |line| {
+        line.pass(5_000..7_000);
+        for joiner in line.options.nodes..line.options.nodes + line.options.joiners {
+            let by_us = line.draw(100_000..150_000);
+            line.slow(joiner, by_us, 20_000);
+            line.happens(Fault::Start { node: joiner, seeded: true });
+            line.pass(2_500..5_000);
         }
     },
 };

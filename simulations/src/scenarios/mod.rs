@@ -34,7 +34,8 @@
 //!     of a node for ever.
 //! 13. `leaving`: a node that leaves is taken for gone, and waits in vain for somebody to talk to
 //!     it.
-//! 14. No scenario yet: a node that boots and owns no more throws away what it has acknowledged.
+//! 14. `no-longer-owner`, without `boots_hand_over`: a node that boots and owns no more throws
+//!     away what it has acknowledged.
 //!
 //! Two cannot happen any more. The tenth: a miss names who is in step by node *and* life
 //! (`node/message.rs`), so there is no way to say it of a node. The thirteenth: who leaves is a member
@@ -102,7 +103,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 42] = [
+pub const ALL: [&Scenario; 43] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -143,6 +144,7 @@ pub const ALL: [&Scenario; 42] = [
     &inherited::MARK_AS_DOOR,
     &slow_join::LOST_NOTHING,
     &quick_restart::FORMER_LIFE,
+    &boots::NO_LONGER_OWNER,
     &swarm::SWARM,
     &thousand::THOUSAND,
 ];

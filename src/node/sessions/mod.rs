@@ -148,7 +148,7 @@ impl Sessions {
                 (true, role) => role,
                 (false, Role::None) => Role::None,
                 // What it has forgotten, others may have to be told.
-                (false, Role::Boot) if blank => Role::None,
+                (false, Role::Boot) if blank || !turn.rules().boots_hand_over() => Role::None,
                 (false, _) => Role::Old,
             };
             turn.store.set_role(partition, next, turn.is_sole(partition));
