@@ -62,6 +62,9 @@ impl Options {
         }
         range("shards", self.shards, 1, 1_024)?;
         range("memory_bytes_max", self.memory_bytes_max, 1 << 10, 1 << 30)?;
+        for percent in &self.memory_percents {
+            range("memory_percents (one of them)", *percent, 1, 100)?;
+        }
         range("latency_us_max", self.latency_us_max, 0, DELAY_US_MAX)?;
         range("jitter_us_max", self.jitter_us_max, 0, DELAY_US_MAX)?;
         range("loss_ppm", self.loss_ppm, 0, PPM_MAX)?;

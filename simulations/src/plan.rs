@@ -66,6 +66,10 @@ pub struct Options {
     pub shards: usize,
     /// Memory of a node for entries, in bytes.
     pub memory_bytes_max: usize,
+    /// How much of it a node has, in per cent: node i has number i modulo their count. Empty is all
+    /// of it for everybody.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory_percents: Vec<u8>,
     /// Whether every node knows a seed, or only those that join at the beginning.
     pub restarts_seeded: bool,
     /// Longest one-way delay between two hosts, in microseconds; each pair draws its own.
@@ -122,6 +126,16 @@ pub struct Options {
     /// milliseconds; what may be chance is allowed for.
     #[serde(default = "three_intervals")]
     pub agree_ms: u64,
+}
+
+impl Options {
+    /// Memory of a node for entries, in bytes.
+    pub fn memory_of(&self, node: usize) -> usize {
+        match self.memory_percents.len() {
+            0 => self.memory_bytes_max,
+            count => self.memory_bytes_max * usize::from(self.memory_percents[node % count]) / 100,
+        }
+    }
 }
 
 /// Three intervals of anti-entropy, and what it takes to notice, in milliseconds.

@@ -173,6 +173,12 @@ fn without_node(plan: &Plan, node: usize) -> Option<Plan> {
         options.weights = (0..count).map(|index| options.weights[index % shares]).collect();
         options.weights.remove(node);
     }
+    let shares = options.memory_percents.len();
+    if shares > 1 {
+        let percent = |index| options.memory_percents[index % shares];
+        options.memory_percents = (0..count).map(percent).collect();
+        options.memory_percents.remove(node);
+    }
     if !options.core.is_empty() {
         options.core.retain(|other| *other != node);
         if options.core.is_empty() {

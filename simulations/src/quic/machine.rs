@@ -96,7 +96,7 @@ impl Inside for Machine {
 pub fn config(options: &Options, index: usize, key: &ClusterKey) -> Config {
     let mut config = Config::new(key.clone());
     config.name = Some(name(index));
-    config.max_memory = options.memory_bytes_max;
+    config.max_memory = options.memory_of(index);
     config.replicas = NonZeroU8::new(options.replicas).expect("a plan says at least one");
     config.weight = options.weights[index % options.weights.len()];
     config.partitions =

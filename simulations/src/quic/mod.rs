@@ -65,7 +65,9 @@ fn fitted(plan: &Plan) -> Plan {
     let nodes = plan.options.nodes;
     assert!(nodes <= NODES_MAX, "{nodes} nodes are too many for this level");
     let mut plan = plan.clone();
-    plan.options.memory_bytes_max = plan.options.memory_bytes_max.max(MEMORY_BYTES_MIN);
+    let least = plan.options.memory_percents.iter().copied().min().unwrap_or(100);
+    let most = (MEMORY_BYTES_MIN * 100).div_ceil(usize::from(least));
+    plan.options.memory_bytes_max = plan.options.memory_bytes_max.max(most);
     plan.options.rate_ppm_max = 0;
     plan
 }

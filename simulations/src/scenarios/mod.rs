@@ -38,9 +38,10 @@
 //!     away what it has acknowledged.
 //!
 //! Two cannot happen any more. The tenth: a miss names who is in step by node *and* life
-//! (`node/message.rs`), so there is no way to say it of a node. The thirteenth: who leaves is a member
-//! like any other until it goes, only of weight 0 (`node/parting.rs`), so nothing that is done for
-//! members passes it over; that it gets rid of all it holds in time is what `leaving` demands.
+//! (`node/message.rs`), so there is no way to say it of a node. The thirteenth: who leaves is a
+//! member like any other until it goes, only of weight 0 (`node/parting.rs`), so nothing that is
+//! done for members passes it over; that it gets rid of all it holds in time is what `leaving`
+//! demands.
 
 pub mod boots;
 pub(crate) mod by_hand;
@@ -190,6 +191,7 @@ fn draw(
         partitions: 16,
         shards: rng.random_range(4..=8),
         memory_bytes_max: 16 << 20,
+        memory_percents: Vec::new(),
         restarts_seeded: rng.random_bool(0.5),
         latency_us_max: *pick(&[300, 1_000, 5_000, 15_000], &mut rng),
         jitter_us_max: *pick(&[100, 1_000, 3_000], &mut rng),

@@ -41,7 +41,7 @@ impl World<Core> {
             partitions: PartitionCount::new(options.partitions)
                 .expect("a plan says a power of two"),
             shards: options.shards,
-            memory_bytes_max: options.memory_bytes_max,
+            memory_bytes_max: options.memory_of(index),
             value_bytes_max: VALUE_BYTES_MAX,
             seed: self.plan.seed,
             rules,

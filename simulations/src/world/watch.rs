@@ -247,7 +247,8 @@ impl<L: Level> World<L> {
                 waiting: process.waiting.len(),
                 queues: process.inside.queues(),
             };
-            complaints.extend(bounds::judge(self.now, host, is, most));
+            let footprint = options.memory_of(host) + FOOTPRINT_SLACK;
+            complaints.extend(bounds::judge(self.now, host, is, Bounds { footprint, ..most }));
         }
         self.complain(complaints.into_iter().next());
     }
