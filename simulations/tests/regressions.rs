@@ -396,10 +396,10 @@ fn what_is_still_held_is_not_given_up() {
     holds("swarm", &[1522]);
 }
 
-/// A mark that came while a partition booted was forgotten in the moment in which it was ready, before
-/// it was found to be alone: the floor condemned what a holder had that was met a moment later. And a
-/// table that was full grew when an entry was only replaced: the walk over what was to be handed over
-/// passed over some of it.
+/// A mark that came while a partition booted was forgotten in the moment in which it was ready,
+/// before it was found to be alone: the floor condemned what a holder had that was met a moment
+/// later. And a table that was full grew when an entry was only replaced: the walk over what was to
+/// be handed over passed over some of it.
 #[test]
 fn who_takes_over_from_one_that_boots_loses_nothing() {
     holds("no-longer-owner", &[37, 88, 96]);
