@@ -125,6 +125,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["hears_out"], &[&PARTITION_HEAL_LONG]),
     mutant(&["flush_table"], &[&FLUSH]),
     // ---- what is exchanged
+    mutant(&["confirms"], &[&STREAMED_BOOT]),
     mutant(&["echoes"], &[&LATE_FLOOR, &LATE_OFFER]),
     mutant(&["in_order"], &[&LATE_MESSAGES]),
     // A larger number ends what was said under a smaller one, whoever has noticed the new life.

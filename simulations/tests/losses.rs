@@ -104,3 +104,56 @@ fn replicas_of_different_capacity_repair_nothing_under_turnover() {
         assert_eq!(convergence::activity(&mut world), moved, "seed {seed}");
     }
 }
+
+/// The same with equal memory, and with readers at each node who like other keys. When all are full,
+/// one after the other is restarted.
+fn restarts_of_full_caches(seed: u64) -> Plan {
+    let mut plan = turnover(seed);
+    plan.options.memory_percents = Vec::new();
+    plan.options.healed_ms = 110_000;
+    plan.operations.retain(|write| write.at_ms < 36_000);
+    let mut number = seed;
+    for at_ms in (8_000u64..38_000).step_by(2) {
+        number =
+            number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let (client, written) =
+            ((number >> 60) as usize % plan.options.clients, (at_ms - 6_000) / 20);
+        let back = (number >> 33) % 700;
+        let key = format!("k{}", written.saturating_sub(back));
+        let what = ClientOperation { client, key, act: Act::Get };
+        plan.operations.push(Timed { at_ms, what });
+    }
+    plan.operations.sort_by_key(|operation| operation.at_ms);
+    for node in 0..3 {
+        let at_ms = 45_000 + 20_000 * node as u64;
+        plan.faults.push(Timed { at_ms, what: Fault::Stop { node } });
+        let what = Fault::Start { node, seeded: true };
+        plan.faults.push(Timed { at_ms: at_ms + 3_000, what });
+    }
+    plan
+}
+
+/// What each node holds.
+fn held(world: &World<Core>) -> usize {
+    let mut values = 0;
+    for node in 0..3 {
+        world.each_held(node, |_, parts| values += usize::from(parts.value.is_some()));
+    }
+    values
+}
+
+#[test]
+fn a_rolling_restart_of_full_caches_keeps_what_they_hold() {
+    for seed in 1..=5 {
+        let mut world = World::<Core>::new(restarts_of_full_caches(seed), Trace::default());
+        world.run_until(Time::ms(44_000));
+        let before = held(&world);
+        for at_ms in [64_000, 84_000, 108_000] {
+            world.run_until(Time::ms(at_ms));
+            let now = held(&world);
+            println!("seed {seed}: of {before} values {now} are held after {at_ms} ms");
+            assert!(now * 100 >= before * 95, "seed {seed}: {now} of {before} at {at_ms} ms");
+        }
+        assert_eq!(world.violation, None, "seed {seed}");
+    }
+}

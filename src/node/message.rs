@@ -190,6 +190,8 @@ pub enum Exchange {
         entries: Vec<(Key, Entry)>,
         /// In answer to your question of that number: these were all that you may lack.
         full: Option<Full>,
+        /// What you were in doubt about, another one has confirmed since: what you said of it then.
+        vouched: Option<u32>,
     },
     /// What became of it.
     Reply {
@@ -199,6 +201,8 @@ pub enum Exchange {
         push: u32,
         /// One for each header, then one for each entry.
         verdicts: Vec<Verdict>,
+        /// If I am in doubt: whom to ask.
+        doubt: Option<Box<Doubt>>,
     },
     /// I hold nothing of this partition, and do not own it.
     Nothing {
@@ -225,6 +229,26 @@ pub enum Exchange {
         life: Life,
         /// Who.
         peers: Vec<(NodeId, Life)>,
+    },
+    /// Do you hold this, and does it live? Somebody else may have outlived it.
+    Confirm {
+        /// Of which partition.
+        partition: Partition,
+        /// Echoed in the answer.
+        number: u64,
+        /// What.
+        claims: Vec<(Key, Version)>,
+    },
+    /// The answer.
+    Confirmed {
+        /// Of which partition.
+        partition: Partition,
+        /// Of the question.
+        number: u64,
+        /// Which process I am.
+        life: Life,
+        /// Of each claim, whether I do; none if I cannot say.
+        holds: Vec<bool>,
     },
     /// Who covers a write that this node coordinated.
     Acked {
@@ -297,6 +321,15 @@ pub enum Supply {
     Everything,
     /// Not yet: another one brings it up to date.
     Later,
+}
+
+/// Who can say that what was offered was not outlived.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Doubt {
+    /// How often I have adopted others' floors: void when I have done so again.
+    pub adopted: u32,
+    /// They cover all that I have forgotten.
+    pub by: Vec<(NodeId, Life)>,
 }
 
 /// The end of an offer.

@@ -139,6 +139,7 @@ impl Node {
             ("exchange_bytes", Number(self.outbox.exchange_bytes)),
             ("values_repaired", Number(sessions.repaired)),
             ("values_condemned", Number(sessions.condemned)),
+            ("values_vouched", Number(sessions.vouched)),
             ("sessions_in_step", Number(tally.in_step)),
             ("sessions_behind", Number(tally.behind)),
             ("sessions_silent", Number(tally.silent)),

@@ -116,6 +116,9 @@ pub struct Context<'a> {
     pub flushes: &'a Flushes,
     /// Longest value, in bytes.
     pub value_bytes_max: usize,
+    /// Memory is used up but for what is written while a partition boots: it takes no more of what
+    /// others hold.
+    pub full: bool,
 }
 
 /// Where a walk over the table stands. Valid while the table keeps its layout.
@@ -146,6 +149,8 @@ pub struct Partition {
     forgotten: u64,
     /// What others have forgotten, as far as the floors stand for it.
     known: Vec<Forgotten>,
+    /// Counts how often the floors of others were adopted.
+    adopted: u32,
     table: HashTable<Record>,
     /// Sums over what the table holds.
     tree: tree::Tree,
@@ -188,6 +193,7 @@ impl Partition {
             floors: [Stamp::ZERO; FLOORS],
             forgotten: 0,
             known: Vec::new(),
+            adopted: 0,
             table: HashTable::new(),
             tree: tree::Tree::idle(seed),
             comparisons: Vec::new(),

@@ -194,6 +194,9 @@ rules! {
     /// A value below the floor of a peer that is not valid is condemned, not acknowledged: it may
     /// have been outlived, and would be trusted.
     condemn,
+    /// What a peer may have outlived is kept only if another one, asked after that, still holds it:
+    /// what it has overwritten or removed would be acknowledged.
+    confirms,
     /// Who becomes valid adopts the floor: what others have forgotten would be taken from a third.
     adopt_floors,
     /// And gives its sessions new numbers: those who trust it have not adopted what it adopted.

@@ -85,6 +85,10 @@ pub struct Session {
     pub scan: Scan,
     /// Its bit was cleared, and neither a comparison nor a scan has begun since.
     pub fresh: bool,
+    /// What was offered it may have outlived, and somebody is being asked.
+    pub doubted: bool,
+    /// It had no room for something that was offered, because it boots.
+    pub no_room: bool,
     /// What was installed up to then is being compared, where anything is.
     pub compared: Mono,
     /// When this side last answered a question of a comparison that goes on.
@@ -190,6 +194,8 @@ impl Sessions {
             offered: None,
             scan: Scan::At(Cursor::default()),
             fresh: true,
+            doubted: false,
+            no_room: false,
             compared: Mono(0),
             answering: None,
             heard: Mono(0),

@@ -30,6 +30,9 @@ pub fn key_hash(key: KeyRef<'_>, seed: u64) -> u64 {
     xxh3_64_with_seed(key.bytes, seed ^ namespace)
 }
 
+/// While a partition boots, one of so many parts of the memory is left for what is written meanwhile.
+const BOOT_PARTS: usize = 32;
+
 /// How a store is made.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreOptions {
@@ -388,6 +391,7 @@ impl Store {
             expiry_ms: if self.rules().deadlines() { clock.expiry_ms(now) } else { 0 },
             flushes,
             value_bytes_max: self.options.value_bytes_max,
+            full: self.footprint() > self.options.memory_bytes_max / BOOT_PARTS * (BOOT_PARTS - 1),
         }
     }
 
@@ -421,8 +425,10 @@ impl Store {
             let Some((index, bucket)) = shard.hand.next(&shard.partitions) else {
                 return;
             };
-            let marks = shard.mark_footprint > share / 10 || shard.footprint == 0;
             let partition = &mut shard.partitions[index];
+            // What a booting partition has to give up leaves marks until it is ready.
+            let most = if partition.role() == Role::Boot { share / 2 } else { share / 10 };
+            let marks = shard.mark_footprint > most || shard.footprint == 0;
             let (footprint, mark_bytes) = (partition.footprint(), partition.mark_footprint());
             let count = partition.marks();
             partition.note_step();

@@ -6,7 +6,7 @@
 //! due. What is said is in [`talk`], what need not be said in [`comparison`], who brings a booting
 //! partition up to date in [`supply`], when it is ready in [`boot`], what is passed on in
 //! [`renewal`], when a partition can be dropped in [`handoff`], what is different while others are
-//! out of sight in [`solitude`], and whether all of it works in [`audit`]. What must be atomic with
+//! out of sight in [`solitude`], who is asked before something is dropped in [`vouching`], and whether all of it works in [`audit`]. What must be atomic with
 //! reads and writes is in
 //! `store/partition/exchange` and `store/partition/comparison`.
 //!
@@ -22,6 +22,7 @@ mod renewal;
 mod solitude;
 mod supply;
 mod talk;
+mod vouching;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,6 +69,8 @@ pub struct SessionStats {
     pub repaired: u64,
     /// Values dropped because a peer may have outlived them.
     pub condemned: u64,
+    /// Values kept because another one confirmed what a peer was in doubt about.
+    pub vouched: u64,
     /// Partitions dropped after all their owners had them.
     pub dropped: u64,
     /// Comparisons that this node began and that came to their end.
@@ -371,23 +374,32 @@ impl Sessions {
             | Exchange::Who { partition }
             | Exchange::WhoIsValid { partition }
             | Exchange::Valid { partition, .. }
+            | Exchange::Confirm { partition, .. }
+            | Exchange::Confirmed { partition, .. }
             | Exchange::Acked { partition, .. } => *partition,
         };
         if partition.0 >= turn.store.options().partitions.get() {
             return;
         }
         match message {
-            Exchange::Push { standing, push, headers, entries, full } => {
+            Exchange::Push { standing, push, headers, entries, full, vouched } => {
                 let Some((bit, echoed)) = self.hear(from, &standing, true, turn) else {
                     return;
                 };
-                let offer = talk::Offer { push, headers, entries, full };
+                let offer = talk::Offer { push, headers, entries, full, vouched };
                 self.on_push(from, bit, echoed, partition, offer, turn);
             }
-            Exchange::Reply { standing, push, verdicts } => {
+            Exchange::Reply { standing, push, verdicts, doubt } => {
                 if let Some((bit, echoed)) = self.hear(from, &standing, false, turn) {
-                    self.on_reply(from, bit, echoed, partition, (push, &verdicts), turn);
+                    let judged = talk::Judged { push, verdicts, doubt };
+                    self.on_reply(from, bit, echoed, partition, judged, turn);
                 }
+            }
+            Exchange::Confirm { number, claims, .. } => {
+                self.on_confirm(from, partition, (number, claims), turn);
+            }
+            Exchange::Confirmed { number, life, holds, .. } => {
+                self.on_confirmed((from, life), partition, (number, holds), turn);
             }
             Exchange::Nothing { echo, .. } => self.on_nothing(from, partition, echo, turn),
             Exchange::Who { .. } => self.on_who(from, partition, turn),

@@ -1,20 +1,23 @@
 //! What is said in a session: pushes of what the other may lack, and replies with verdicts. At most
 //! one push of a partition is under way to a peer, and a bounded number of partitions at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
+use super::vouching::Doubted;
 use super::{Sessions, recent};
-use crate::node::message::{Exchange, Floors, Full, Standing, Supply};
+use crate::node::message::{Doubt, Exchange, Floors, Full, Standing, Supply};
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
-use crate::store::partition::exchange::{ENTRY_BYTES, Header, Heard, Hearing, OfferLimit, Verdict};
+use crate::store::partition::exchange::{
+    ENTRY_BYTES, Header, Heard, Hearing, OfferLimit, Offerer, Verdict,
+};
 use crate::store::sessions::Offered;
 use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version, key_ref};
 
 /// Most partitions of one peer with a push under way.
 const ACTIVE_MAX: usize = 32;
 /// Most headers of one push.
-const HEADERS_MAX: usize = 256;
+pub(super) const HEADERS_MAX: usize = 256;
 /// Most bytes of keys, or of entries, of one push.
 const PUSH_BYTES_MAX: usize = 64 << 10;
 /// A push without a reply is given up after so long, in milliseconds, and what it offered is
@@ -41,6 +44,8 @@ pub(super) struct Talk {
     supply: Supply,
     /// Until then it waits for the peer to say how it wants that over a new link.
     asking_until: Mono,
+    /// What the peer is in doubt about.
+    pub(super) doubted: Doubted,
     /// What the peer is taken to cover, and is to be asked about.
     pub(super) claims: VecDeque<Header>,
     /// Something offered could not be judged: nothing is offered until the next interval.
@@ -59,6 +64,8 @@ struct Sent {
     full: bool,
     /// Whether the peer is taken to cover it.
     claimed: bool,
+    /// Whether another one has confirmed it.
+    vouched: bool,
 }
 
 /// A push, without the standing.
@@ -67,6 +74,14 @@ pub(super) struct Offer {
     pub(super) headers: Vec<(Key, Version, bool)>,
     pub(super) entries: Vec<(Key, Entry)>,
     pub(super) full: Option<Full>,
+    pub(super) vouched: Option<u32>,
+}
+
+/// A reply, without the standing.
+pub(super) struct Judged {
+    pub(super) push: u32,
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) doubt: Option<Box<Doubt>>,
 }
 
 impl Talk {
@@ -114,7 +129,7 @@ impl Talk {
     }
 
     pub(super) fn is_waiting(&self) -> bool {
-        self.sent.is_some() || self.asked.is_some()
+        self.sent.is_some() || self.asked.is_some() || self.doubted.is_waiting()
     }
 }
 
@@ -223,17 +238,17 @@ impl Sessions {
         offer: Offer,
         turn: &mut Turn<'_>,
     ) {
-        let Offer { push, headers, entries, full } = offer;
+        let Offer { push, headers, entries, full, vouched } = offer;
+        let by = Offerer { bit, echoed, vouched };
         let (mut repaired, mut all) = (0, false);
         let verdicts: Vec<Verdict> = turn.with(partition, |kept, context| {
             let mut verdicts = Vec::with_capacity(headers.len() + entries.len());
             for (key, version, live) in headers {
                 let header = Header { key, version, live };
-                verdicts.push(kept.judge(bit, echoed, &header, context));
+                verdicts.push(kept.judge(by, &header, context));
             }
             for (key, entry) in &entries {
-                let (verdict, taken) =
-                    kept.take(bit, echoed, key_ref(key), Parts::of(entry), context);
+                let (verdict, taken) = kept.take(by, key_ref(key), Parts::of(entry), context);
                 repaired += u64::from(taken);
                 verdicts.push(verdict);
             }
@@ -265,7 +280,13 @@ impl Sessions {
             talk.told = Some(standing.clone());
         }
         let standing = counted(standing, bit, turn);
-        turn.outbox.exchange(from, partition, &Exchange::Reply { standing, push, verdicts });
+        let doubt = verdicts.contains(&Verdict::Doubt).then(|| {
+            turn.see(partition, |kept, _| {
+                Box::new(Doubt { adopted: kept.adopted(), by: kept.vouchers(bit).collect() })
+            })
+        });
+        let message = Exchange::Reply { standing, push, verdicts, doubt };
+        turn.outbox.exchange(from, partition, &message);
         self.follow_up(from, bit, partition, turn);
     }
 
@@ -275,9 +296,10 @@ impl Sessions {
         bit: u8,
         echoed: bool,
         partition: Partition,
-        (push, verdicts): (u32, &[Verdict]),
+        judged: Judged,
         turn: &mut Turn<'_>,
     ) {
+        let Judged { push, verdicts, doubt } = judged;
         let talk = self.talks.entry((from, partition)).or_default();
         let Some(sent) = talk.sent.take_if(|sent| sent.push == push) else {
             return self.follow_up(from, bit, partition, turn);
@@ -286,12 +308,16 @@ impl Sessions {
             give_up(bit, partition, &sent, turn);
             return self.follow_up(from, bit, partition, turn);
         }
-        let (mut condemned, mut repaired) = (0, 0);
+        let (mut condemned, mut repaired, mut vouched) = (0, 0, 0);
+        let (mut doubted, mut no_room) = (Vec::new(), BTreeSet::new());
         turn.with(partition, |kept, _| {
             let (mut later, mut unfinished) = (false, false);
-            for ((key, version), verdict) in sent.items.into_iter().zip(verdicts) {
+            for ((key, version), verdict) in sent.items.into_iter().zip(&verdicts) {
                 match verdict {
-                    Verdict::Ack => kept.acked(bit, key_ref(&key), version),
+                    Verdict::Ack => {
+                        vouched += u64::from(sent.vouched);
+                        kept.acked(bit, key_ref(&key), version);
+                    }
                     Verdict::Want => {
                         repaired += u64::from(sent.claimed);
                         talk.wanted.push_back(key);
@@ -301,7 +327,14 @@ impl Sessions {
                         condemned += u64::from(kept.condemned(bit, key_ref(&key), version));
                     }
                     Verdict::Later => later = true,
+                    Verdict::Doubt => doubted.push((key, version)),
+                    Verdict::NoRoom => {
+                        no_room.insert(kept.hash(key_ref(&key)));
+                    }
                 }
+            }
+            if !no_room.is_empty() {
+                kept.note_no_room(bit, &no_room);
             }
             if later {
                 kept.offer_again(bit);
@@ -313,6 +346,11 @@ impl Sessions {
         });
         self.stats.condemned += condemned;
         self.stats.audit_repaired += repaired;
+        self.stats.vouched += vouched;
+        if !doubted.is_empty() {
+            self.ask_third(from, bit, partition, (doubt, doubted), turn);
+        }
+        self.end_doubt(from, bit, partition, turn);
         self.follow_up(from, bit, partition, turn);
     }
 
@@ -402,21 +440,33 @@ impl Sessions {
         let talk = self.talks.entry((to, partition)).or_default();
         let supply = [talk.supply, standing.supply];
         let waits = now < talk.asking_until || supply.contains(&Supply::Later);
-        let mut entries = values(&mut talk.wanted, partition, turn);
+        if talk.doubted.is_waiting() && !talk.doubted.is_late(now) {
+            return false;
+        }
+        let vouched = self.vouched(to, bit, partition, turn);
+        let talk = self.talks.entry((to, partition)).or_default();
+        let mut entries = match vouched {
+            None => values(&mut talk.wanted, partition, turn),
+            Some(_) => Vec::new(),
+        };
         self.stats.wanted += entries.len() as u64;
-        if supply.contains(&Supply::Everything) {
+        let (vouched, confirmed) = vouched.unzip();
+        if vouched.is_some() {
+            // Before anything else, while it counts.
+        } else if supply.contains(&Supply::Everything) {
             turn.with(partition, |kept, _| kept.end_comparison(bit, false));
         } else if entries.is_empty() && !waits && self.compare(to, bit, partition, &standing, turn)
         {
             return true;
         }
         let talk = self.talks.entry((to, partition)).or_default();
-        let (mut headers, mut full) = (Vec::new(), None);
-        if entries.is_empty() && standing.echo != 0 && !talk.later && !waits {
+        let (mut headers, mut full) = (confirmed.unwrap_or_default(), None);
+        if headers.is_empty() && entries.is_empty() && standing.echo != 0 && !talk.later && !waits {
             let (before, own) = (recent(turn), (turn.own, self.life));
-            let inline = talk.supply.inline();
+            let supply = talk.supply;
             turn.with(partition, |kept, context| {
                 let Some(session) = kept.sessions().get(bit) else { return };
+                let inline = if session.no_room { 0 } else { supply.inline() };
                 let before = if session.is_in_step() { before } else { now };
                 let (most, bytes) = (HEADERS_MAX, PUSH_BYTES_MAX);
                 let limit = OfferLimit { headers: most, bytes, inline, before };
@@ -455,13 +505,14 @@ impl Sessions {
         let sent = entries.iter().map(|(key, entry)| (key.clone(), entry.version()));
         let items = offered.chain(sent).collect();
         let (push, full_told) = (talk.pushes, full.is_some());
-        talk.sent = Some(Sent { push, at: now, items, full: full_told, claimed });
+        let (full_told, vouches) = (full_told, vouched.is_some());
+        talk.sent = Some(Sent { push, at: now, items, full: full_told, claimed, vouched: vouches });
         talk.told = Some(standing.clone());
         self.stats.offered += headers.len() as u64;
         self.stats.repair_bytes += entries.iter().map(bytes_of).sum::<usize>() as u64;
         let headers = headers.into_iter().map(|h| (h.key, h.version, h.live)).collect();
         let standing = counted(standing, bit, turn);
-        let message = Exchange::Push { standing, push, headers, entries, full };
+        let message = Exchange::Push { standing, push, headers, entries, full, vouched };
         turn.outbox.exchange(to, partition, &message);
         true
     }

@@ -10,6 +10,8 @@
 //!   told to drop the content, because this node may have outlived it.
 //! * Becoming valid takes over the other's floor, after every own entry below it was judged.
 
+use std::collections::BTreeSet;
+
 use super::recent::{Brought, Recent};
 use super::{Context, FLOORS, Partition, Role, bucket};
 use crate::placement::{Life, NodeId};
@@ -46,8 +48,24 @@ pub enum Verdict {
     Want,
     /// It may have been outlived: drop the content, keep the mark.
     Condemn,
+    /// The same, but there are others who cover all that is forgotten here: if one of them still holds
+    /// it, it was not.
+    Doubt,
+    /// It would be taken, if there were room for it: it is to be offered again to a node that is ready.
+    NoRoom,
     /// It cannot be judged now, because a clock is off, or a third has to be asked: offer it again.
     Later,
+}
+
+/// Who offers something.
+#[derive(Clone, Copy, Debug)]
+pub struct Offerer {
+    /// Its bit.
+    pub bit: u8,
+    /// Whether it was offered under this side's current number, so that the peer is known to cover it.
+    pub echoed: bool,
+    /// What was in doubt here another one still held after that; see [`Partition::adopted`].
+    pub vouched: Option<u32>,
 }
 
 /// How much is offered at once.
@@ -146,6 +164,8 @@ impl Partition {
             session.latest = 0;
             session.ask = session.ask.wrapping_add(1);
             session.fresh = true;
+            session.doubted = false;
+            session.no_room = false;
             self.end_comparison(bit, false);
             self.clear_bit(bit);
         }
@@ -157,7 +177,12 @@ impl Partition {
             return Some(Hearing::Late);
         }
         session.latest = heard.said;
-        session.role = heard.role;
+        let before = std::mem::replace(&mut session.role, heard.role);
+        let mut room = false;
+        if before == Role::Boot && heard.role != Role::Boot {
+            room = std::mem::take(&mut session.no_room);
+            session.fresh |= room;
+        }
         session.counts_me = heard.counts_you;
         session.epoch = Some(heard.epoch);
         let news = heard.valid && !std::mem::replace(&mut session.trusted, heard.valid);
@@ -165,6 +190,9 @@ impl Partition {
         session.heard = now;
         if news {
             self.purge();
+        }
+        if room {
+            self.offer_again(bit);
         }
         Some(Hearing::Current)
     }
@@ -213,8 +241,9 @@ impl Partition {
         }
         self.prune();
         let mut all = !held_back;
-        let compared = |recent: &&Recent| held_back && recent.at <= compared;
-        for recent in self.recent.iter().filter(|recent| !compared(recent)) {
+        let passed_over =
+            |recent: &&Recent| held_back && recent.at <= compared || recent.no_room & mask != 0;
+        for recent in self.recent.iter().filter(|recent| !passed_over(recent)) {
             for record in self.table.iter_hash(recent.hash) {
                 let key = record.key();
                 let flushed = record.version().value <= context.flushes.of(key.namespace);
@@ -249,18 +278,13 @@ impl Partition {
     pub fn offer_again(&mut self, bit: u8) {
         if let Some(session) = self.sessions.get_mut(bit) {
             session.scan = Scan::At(Default::default());
+            session.doubted = false;
         }
+        self.recent.iter_mut().for_each(|recent| recent.no_room &= !(1 << bit));
     }
 
-    /// Judges a peer's header. `echoed`: it was offered under this side's current number, so that
-    /// the peer is known to cover it.
-    pub fn judge(
-        &mut self,
-        bit: u8,
-        echoed: bool,
-        header: &Header,
-        context: &Context<'_>,
-    ) -> Verdict {
+    /// Judges a peer's header.
+    pub fn judge(&mut self, by: Offerer, header: &Header, context: &Context<'_>) -> Verdict {
         let version = header.version;
         let key = KeyRef { namespace: header.key.namespace, bytes: &header.key.bytes };
         if !context.clock.believes(version.value.hlc, context.now)
@@ -269,19 +293,26 @@ impl Partition {
             return Verdict::Later;
         }
         if header.live && self.wants(key, version, context) {
-            return Verdict::Want;
+            let room = self.has_room_for(key, context);
+            return if room { Verdict::Want } else { Verdict::NoRoom };
         }
         if !header.live {
             self.merge(key, Parts { version, value: None, deadline_ms: None }, context);
         }
-        self.verdict(bit, echoed, key, version, header.live, context)
+        self.verdict(by, key, version, header.live, context)
+    }
+
+    /// Whether a value is taken that is newer than what is held. While a partition boots, what it has
+    /// to give up for want of memory leaves marks, so it rather takes no more.
+    fn has_room_for(&self, key: KeyRef<'_>, context: &Context<'_>) -> bool {
+        let full = self.role == Role::Boot && context.full;
+        !full || self.table.find(self.hash(key), |r| r.is(key)).is_some_and(|r| !r.is_mark())
     }
 
     /// Takes a peer's entry, and judges it.
     pub fn take(
         &mut self,
-        bit: u8,
-        echoed: bool,
+        by: Offerer,
         key: KeyRef<'_>,
         parts: Parts<'_>,
         context: &Context<'_>,
@@ -292,27 +323,31 @@ impl Partition {
         {
             return (Verdict::Later, false);
         }
+        if self.wants(key, version, context) && !self.has_room_for(key, context) {
+            return (Verdict::NoRoom, false);
+        }
         let merged = self.merge(key, parts, context);
         let taken = matches!(merged, super::Merged::Taken { .. });
         let owner = |session: &Session| matches!(session.role, Role::Ready | Role::Boot);
-        if taken && self.sessions.get(bit).is_some_and(owner) {
+        if taken && self.sessions.get(by.bit).is_some_and(owner) {
             self.note_brought(key, Brought::ByOwner);
         }
-        (self.verdict(bit, echoed, key, version, parts.value.is_some(), context), taken)
+        (self.verdict(by, key, version, parts.value.is_some(), context), taken)
     }
 
     fn verdict(
         &mut self,
-        bit: u8,
-        echoed: bool,
+        by: Offerer,
         key: KeyRef<'_>,
         version: Version,
         live: bool,
         context: &Context<'_>,
     ) -> Verdict {
+        let Offerer { bit, echoed, vouched } = by;
         let hash = self.hash(key);
         let held = self.table.find(hash, |r| r.is(key));
-        if let Some((held, condemned)) = held.map(|r| (r.version(), r.is_condemned()))
+        let held = held.map(|r| (r.version(), r.is_condemned()));
+        if let Some((held, condemned)) = held
             && held >= version
         {
             if echoed && held == version {
@@ -322,6 +357,7 @@ impl Partition {
                 return Verdict::Ack;
             }
         }
+        let condemned = held == Some((version, true));
         // Covered by a floor, if at all, or by a mark that had to take the place of this very value.
         // A flush is known to both, or will be before any answer.
         let flushed = version.value <= context.flushes.of(key.namespace);
@@ -332,7 +368,47 @@ impl Partition {
             Some(session) if session.is_trusted() => Verdict::Ack,
             // It covered all until others told of more, and they are asked whether it covers that.
             Some(session) if session.trusted => Verdict::Later,
+            _ if condemned || !echoed => Verdict::Condemn,
+            _ if vouched == Some(self.adopted) => Verdict::Ack,
+            _ if self.vouchers(bit).next().is_some() => Verdict::Doubt,
             _ => Verdict::Condemn,
+        }
+    }
+
+    /// Who covers all that is forgotten here, besides the peer of that bit.
+    pub fn vouchers(&self, bit: u8) -> impl Iterator<Item = (NodeId, Life)> {
+        let vouches = move |(other, session): &(u8, &Session)| {
+            let holder = matches!(session.role, Role::Ready | Role::Old);
+            *other != bit && holder && session.is_trusted()
+        };
+        self.sessions.iter().filter(vouches).map(|(_, session)| (session.peer, session.life))
+    }
+
+    /// Counts how often the floors of others were adopted: what was said of what is forgotten here was
+    /// said under one count, and is void under another.
+    pub fn adopted(&self) -> u32 {
+        self.adopted
+    }
+
+    /// Whether just that is held, and lives.
+    pub fn holds(&self, key: KeyRef<'_>, version: Version, context: &Context<'_>) -> bool {
+        matches!(self.look(key, context), super::Held::Value(parts) if parts.version == version)
+    }
+
+    /// A peer is in doubt about something that was offered to it, or no more.
+    pub fn note_doubted(&mut self, bit: u8, doubted: bool) {
+        if let Some(session) = self.sessions.get_mut(bit) {
+            session.doubted = doubted;
+        }
+    }
+
+    /// A booting peer has no room for the values of these hashes of keys.
+    pub fn note_no_room(&mut self, bit: u8, hashes: &BTreeSet<u64>) {
+        if let Some(session) = self.sessions.get_mut(bit) {
+            session.no_room = true;
+        }
+        for recent in self.recent.iter_mut().filter(|recent| hashes.contains(&recent.hash)) {
+            recent.no_room |= 1 << bit;
         }
     }
 
@@ -414,9 +490,9 @@ impl Partition {
     /// What was said to a peer may not have arrived.
     pub fn say_again(&mut self, bit: u8) {
         self.end_comparison(bit, true);
+        self.offer_again(bit);
         if let Some(session) = self.sessions.get_mut(bit) {
             session.answered = 0;
-            session.scan = Scan::At(Default::default());
             if !session.done {
                 session.ask = session.ask.wrapping_add(1);
             }
@@ -456,8 +532,13 @@ impl Partition {
     /// Whether this node may become valid at a peer: it has heard all, and everything of its own at
     /// or below the peer's floor was judged.
     pub fn may_become_valid(&self, bit: u8) -> bool {
-        let Some(Session { done: true, scan: Scan::Done, offered: Some(offered), .. }) =
-            self.sessions.get(bit)
+        let Some(Session {
+            done: true,
+            scan: Scan::Done,
+            offered: Some(offered),
+            doubted: false,
+            ..
+        }) = self.sessions.get(bit)
         else {
             return false;
         };
@@ -490,6 +571,7 @@ impl Partition {
             return;
         };
         session.valid = true;
+        self.adopted = self.adopted.wrapping_add(1);
         let peer = (session.peer, session.life);
         if self.rules.adopt_floors() {
             self.adopt_floors(&offered.floors);

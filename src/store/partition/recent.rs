@@ -18,6 +18,8 @@ pub(super) struct Recent {
     pub(super) hash: u64,
     pub(super) at: Mono,
     pub(super) brought: Brought,
+    /// The bits of booting peers that have no room for it.
+    pub(super) no_room: u8,
 }
 
 /// How an entry came here.
@@ -47,7 +49,7 @@ impl Partition {
             }
             return;
         }
-        self.recent.push_back(Recent { hash, at, brought: Brought::New });
+        self.recent.push_back(Recent { hash, at, brought: Brought::New, no_room: 0 });
     }
 
     /// What was taken just now came in that way.

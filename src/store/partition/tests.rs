@@ -49,6 +49,7 @@ impl Bench {
             expiry_ms,
             flushes: &self.flushes,
             value_bytes_max: 1 << 20,
+            full: false,
         };
         step(&mut self.partition, &context)
     }

@@ -8,7 +8,7 @@ use crate::node::codec;
 use crate::node::message::Supply;
 use crate::placement::Life;
 use crate::store::partition::FLOORS;
-use crate::store::partition::exchange::{Header, Heard, OfferLimit, Verdict};
+use crate::store::partition::exchange::{Header, Heard, OfferLimit, Offerer, Verdict};
 use crate::store::sessions::Offered;
 use crate::store::{
     Clock, Context, Flushes, Hlc, KeyRef, Mono, Namespace, Now, Partition as Kept, Parts, Role,
@@ -76,6 +76,7 @@ impl Pair {
             expiry_ms: 0,
             flushes: &self.flushes,
             value_bytes_max: 1 << 20,
+            full: false,
         }
     }
 
@@ -308,7 +309,9 @@ fn an_audit_finds_what_a_peer_would_take_though_it_is_taken_to_cover_it() {
     }
     let bit = pair.bit[1];
     let judged = pair.audit().expect("nothing speaks against it").into_iter().map(|header| {
-        let verdict = pair.with(1, |kept, context| kept.judge(bit, true, &header, context));
+        let verdict = pair.with(1, |kept, context| {
+            kept.judge(Offerer { bit, echoed: true, vouched: None }, &header, context)
+        });
         (number(&header.key.bytes), verdict)
     });
     let judged: BTreeMap<_, _> = judged.collect();
@@ -349,8 +352,15 @@ fn a_hundred_of_a_million() {
         let verdicts = vec![Verdict::Want; headers.len()];
         let offered = headers.len();
         let (push, full) = (1, None);
-        pair.send(&Exchange::Push { standing: standing(), push, headers, entries: vec![], full });
-        pair.send(&Exchange::Reply { standing: standing(), push, verdicts });
+        pair.send(&Exchange::Push {
+            standing: standing(),
+            push,
+            headers,
+            entries: vec![],
+            full,
+            vouched: None,
+        });
+        pair.send(&Exchange::Reply { standing: standing(), push, verdicts, doubt: None });
         println!(
             "{differ} of {entries} differ: {} bytes in {} messages compared, {equal} equal; \
              {offered} headers, {} bytes in all",
