@@ -480,6 +480,12 @@ impl<O: Observer> Driver<O> {
                 debug!(%peer, "link lost: {reason}");
                 self.turn(Input::Down { peer });
             }
+            Event::Shared { peer, reason } => match self.said.is_due(Topic::Shared(peer)) {
+                true => info!(
+                    %peer, "no connection of its own for bulk, which goes over the link: {reason}"
+                ),
+                false => debug!(%peer, "no connection of its own for bulk: {reason}"),
+            },
             Event::DialFailed { addr, error, .. } => {
                 let foreign = matches!(error, DialError::AnotherClusterKey);
                 let refused = matches!(error, DialError::Refused { .. });

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::placement::NodeId;
+
 /// Time between two lines about one topic.
 const REPEAT: Duration = Duration::from_secs(60);
 /// Topics remembered for that.
@@ -19,6 +21,8 @@ pub(super) enum Topic {
     Refused(SocketAddr),
     AnotherKey(IpAddr),
     Dropped,
+    /// Bulk for that peer goes over the link.
+    Shared(NodeId),
     /// Names of seeds that do not resolve.
     Names,
     Rejoined,

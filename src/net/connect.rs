@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::endpoint::{Connection, ConnectionError, Hub, Incoming, close_code};
 use super::link::{Accepted, Failure, Link, code, greet, serve};
-use super::{DialError, Event};
+use super::{DialError, Event, bulk};
 use crate::placement::peer::NodeId;
 use crate::tls::another_cluster_key;
 
@@ -83,6 +83,7 @@ async fn try_dial(
         Err(Failure::Timeout) => Err(Some(DialError::Timeout)),
         Err(Failure::Lost(error)) => Err(Some(lost(error))),
         Err(Failure::Violation(reason)) => Err(Some(DialError::Other(reason))),
+        Err(Failure::Ended) => Err(Some(DialError::Other("a lane was ended".to_owned()))),
         Err(Failure::Stale(..)) => {
             Err(Some(DialError::Other("a newer life of that node is connected".to_owned())))
         }
@@ -161,6 +162,7 @@ async fn accept(hub: Arc<Hub>, incoming: Incoming, handshake: Counted) {
     }
     let link = hub.link(peer, addr, false, connection);
     match greet(&hub, &link).await {
+        Ok(accepted) if link.is_bulk() => bulk::receive(&hub, &link, accepted).await,
         Ok(accepted) => serve(&hub, &link, accepted, None).await,
         Err(Failure::Timeout) => {
             rejected(false, "no Hello, or no answer to it, in time".to_owned())
@@ -172,6 +174,7 @@ async fn accept(hub: Arc<Hub>, incoming: Incoming, handshake: Counted) {
             _ => rejected(another_cluster_key(&error), error.to_string()),
         },
         Err(Failure::Violation(reason)) => rejected(false, reason),
+        Err(Failure::Ended) => rejected(false, "a lane was ended".to_owned()),
         Err(Failure::Stale(..)) => {
             rejected(false, "a newer life of that node is connected".to_owned());
         }

@@ -20,13 +20,14 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
+use super::bulk::carry;
 use super::connect::{accept_all, dial};
 use super::events::{self, EventReceiver, EventSender};
 use super::link::{Link, Verdict, close_surplus, code, superseded};
 use super::probing::Probing;
 use super::table::{Admission, Table};
 use super::tasks::{Job, Tasks};
-use super::{LANES, LinkId, Options, SendError};
+use super::{BULK, LANES, LinkId, Options, SendError};
 use crate::placement::peer::{Generation, NodeId};
 use crate::tls::Identity;
 
@@ -182,6 +183,10 @@ impl Endpoint {
         let admission = self.hub.table.lock().admit(link, generation);
         let (verdict, admitted) = match admission {
             Admission::Stale(newer, addr) => (Verdict::Stale(newer, addr), false),
+            Admission::Unwanted(link) => {
+                link.close(code::UNWANTED, "there is no link to that life of the node");
+                (Verdict::Declined, false)
+            }
             Admission::Admitted { outbox, announce, replaced, surplus } => {
                 for link in replaced {
                     link.retire(false);
@@ -207,7 +212,8 @@ impl Endpoint {
         }
     }
 
-    /// Queues a frame for a peer on a lane (0 to 3 for operations, [`CONTROL`](super::CONTROL)).
+    /// Queues a frame for a peer on a lane: 0 to 3 for operations, [`CONTROL`](super::CONTROL),
+    /// [`BULK`].
     ///
     /// # Errors
     /// A [`SendError`]; nothing was queued.
@@ -219,9 +225,18 @@ impl Endpoint {
         if frame.len() > self.hub.options.frame_bytes_max {
             return Err(SendError::TooLarge);
         }
-        let table = self.hub.table.lock();
+        let mut table = self.hub.table.lock();
+        if lane == BULK {
+            let carrier = table.carrier(peer).ok_or(SendError::NotConnected)?;
+            let (link, dial) = (carrier.link, carrier.dial);
+            carrier.outbox.push(link, lane, frame, self.hub.options.bulk_bytes_max)?;
+            if let Some((generation, addr)) = dial {
+                self.hub.start(carry(self.hub.clone(), peer, generation, addr));
+            }
+            return Ok(());
+        }
         let (link, outbox) = table.sending(peer).ok_or(SendError::NotConnected)?;
-        outbox.push(link, lane, frame, self.hub.options.lane_bytes_max)
+        outbox.push(Some(link), lane, frame, self.hub.options.lane_bytes_max)
     }
 
     /// Sends a datagram to a peer, with luck: it may be lost without notice, and of many at once
@@ -268,7 +283,7 @@ impl Endpoint {
         self.hub.table.lock().peers()
     }
 
-    /// Bytes that wait for this peer and were not yet taken by QUIC.
+    /// Bytes that wait for this peer and were not yet taken by QUIC, but for those of bulk.
     pub fn queued(&self, peer: NodeId) -> usize {
         self.hub.table.lock().sending(peer).map_or(0, |(_, outbox)| outbox.bytes())
     }
@@ -287,6 +302,18 @@ impl Endpoint {
     #[cfg(test)]
     pub(super) fn links(&self, peer: NodeId) -> usize {
         self.hub.table.lock().links(peer)
+    }
+
+    /// Connections for bulk to and from a peer.
+    #[cfg(test)]
+    pub(super) fn bulk_links(&self, peer: NodeId) -> (bool, bool) {
+        self.hub.table.lock().bulk_links(peer)
+    }
+
+    /// Connections that were accepted and are not gone.
+    #[cfg(test)]
+    pub(super) fn accepted(&self) -> usize {
+        self.hub.accepted.load(Ordering::Relaxed)
     }
 
     #[cfg(test)]

@@ -25,8 +25,11 @@ use super::endpoint::{
 use super::events::Gone;
 use super::lane::{Cutter, TooLong};
 use super::table::Outbox;
-use super::{CONTROL, DialError, Event, LANES, LinkId};
+use super::{BULK, CONTROL, DialError, Event, LANES, LinkId};
 use crate::placement::peer::{Generation, NodeId};
+
+/// Why a link is closed whose lane ended.
+const ENDED: &str = "a lane was ended";
 
 /// Chunks that a reader takes at once; one is about a packet's content.
 const CHUNKS: usize = 16;
@@ -39,6 +42,8 @@ pub(super) struct Link {
     pub(super) addr: SocketAddr,
     pub(super) dialed: bool,
     pub(super) connection: Connection,
+    /// It carries nothing but the lane of bulk, from its dialer to its acceptor.
+    bulk: AtomicBool,
     writers: [Notify; LANES],
     /// Lanes that have a writer, one bit each.
     lanes_out: AtomicU8,
@@ -71,6 +76,7 @@ impl Link {
             addr,
             dialed,
             connection,
+            bulk: AtomicBool::new(false),
             writers: Default::default(),
             lanes_out: AtomicU8::new(0),
             writer_missing: Notify::new(),
@@ -97,6 +103,33 @@ impl Link {
         self.retired.load(Ordering::Acquire)
     }
 
+    pub(super) fn make_bulk(&self) {
+        self.bulk.store(true, Ordering::Relaxed);
+        if self.dialed {
+            // Its writer comes with it.
+            self.lanes_out.fetch_or(1 << BULK, Ordering::AcqRel);
+        }
+    }
+
+    pub(super) fn is_bulk(&self) -> bool {
+        self.bulk.load(Ordering::Relaxed)
+    }
+
+    /// Why we closed it.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.closed.get().cloned()
+    }
+
+    /// What [`Link::is_silent_since`] compares with.
+    pub(super) fn seen(&self) -> u64 {
+        self.traffic.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing was written or read since then, and nothing is being written.
+    pub(super) fn is_silent_since(&self, seen: u64) -> bool {
+        self.seen() == seen && self.writing.load(Ordering::Relaxed) == 0
+    }
+
     pub(super) fn wake_writer(&self, lane: usize) {
         match self.lanes_out.load(Ordering::Acquire) & 1 << lane {
             0 => self.writer_missing.notify_one(),
@@ -117,6 +150,8 @@ pub(super) mod code {
     pub(crate) const VIOLATION: u64 = 3;
     pub(crate) const NO_HELLO: u64 = 4;
     pub(crate) const WRONG_PEER: u64 = 5;
+    /// A connection for bulk without a link to the same life of its dialer.
+    pub(crate) const UNWANTED: u64 = 6;
     /// The caller's code is added to this.
     pub(crate) const REFUSED: u64 = 1 << 32;
 }
@@ -128,6 +163,8 @@ pub(super) enum Failure {
     Lost(ConnectionError),
     /// The peer broke the rules of this layer.
     Violation(String),
+    /// The peer ended a lane, which only that of bulk may.
+    Ended,
     /// The caller refused it, and knows.
     Declined,
     /// A newer life of the peer is connected.
@@ -181,10 +218,11 @@ pub(super) enum Verdict {
 
 /// A link that the caller accepted, ready to be served.
 pub(super) struct Accepted {
-    outbox: Arc<Outbox>,
+    pub(super) outbox: Arc<Outbox>,
     announce: bool,
     generation: Generation,
-    control_in: LaneIn,
+    /// The control lane, or that of bulk.
+    pub(super) lane_in: LaneIn,
     /// The acceptor's, which carried its Hello; the dialer's is yet to be opened.
     control_out: Option<SendStream>,
 }
@@ -198,6 +236,7 @@ pub(super) async fn greet(hub: &Hub, link: &Arc<Link>) -> Result<Accepted, Failu
             link.close(code::NO_HELLO, "no Hello, or no answer to it, in time")
         }
         Err(Failure::Violation(reason)) => link.close(code::VIOLATION, reason),
+        Err(Failure::Ended) => link.close(code::VIOLATION, ENDED),
         Err(Failure::Stale(generation, addr)) => {
             link.close(code::REPLACED, &superseded(*generation, *addr));
         }
@@ -212,9 +251,9 @@ async fn try_greet(hub: &Hub, link: &Arc<Link>) -> Result<Accepted, Failure> {
     let patience = hub.options.hello_timeout;
     let control_out = match link.dialed {
         true => None,
-        false => Some(within(patience, open_control(hub, link)).await?),
+        false => Some(within(patience, open_greeting(hub, link, CONTROL)).await?),
     };
-    let (control_in, hello) = within(patience, read_hello(hub, link)).await?;
+    let (lane_in, hello) = within(patience, read_hello(hub, link)).await?;
     let (answer, mut verdict) = oneshot::channel();
     hub.await_verdict(link.clone(), answer);
     let hello = Event::Hello {
@@ -244,7 +283,7 @@ async fn try_greet(hub: &Hub, link: &Arc<Link>) -> Result<Accepted, Failure> {
     };
     match given? {
         Verdict::Accepted { outbox, announce, generation } => {
-            Ok(Accepted { outbox, announce, generation, control_in, control_out })
+            Ok(Accepted { outbox, announce, generation, lane_in, control_out })
         }
         Verdict::Stale(generation, addr) => Err(Failure::Stale(generation, addr)),
         Verdict::Declined => Err(Failure::Declined),
@@ -258,13 +297,14 @@ async fn within<T>(
     timeout(patience, work).await.unwrap_or(Err(Failure::Timeout))
 }
 
-async fn open_control(hub: &Hub, link: &Link) -> Result<SendStream, Failure> {
+/// Opens the lane whose first frame is the Hello.
+pub(super) async fn open_greeting(hub: &Hub, link: &Link, lane: u8) -> Result<SendStream, Failure> {
     let mut stream = link.connection.open_uni().await?;
     // Before the operations in the same packets: control is small and others wait for it.
     let _ = stream.set_priority(1);
     let hello = hub.hello();
     let length = u32::try_from(hello.len()).expect("a Hello is far below 4 GiB").to_le_bytes();
-    let head = Bytes::from([&[CONTROL][..], &length].concat());
+    let head = Bytes::from([&[lane][..], &length].concat());
     stream.write_all_chunks(&mut [head, hello]).await?;
     Ok(stream)
 }
@@ -274,8 +314,13 @@ async fn read_hello(hub: &Hub, link: &Link) -> Result<(LaneIn, Bytes), Failure> 
     let mut lane = LaneIn::new(hub, stream, hub.options.hello_bytes_max);
     while lane.frames.is_empty() {
         lane.read(link).await?;
-        if lane.number != Some(CONTROL) {
-            return Err(Failure::Violation("the first lane is not the control lane".to_owned()));
+        match lane.number {
+            Some(CONTROL) => {}
+            Some(BULK) if !link.dialed => link.make_bulk(),
+            _ => {
+                let reason = "the first lane is not the control lane";
+                return Err(Failure::Violation(reason.to_owned()));
+            }
         }
     }
     let hello = lane.frames.remove(0);
@@ -289,20 +334,25 @@ pub(super) async fn serve(
     accepted: Accepted,
     expected: Option<NodeId>,
 ) {
-    let Accepted { outbox, announce, generation, control_in, control_out } = accepted;
+    let Accepted { outbox, announce, generation, lane_in, control_out } = accepted;
     if announce {
         let up = Event::Up { peer: link.peer, link: link.id, generation };
         let _ = hub.events.send(up).await;
     }
     let (reading, mut all_read) = mpsc::channel(1);
-    let failure = run(hub, link, &outbox, control_in, control_out, reading).await;
+    let failure = run(hub, link, &outbox, lane_in, control_out, reading).await;
     if let Failure::Violation(reason) = &failure {
         link.close(code::VIOLATION, reason);
     } else {
         // Only for its readers and writers, should it not be closed yet.
         link.connection.close(close_code(code::CLOSED), b"");
     }
-    let last = hub.table.lock().leave(link);
+    let left = hub.table.lock().leave(link);
+    let last = left.is_some();
+    for bulk in left.into_iter().flatten() {
+        bulk.retire(false);
+        bulk.close(code::CLOSED, "the link beside it is gone");
+    }
     // What arrived in whole before the end still comes before the Down.
     if !link.is_retired() {
         let _: Option<()> = all_read.recv().await;
@@ -365,7 +415,7 @@ async fn run(
 ) -> Failure {
     let control_out = match control_out {
         Some(stream) => stream,
-        None => match within(hub.options.hello_timeout, open_control(hub, link)).await {
+        None => match within(hub.options.hello_timeout, open_greeting(hub, link, CONTROL)).await {
             Ok(stream) => stream,
             Err(failure) => return failure,
         },
@@ -417,33 +467,43 @@ fn start_writer(
     link.lanes_out.fetch_or(1 << lane, Ordering::AcqRel);
     let (link, outbox) = (link.clone(), outbox.clone());
     hub.tasks.start(Box::pin(async move {
-        if let Err(Failure::Violation(reason)) = write_lane(&link, &outbox, lane, stream).await {
+        let stream = match stream {
+            Some(stream) => Ok(stream),
+            None => open_lane(&link, lane).await,
+        };
+        let failure = match stream {
+            Ok(mut stream) => write_lane(&link, &outbox, lane, &mut stream).await,
+            Err(failure) => failure,
+        };
+        if let Failure::Violation(reason) = failure {
             link.close(code::VIOLATION, &reason);
         }
     }));
 }
 
+async fn open_lane(link: &Link, lane: usize) -> Result<SendStream, Failure> {
+    let mut stream = link.connection.open_uni().await?;
+    if lane == usize::from(BULK) {
+        // Behind the operations, where it has to share a connection with them.
+        let _ = stream.set_priority(-1);
+    }
+    stream.write_all(&[lane as u8]).await?;
+    Ok(stream)
+}
+
 /// Runs until the link ends.
-async fn write_lane(
+pub(super) async fn write_lane(
     link: &Link,
     outbox: &Arc<Outbox>,
     lane: usize,
-    stream: Option<SendStream>,
-) -> Result<(), Failure> {
-    let mut stream = match stream {
-        Some(stream) => stream,
-        None => {
-            let mut stream = link.connection.open_uni().await?;
-            stream.write_all(&[lane as u8]).await?;
-            stream
-        }
-    };
+    stream: &mut SendStream,
+) -> Failure {
     loop {
         let Some(mut batch) = outbox.take(link.id, lane) else {
             tokio::select! {
                 biased;
                 () = link.writers[lane].notified() => continue,
-                error = link.connection.closed() => return Err(error.into()),
+                error = link.connection.closed() => return error.into(),
             }
         };
         link.writing.fetch_add(1, Ordering::Relaxed);
@@ -459,7 +519,9 @@ async fn write_lane(
         };
         let result = result.await;
         link.writing.fetch_sub(1, Ordering::Relaxed);
-        result?;
+        if let Err(error) = result {
+            return error.into();
+        }
     }
 }
 
@@ -471,13 +533,14 @@ fn start_reader(hub: &Arc<Hub>, link: &Arc<Link>, mut lane: LaneIn, reading: mps
         let failure = read_lane(&shared, &link, &mut lane).await;
         match failure {
             Failure::Violation(reason) => link.close(code::VIOLATION, &reason),
+            Failure::Ended => link.close(code::VIOLATION, ENDED),
             Failure::Gone if !link.is_retired() => link.close(code::CLOSED, "its caller is gone"),
             _ => {}
         }
     }));
 }
 
-async fn read_lane(hub: &Hub, link: &Link, lane: &mut LaneIn) -> Failure {
+pub(super) async fn read_lane(hub: &Hub, link: &Link, lane: &mut LaneIn) -> Failure {
     loop {
         if !lane.frames.is_empty() {
             let number = lane.number.expect("frames come after the lane's number");
@@ -495,7 +558,7 @@ async fn read_lane(hub: &Hub, link: &Link, lane: &mut LaneIn) -> Failure {
 }
 
 /// The receiving end of a lane.
-struct LaneIn {
+pub(super) struct LaneIn {
     stream: RecvStream,
     /// The lane's number, once its first byte is there.
     number: Option<u8>,
@@ -519,7 +582,7 @@ impl LaneIn {
     /// Waits for bytes and cuts all that are there. There may be no whole frame among them.
     async fn read(&mut self, link: &Link) -> Result<(), Failure> {
         let Some(count) = self.stream.read_chunks(&mut self.chunks).await? else {
-            return Err(Failure::Violation("a lane was ended".to_owned()));
+            return Err(Failure::Ended);
         };
         link.touched();
         for chunk in &mut self.chunks[..count] {
@@ -544,7 +607,7 @@ impl LaneIn {
 /// Closes a link of our dialing that another one replaces, once nothing moves on it.
 pub(super) async fn close_surplus(hub: Arc<Hub>, link: Arc<Link>) {
     loop {
-        let seen = link.traffic.load(Ordering::Relaxed);
+        let seen = link.seen();
         tokio::select! {
             biased;
             _ = link.connection.closed() => return,
@@ -554,8 +617,7 @@ pub(super) async fn close_surplus(hub: Arc<Hub>, link: Arc<Link>) {
         if table.sending(link.peer).is_none_or(|(sending, _)| sending.id == link.id) {
             return;
         }
-        let silent = link.traffic.load(Ordering::Relaxed) == seen;
-        if silent && link.writing.load(Ordering::Relaxed) == 0 {
+        if link.is_silent_since(seen) {
             link.close(code::SURPLUS, "another link to the same node is used");
             return;
         }

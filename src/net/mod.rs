@@ -4,7 +4,8 @@
 //! authenticated by [`tls`](crate::tls). To the outside there are *peers*, named by their
 //! [`NodeId`]: frames go to a peer on one of [`LANES`] ordered lanes, datagrams go to a peer with
 //! luck, and everything that happens comes back as an [`Event`]. A [`LinkId`] names one
-//! connection; there can be two to a peer for a while.
+//! connection; there can be two to a peer for a while. The lane of bulk has connections of its own
+//! (`bulk`).
 //!
 //! What it keeps true:
 //! * Nothing counts before the Hello. A TLS 1.3 dialer believes it is connected before its own
@@ -18,6 +19,7 @@
 //! judge whether a peer lives (a lost connection is a hint), and promises no delivery: frames that
 //! were queued or under way when a link died are lost, frames of one lane are in order per link.
 
+mod bulk;
 mod connect;
 mod endpoint;
 mod events;
@@ -43,10 +45,13 @@ pub use endpoint::{
 pub use events::EventReceiver;
 
 /// The lanes of a peer: independent, each in order.
-pub const LANES: usize = 5;
+pub const LANES: usize = 6;
 
 /// The lane that carries the Hello, and what must not wait behind operations.
 pub const CONTROL: u8 = 4;
+
+/// The lane of what may be much and must not hold up the others: it has a connection of its own.
+pub const BULK: u8 = 5;
 
 /// One connection in the life of an [`Endpoint`]; larger means younger. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,6 +101,13 @@ pub struct Options {
     pub accepted_max: usize,
     /// How long a surplus link must be silent before its dialer closes it.
     pub surplus_linger: Duration,
+    /// Bytes that wait for one peer on the lane of bulk, besides [`Options::lane_bytes_max`].
+    pub bulk_bytes_max: usize,
+    /// How long the connection for bulk must be silent before its dialer closes it. A new one costs
+    /// two handshakes' time and processor time, an open one 40 KiB on either side.
+    pub bulk_linger: Duration,
+    /// Where the connection for bulk cannot be had, it is tried again after so long.
+    pub bulk_retry: Duration,
 }
 
 impl Default for Options {
@@ -116,6 +128,9 @@ impl Default for Options {
             retry_above: 256,
             accepted_max: 4096,
             surplus_linger: Duration::from_secs(5),
+            bulk_bytes_max: 16 << 20,
+            bulk_linger: Duration::from_secs(5),
+            bulk_retry: Duration::from_secs(10),
         }
     }
 }
@@ -173,6 +188,14 @@ pub enum Event {
         /// The peer.
         peer: NodeId,
         /// What ended the last link, for a log.
+        reason: String,
+    },
+    /// The connection for bulk to this peer cannot be had, or was lost: for a while bulk goes over
+    /// the link. Reported as far as there is room for it.
+    Shared {
+        /// The peer.
+        peer: NodeId,
+        /// Why, for a log.
         reason: String,
     },
     /// A dial came to nothing. Also follows [`Event::Up`], before [`Event::Down`], where the peer

@@ -10,6 +10,9 @@
 //! 3. A newer generation replaces everything older at once.
 //! 4. What rule 2 leaves over is closed by its dialer alone, after it was silent for a while.
 //!
+//! Connections for bulk are beside the links and have no part in the rule: one for what we send, one
+//! for what we receive, each between the same two lives as the links.
+//!
 //! Links come in after both Hellos; what waits for the caller's answer is not in here.
 
 use std::collections::BTreeMap;
@@ -21,7 +24,7 @@ use parking_lot::Mutex;
 
 use super::lane::{LENGTH_BYTES, Queue};
 use super::link::Link;
-use super::{LANES, LinkId, SendError};
+use super::{BULK, LANES, LinkId, SendError};
 use crate::placement::peer::{Generation, NodeId};
 
 pub(super) struct Table {
@@ -35,6 +38,28 @@ struct Peer {
     links: BTreeMap<LinkId, Arc<Link>>,
     sending: Arc<Link>,
     outbox: Arc<Outbox>,
+    bulk_out: BulkOut,
+    bulk_in: Option<Arc<Link>>,
+}
+
+/// What carries the lane of bulk to a peer.
+enum BulkOut {
+    /// Nothing: there is nothing to send.
+    Nothing,
+    /// A connection that is being made.
+    Dialing,
+    Own(Arc<Link>),
+    /// The link, for a while.
+    Shared,
+}
+
+/// How a frame of bulk gets to a peer.
+pub(super) struct Carrier<'a> {
+    /// What carries it; `None` as long as it is being made.
+    pub(super) link: Option<&'a Arc<Link>>,
+    pub(super) outbox: &'a Arc<Outbox>,
+    /// It is to be made, to that life of the peer, there.
+    pub(super) dial: Option<(Generation, SocketAddr)>,
 }
 
 /// What became of a link that the caller accepted.
@@ -42,6 +67,8 @@ pub(super) enum Admission {
     /// A newer life of the peer is connected, of this generation and there: this link is to a dead
     /// one.
     Stale(Generation, SocketAddr),
+    /// It is for bulk, and there is no link to that life of the peer.
+    Unwanted(Arc<Link>),
     Admitted {
         outbox: Arc<Outbox>,
         /// The peer, or this life of it, was not connected before.
@@ -59,6 +86,9 @@ impl Table {
     }
 
     pub(super) fn admit(&mut self, link: Arc<Link>, generation: Generation) -> Admission {
+        if link.is_bulk() {
+            return self.admit_bulk(link, generation);
+        }
         let known = self.peers.get(&link.peer);
         if let Some(newer) = known.filter(|known| generation < known.generation) {
             return Admission::Stale(newer.generation, newer.sending.addr);
@@ -69,7 +99,7 @@ impl Table {
             // The queue goes too: a reply to an operation of the former life could be taken for
             // the reply to one of the new life.
             let old = self.peers.remove(&link.peer);
-            replaced.extend(old.into_iter().flat_map(|peer| peer.links.into_values()));
+            replaced.extend(old.into_iter().flat_map(Peer::into_links));
         }
         let announce = known != Some(generation);
         let peer = self.peers.entry(link.peer).or_insert_with(|| Peer {
@@ -77,6 +107,8 @@ impl Table {
             links: BTreeMap::new(),
             sending: link.clone(),
             outbox: Arc::new(Outbox::new(link.id)),
+            bulk_out: BulkOut::Nothing,
+            bulk_in: None,
         });
         peer.links.insert(link.id, link);
         peer.choose(self.own);
@@ -85,20 +117,98 @@ impl Table {
         Admission::Admitted { outbox: peer.outbox.clone(), announce, replaced, surplus }
     }
 
-    /// Takes a dead link out. Answers whether it was the peer's last.
-    pub(super) fn leave(&mut self, link: &Link) -> bool {
-        let Some(peer) = self.peers.get_mut(&link.peer) else {
+    fn admit_bulk(&mut self, link: Arc<Link>, generation: Generation) -> Admission {
+        let peer = self.peers.get_mut(&link.peer);
+        let Some(peer) = peer.filter(|peer| peer.generation == generation) else {
+            return Admission::Unwanted(link);
+        };
+        let replaced = match (link.dialed, &peer.bulk_out) {
+            (true, BulkOut::Dialing) => {
+                peer.outbox.hand_bulk_to(Some(&link));
+                peer.bulk_out = BulkOut::Own(link);
+                None
+            }
+            // It was dialed for a life of the peer that was replaced meanwhile.
+            (true, _) => return Admission::Unwanted(link),
+            // Its dialer has given up the one before, or is to.
+            (false, _) => peer.bulk_in.replace(link),
+        };
+        let (outbox, replaced) = (peer.outbox.clone(), replaced.into_iter().collect());
+        Admission::Admitted { outbox, announce: false, replaced, surplus: Vec::new() }
+    }
+
+    /// What carries bulk to a peer, if it is connected.
+    pub(super) fn carrier(&mut self, peer: NodeId) -> Option<Carrier<'_>> {
+        let peer = self.peers.get_mut(&peer)?;
+        let dial = matches!(peer.bulk_out, BulkOut::Nothing);
+        if dial {
+            peer.bulk_out = BulkOut::Dialing;
+            peer.outbox.hand_bulk_to(None);
+        }
+        let link = match &peer.bulk_out {
+            BulkOut::Nothing | BulkOut::Dialing => None,
+            BulkOut::Own(link) => Some(link),
+            BulkOut::Shared => Some(&peer.sending),
+        };
+        let dial = dial.then_some((peer.generation, peer.sending.addr));
+        Some(Carrier { link, outbox: &peer.outbox, dial })
+    }
+
+    /// The connection for bulk to that life of a peer could not be had, or is gone: the link takes
+    /// its place. Answers whether it does.
+    pub(super) fn share(&mut self, peer: NodeId, generation: Generation) -> bool {
+        let peer = self.peers.get_mut(&peer).filter(|peer| peer.generation == generation);
+        let Some(peer) = peer.filter(|peer| !matches!(peer.bulk_out, BulkOut::Own(_))) else {
             return false;
         };
-        if peer.links.remove(&link.id).is_none() {
+        peer.bulk_out = BulkOut::Shared;
+        peer.outbox.hand_bulk_to(Some(&peer.sending));
+        true
+    }
+
+    /// The next frame of bulk to that life of a peer dials again.
+    pub(super) fn share_no_more(&mut self, peer: NodeId, generation: Generation) {
+        let peer = self.peers.get_mut(&peer).filter(|peer| peer.generation == generation);
+        if let Some(peer) = peer
+            && matches!(peer.bulk_out, BulkOut::Shared)
+        {
+            peer.bulk_out = BulkOut::Nothing;
+        }
+    }
+
+    /// Takes a connection for bulk out unless something waits for it: the next frame dials another
+    /// one. Answers whether it is out.
+    pub(super) fn retire_bulk(&mut self, link: &Link) -> bool {
+        let Some(peer) = self.peers.get_mut(&link.peer) else { return true };
+        let carries = matches!(&peer.bulk_out, BulkOut::Own(own) if own.id == link.id);
+        if carries && peer.outbox.has(link.id, usize::from(BULK)) {
             return false;
         }
+        if carries {
+            peer.bulk_out = BulkOut::Nothing;
+        }
+        true
+    }
+
+    /// Takes a dead connection for bulk out.
+    pub(super) fn leave_bulk(&mut self, link: &Link) {
+        let Some(peer) = self.peers.get_mut(&link.peer) else { return };
+        if matches!(&peer.bulk_out, BulkOut::Own(own) if own.id == link.id) {
+            peer.bulk_out = BulkOut::Nothing;
+        }
+        peer.bulk_in.take_if(|known| known.id == link.id);
+    }
+
+    /// Takes a dead link out. If it was the peer's last, answers with the connections for bulk that
+    /// were beside it.
+    pub(super) fn leave(&mut self, link: &Link) -> Option<Vec<Arc<Link>>> {
+        let peer = self.peers.get_mut(&link.peer)?;
+        peer.links.remove(&link.id)?;
         if peer.links.is_empty() {
-            self.peers.remove(&link.peer);
-            return true;
+            return self.peers.remove(&link.peer).map(|peer| peer.into_links().collect());
         }
         peer.choose(self.own);
-        false
+        None
     }
 
     /// Takes a peer out: all its links, the one that is sent on first.
@@ -107,7 +217,7 @@ impl Table {
             return Vec::new();
         };
         peer.links.remove(&peer.sending.id);
-        std::iter::once(peer.sending).chain(peer.links.into_values()).collect()
+        std::iter::once(peer.sending.clone()).chain(peer.into_links()).collect()
     }
 
     pub(super) fn sending(&self, peer: NodeId) -> Option<(&Arc<Link>, &Arc<Outbox>)> {
@@ -122,6 +232,13 @@ impl Table {
     pub(super) fn links(&self, peer: NodeId) -> usize {
         self.peers.get(&peer).map_or(0, |peer| peer.links.len())
     }
+
+    #[cfg(test)]
+    pub(super) fn bulk_links(&self, peer: NodeId) -> (bool, bool) {
+        self.peers.get(&peer).map_or((false, false), |peer| {
+            (matches!(peer.bulk_out, BulkOut::Own(_)), peer.bulk_in.is_some())
+        })
+    }
 }
 
 impl Peer {
@@ -130,6 +247,18 @@ impl Peer {
         let chosen = preferred(own, self.sending.peer, links).expect("a peer has a link");
         self.sending = self.links[&chosen].clone();
         self.outbox.hand_to(&self.sending);
+        if let BulkOut::Shared = self.bulk_out {
+            self.outbox.hand_bulk_to(Some(&self.sending));
+        }
+    }
+
+    /// Everything that connects to it.
+    fn into_links(self) -> impl Iterator<Item = Arc<Link>> {
+        let out = match self.bulk_out {
+            BulkOut::Own(link) => Some(link),
+            BulkOut::Nothing | BulkOut::Dialing | BulkOut::Shared => None,
+        };
+        self.links.into_values().chain(out).chain(self.bulk_in)
     }
 }
 
@@ -147,31 +276,49 @@ fn preferred(
 // ---------------------------------------------------------------------------------------------
 
 /// The frames that wait for a peer. They belong to the peer, not to a link: when another link
-/// takes over, they go out on that.
+/// takes over, they go out on that. The lane of bulk is handed over by itself.
 pub(super) struct Outbox {
     state: Mutex<Waiting>,
 }
 
 struct Waiting {
-    /// The one link whose writers may take.
-    sender: LinkId,
+    /// The one link whose writer may take, for each lane.
+    senders: [LinkId; LANES],
     lanes: [Queue; LANES],
     /// The lane's writer found nothing and sleeps.
     asleep: [bool; LANES],
     /// Waiting or taken, but not yet passed to QUIC.
-    bytes: usize,
+    bytes: Amounts,
 }
+
+/// Bytes on the lane of bulk, and on the others.
+#[derive(Default)]
+struct Amounts {
+    bulk: usize,
+    others: usize,
+}
+
+impl Amounts {
+    fn of(&mut self, lane: usize) -> &mut usize {
+        if lane == usize::from(BULK) { &mut self.bulk } else { &mut self.others }
+    }
+}
+
+/// No link at all.
+const NOBODY: LinkId = LinkId(u64::MAX);
 
 impl Outbox {
     fn new(sender: LinkId) -> Outbox {
-        let state = Waiting { sender, lanes: Default::default(), asleep: [true; LANES], bytes: 0 };
-        Outbox { state: Mutex::new(state) }
+        let mut senders = [sender; LANES];
+        senders[usize::from(BULK)] = NOBODY;
+        let (lanes, bytes) = Default::default();
+        Outbox { state: Mutex::new(Waiting { senders, lanes, asleep: [true; LANES], bytes }) }
     }
 
-    /// `link` is the one that the table sends on.
+    /// `link` is the one that the table sends on, if there is one.
     pub(super) fn push(
         &self,
-        link: &Link,
+        link: Option<&Arc<Link>>,
         lane: u8,
         frame: Bytes,
         bytes_max: usize,
@@ -180,41 +327,57 @@ impl Outbox {
         let mut state = self.state.lock();
         let bytes = LENGTH_BYTES + frame.len();
         // A frame above the limit may pass alone: otherwise it never could.
-        if state.bytes > 0 && state.bytes + bytes > bytes_max {
+        let waiting = state.bytes.of(lane);
+        if *waiting > 0 && *waiting + bytes > bytes_max {
             return Err(SendError::Full);
         }
-        state.bytes += bytes;
+        *waiting += bytes;
         state.lanes[lane].push(frame);
-        if std::mem::take(&mut state.asleep[lane]) {
+        if let Some(link) = link
+            && std::mem::take(&mut state.asleep[lane])
+        {
             link.wake_writer(lane);
         }
         Ok(())
     }
 
+    /// All lanes but that of bulk are another link's from now on.
     fn hand_to(&self, link: &Link) {
+        for lane in (0..LANES).filter(|lane| *lane != usize::from(BULK)) {
+            self.hand_lane_to(lane, Some(link));
+        }
+    }
+
+    /// The lane of bulk is another link's from now on, or nobody's.
+    fn hand_bulk_to(&self, link: Option<&Link>) {
+        self.hand_lane_to(usize::from(BULK), link);
+    }
+
+    fn hand_lane_to(&self, lane: usize, link: Option<&Link>) {
         let mut state = self.state.lock();
-        if state.sender == link.id {
+        let sender = link.map_or(NOBODY, |link| link.id);
+        if state.senders[lane] == sender {
             return;
         }
-        state.sender = link.id;
-        for lane in 0..LANES {
-            state.asleep[lane] = state.lanes[lane].is_empty();
-            if !state.asleep[lane] {
-                link.wake_writer(lane);
-            }
+        state.senders[lane] = sender;
+        state.asleep[lane] = link.is_none() || state.lanes[lane].is_empty();
+        if let Some(link) = link
+            && !state.asleep[lane]
+        {
+            link.wake_writer(lane);
         }
     }
 
     /// Whether this link has something to write on a lane.
     pub(super) fn has(&self, link: LinkId, lane: usize) -> bool {
         let state = self.state.lock();
-        state.sender == link && !state.lanes[lane].is_empty()
+        state.senders[lane] == link && !state.lanes[lane].is_empty()
     }
 
     /// All that waits on a lane; `None` if there is nothing, or another link has the turn.
     pub(super) fn take(self: &Arc<Self>, link: LinkId, lane: usize) -> Option<Batch> {
         let mut state = self.state.lock();
-        if state.sender != link {
+        if state.senders[lane] != link {
             return None;
         }
         if state.lanes[lane].is_empty() {
@@ -222,11 +385,12 @@ impl Outbox {
             return None;
         }
         let (chunks, bytes) = state.lanes[lane].take();
-        Some(Batch { chunks, bytes, outbox: self.clone() })
+        Some(Batch { chunks, bytes, lane, outbox: self.clone() })
     }
 
+    /// Those that wait on all lanes but that of bulk.
     pub(super) fn bytes(&self) -> usize {
-        self.state.lock().bytes
+        self.state.lock().bytes.others
     }
 }
 
@@ -234,20 +398,21 @@ impl Outbox {
 pub(super) struct Batch {
     pub(super) chunks: Vec<Bytes>,
     bytes: usize,
+    lane: usize,
     outbox: Arc<Outbox>,
 }
 
 impl Batch {
     pub(super) fn wrote(&mut self, bytes: usize) {
         self.bytes -= bytes;
-        self.outbox.state.lock().bytes -= bytes;
+        *self.outbox.state.lock().bytes.of(self.lane) -= bytes;
     }
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.outbox.state.lock().bytes -= self.bytes;
+            *self.outbox.state.lock().bytes.of(self.lane) -= self.bytes;
         }
     }
 }

@@ -1,0 +1,193 @@
+//! The connection for bulk: that there is one, when there is none, and what a peer may do with it.
+
+use super::*;
+
+const LINGER: Duration = Duration::from_millis(150);
+const RETRY: Duration = Duration::from_millis(300);
+
+fn options() -> Options {
+    Options { bulk_linger: LINGER, bulk_retry: RETRY, ..Options::default() }
+}
+
+/// Both accept every Hello until `to` has so many frames of bulk. Returns the links they came on.
+async fn carried(from: &mut Node, to: &mut Node, count: usize) -> Vec<LinkId> {
+    let mut links = Vec::new();
+    let arrive = to.settle(|event| {
+        if let Event::Frames { link, lane: BULK, frames, .. } = event {
+            links.extend(frames.iter().map(|_| *link));
+        }
+        (links.len() >= count).then_some(())
+    });
+    tokio::select! {
+        () = arrive => {}
+        () = accepting(from) => {}
+    }
+    links
+}
+
+/// Accepts every Hello, for ever.
+async fn accepting(node: &mut Node) {
+    loop {
+        let _ = timeout(DEADLINE, node.settle(|_| None::<()>)).await;
+    }
+}
+
+/// Connects, and returns the link that `b` has to `a`.
+async fn linked(a: &mut Node, b: &mut Node) -> LinkId {
+    assert!(a.endpoint.dial(b.addr(), Some(b.id)));
+    let up = b.settle(|event| match event {
+        Event::Up { link, .. } => Some(*link),
+        _ => None,
+    });
+    tokio::join!(a.up(), up).1
+}
+
+async fn until(mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < DEADLINE, "it takes too long");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn bulk_has_a_connection_of_its_own_until_it_is_silent() {
+    let (mut a, mut b) = pair(&options());
+    let link = linked(&mut a, &mut b).await;
+    for _ in 0..2 {
+        for i in 0..50 {
+            a.endpoint.send(b.id, BULK, numbered(i, 50_000)).unwrap();
+        }
+        assert_eq!(a.endpoint.queued(b.id), 0, "it holds no command up");
+        let on = carried(&mut a, &mut b, 50).await;
+        assert!(on.iter().all(|one| *one == on[0] && *one != link), "{on:?} beside {link:?}");
+        assert_eq!(a.endpoint.bulk_links(b.id), (true, false));
+        assert_eq!(b.endpoint.bulk_links(a.id), (false, true));
+        until(|| b.endpoint.bulk_links(a.id) == (false, false)).await;
+        assert_eq!(a.endpoint.bulk_links(b.id), (false, false));
+    }
+    // Its end is nobody's concern.
+    assert!(a.endpoint.connected(b.id) && b.endpoint.connected(a.id));
+    assert!(a.events.try_recv().is_none() && b.events.try_recv().is_none());
+}
+
+#[tokio::test]
+async fn both_ways_have_one_each_and_they_end_with_the_link() {
+    let (mut a, mut b) = pair(&Options::default());
+    linked(&mut a, &mut b).await;
+    a.endpoint.send(b.id, BULK, numbered(1, 64)).unwrap();
+    carried(&mut a, &mut b, 1).await;
+    b.endpoint.send(a.id, BULK, numbered(2, 64)).unwrap();
+    carried(&mut b, &mut a, 1).await;
+    assert_eq!((a.endpoint.bulk_links(b.id), a.endpoint.links(b.id)), ((true, true), 1));
+    a.endpoint.close(b.id, "enough");
+    assert!(b.down().await.contains("enough"));
+    assert_eq!(a.down().await, "enough");
+    for node in [&a, &b] {
+        until(|| node.endpoint.accepted() == 0).await;
+    }
+    assert_eq!(a.endpoint.send(b.id, BULK, numbered(3, 4)), Err(SendError::NotConnected));
+}
+
+#[tokio::test]
+async fn what_waits_for_it_has_a_bound_of_its_own() {
+    let options = Options { bulk_bytes_max: 10_000, lane_bytes_max: 10_000, ..options() };
+    let (mut a, mut b) = pair(&options);
+    linked(&mut a, &mut b).await;
+    a.endpoint.send(b.id, BULK, numbered(1, 9_000)).unwrap();
+    assert_eq!(a.endpoint.send(b.id, BULK, numbered(2, 9_000)), Err(SendError::Full));
+    a.endpoint.send(b.id, 0, numbered(3, 9_000)).unwrap();
+    carried(&mut a, &mut b, 1).await;
+    a.endpoint.send(b.id, BULK, numbered(4, 9_000)).unwrap();
+    carried(&mut a, &mut b, 1).await;
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_had_the_link_carries_it_for_a_while() {
+    let (mut a, mut b) = pair(&options());
+    let link = linked(&mut a, &mut b).await;
+    for dialer in [true, false] {
+        a.endpoint.send(b.id, BULK, numbered(1, 64)).unwrap();
+        let reason = loop {
+            tokio::select! {
+                event = a.event() => match event {
+                    Event::Hello { link, .. } if dialer => a.endpoint.refuse(link, 1, "no more"),
+                    Event::Hello { link, .. } => {
+                        a.endpoint.accept(link, Generation(1));
+                    }
+                    Event::Shared { peer, reason } if peer == b.id => break reason,
+                    other => panic!("{other:?}"),
+                },
+                event = b.event() => match event {
+                    Event::Hello { link, .. } => b.endpoint.refuse(link, 1, "no more"),
+                    Event::Refused { .. } | Event::Frames { .. } => {}
+                    other => panic!("{other:?}"),
+                },
+            }
+        };
+        assert!(dialer || reason.contains("no more"), "{reason}");
+        // More of it needs no further attempt for a while, and then there is one.
+        let begun = Instant::now();
+        while begun.elapsed() < RETRY / 2 {
+            a.endpoint.send(b.id, BULK, numbered(2, 64)).unwrap();
+            assert_eq!(carried(&mut a, &mut b, 1).await[0], link);
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+    a.endpoint.send(b.id, BULK, numbered(3, 64)).unwrap();
+    assert_ne!(carried(&mut a, &mut b, 1).await, [link], "it can be had now");
+}
+
+/// A dialer's Hello as a connection for bulk begins, and a frame of it.
+const BEGIN: &[u8] = &[5, 8, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 9];
+
+#[tokio::test]
+async fn without_a_link_to_that_life_it_is_turned_away() {
+    let (mut a, mut b) = pair(&options());
+    let mut later = BEGIN.to_vec();
+    later[5] = 2;
+    for begin in [BEGIN, &later] {
+        let raw = b.endpoint.connect_raw(a.addr()).await;
+        let mut stream = raw.open_uni().await.unwrap();
+        stream.write_all(begin).await.unwrap();
+        let error = tokio::select! {
+            error = raw.closed() => error.to_string(),
+            () = accepting(&mut a) => unreachable!(),
+        };
+        assert!(error.contains("no link to that life"), "{error}");
+        assert_eq!(a.endpoint.bulk_links(b.id), (false, false));
+        if !a.endpoint.connected(b.id) {
+            // To another life than the second one says.
+            linked(&mut b, &mut a).await;
+        }
+    }
+    assert_eq!(a.endpoint.links(b.id), 1);
+}
+
+/// However many a peer opens, one is read; and what it does there is no harm to its link.
+#[tokio::test]
+async fn of_many_the_last_is_read() {
+    let (mut a, mut b) = pair(&options());
+    let link = linked(&mut b, &mut a).await;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        let raw = b.endpoint.connect_raw(a.addr()).await;
+        let mut stream = raw.open_uni().await.unwrap();
+        stream.write_all(BEGIN).await.unwrap();
+        let on = carried(&mut b, &mut a, 1).await;
+        assert_ne!(on, [link]);
+        open.push((raw, stream));
+    }
+    let (_, rest) = open.split_last().unwrap();
+    for (raw, _) in rest {
+        timeout(DEADLINE, raw.closed()).await.expect("it is replaced");
+    }
+    let (raw, mut stream) = open.pop().unwrap();
+    assert_eq!(a.endpoint.bulk_links(b.id), (false, true));
+    stream.write_all(&[255, 255, 255, 255]).await.unwrap();
+    assert!(raw.closed().await.to_string().contains("4294967295 bytes"));
+    until(|| a.endpoint.bulk_links(b.id) == (false, false)).await;
+    a.endpoint.send(b.id, 0, numbered(1, 64)).unwrap();
+    assert_eq!(b.frames(1).await.len(), 1);
+    assert_eq!(a.endpoint.links(b.id), 1);
+}
