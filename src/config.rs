@@ -32,6 +32,12 @@ pub const UNDER_WAY_MAX: usize = 4_096;
 /// missed, and the peer is told to fetch them.
 pub const PEER_QUEUE_BYTES_MAX: usize = 64 << 20;
 
+/// Bytes a second that bring other nodes up to date, unless another rate is given.
+pub const BULK_RATE: u64 = 64 << 20;
+
+/// Least such rate that a node can be given.
+pub const BULK_RATE_MIN: u64 = 64 << 10;
+
 /// How a node is set up. Every field may be set; [`Config::new`] gives the usual values.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -70,6 +76,11 @@ pub struct Config {
     pub partitions: PartitionCount,
     /// Longest value, in bytes; at most 8 MiB and a sixteenth of `max_memory`.
     pub value_bytes_max: usize,
+    /// Bytes a second that this node sends to bring others up to date: to new owners of what it
+    /// holds, and to nodes that were away. Half of it to one of them at most, and never more than
+    /// their paths take without being filled. At least 64 KiB; default 64 MiB. Less of it leaves
+    /// more of a narrow uplink to clients, and a joining node waits for longer.
+    pub bulk_rate: u64,
 }
 
 impl Config {
@@ -87,6 +98,7 @@ impl Config {
             zone: String::new(),
             partitions: PartitionCount::default(),
             value_bytes_max: VALUE_BYTES_MAX,
+            bulk_rate: BULK_RATE,
         }
     }
 
@@ -118,6 +130,13 @@ impl Config {
             return setting(
                 "max_memory",
                 format!("is {} bytes; the least is 1 MiB", self.max_memory),
+            );
+        }
+        if self.bulk_rate < BULK_RATE_MIN {
+            let least = BULK_RATE_MIN >> 10;
+            return setting(
+                "bulk_rate",
+                format!("is {} bytes a second; the least is {least} KiB", self.bulk_rate),
             );
         }
         for (name, addr) in [("listen", Some(self.listen)), ("advertise", self.advertise)] {

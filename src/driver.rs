@@ -286,6 +286,7 @@ impl<O: Observer> Driver<O> {
             name: name.clone(),
             replicas: config.replicas,
             seeded: !config.seeds.is_empty(),
+            bulk_rate: config.bulk_rate,
             seed: rng.random(),
             audit_ms: AUDIT_MS,
         };

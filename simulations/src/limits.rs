@@ -70,6 +70,7 @@ impl Options {
         range("loss_ppm", self.loss_ppm, 0, PPM_MAX)?;
         range("duplicate_ppm", self.duplicate_ppm, 0, PPM_MAX)?;
         range("late_ppm", self.late_ppm, 0, PPM_MAX)?;
+        range("bulk_ends_ppm", self.bulk_ends_ppm, 0, PPM_MAX)?;
         range("wall_off_ms_max", self.wall_off_ms_max, 0, CLOCK_MS_MAX as i64)?;
         range("rate_ppm_max", self.rate_ppm_max, 0, 500_000)?;
         range("wall_rate_ppm_max", self.wall_rate_ppm_max, 0, 500_000)?;

@@ -17,8 +17,14 @@ use crate::time::Time;
 /// A frame that comes late takes less than so long, in nanoseconds.
 const LATE_NS_MAX: u64 = 4_000_000_000;
 
-/// Lanes of a link: four of operations, one for the rest.
-pub const LANES: usize = 5;
+/// Lanes of a link: four of operations, one for the rest, one of bulk.
+pub const LANES: usize = 6;
+
+/// The lane that is a connection of its own: it comes up later, and may end by itself.
+pub const BULK: usize = 5;
+
+/// A connection for bulk that was silent for so long is closed, in milliseconds.
+const BULK_LINGER_MS: u64 = 5_000;
 
 /// Bytes under way on one link in one direction; a frame beyond is dropped, as the driver does.
 pub const IN_FLIGHT_BYTES_MAX: usize = 8 << 20;
@@ -44,6 +50,8 @@ pub struct InFlight {
     pub bytes: Bytes,
     /// When its last packet was sent; a sender that died before that never sent it.
     pub last_sent: Time,
+    /// Its connection ended, and it arrives nowhere.
+    pub lost: bool,
 }
 
 /// One direction of a lane.
@@ -55,6 +63,10 @@ pub struct Lane {
     pub last_arrival: Time,
     /// Frames that should have arrived, and wait for a cut to be mended.
     pub waiting: usize,
+    /// Bytes under way. For the lane of bulk; the others share those of the link.
+    pub bytes: usize,
+    /// For the lane of bulk: when a frame was sent last, if its connection did not end since.
+    pub used: Option<Time>,
 }
 
 /// A link between two processes. Direction 0 is from end 0 to end 1.
@@ -64,7 +76,7 @@ pub struct Link {
     pub ends: [End; 2],
     /// Its lanes, by direction.
     pub lanes: [[Lane; LANES]; 2],
-    /// Bytes under way, by direction.
+    /// Bytes under way on all lanes but that of bulk, by direction.
     pub bytes: [usize; 2],
     /// When the process at an end died.
     pub died: [Option<Time>; 2],
@@ -277,7 +289,38 @@ impl Network {
     }
 }
 
+impl Network {
+    /// When the connection that carries bulk in a direction of a link can carry what is sent now. It
+    /// may end first, with all that is under way on it, so many times of a million; then another one
+    /// is dialed.
+    pub fn bulk_from(&mut self, link: usize, direction: usize, now: Time, ends_ppm: u32) -> Time {
+        let ends = self.happens(ends_ppm);
+        let hosts = self.links[link].ends.map(|end| end.host);
+        let lane = &mut self.links[link].lanes[direction][BULK];
+        if ends {
+            lane.queue.iter_mut().for_each(|frame| frame.lost = true);
+            lane.used = None;
+        }
+        let used = lane.used.replace(now);
+        if used.is_some_and(|used| now.ms_since(used) < BULK_LINGER_MS) {
+            return now;
+        }
+        // A round trip of QUIC and TLS, the Hello of the one that was dialed, and that of the other.
+        let [from, to] = [hosts[direction], hosts[1 - direction]];
+        let ns = [(from, to), (to, from), (to, from)].map(|(a, b)| self.reliable_ns(a, b).0);
+        now.plus_ns(ns.iter().sum())
+    }
+}
+
 impl Link {
+    /// How many bytes are under way on a lane, or on those that share its connection.
+    pub fn under_way(&mut self, direction: usize, lane: usize) -> &mut usize {
+        match lane {
+            BULK => &mut self.lanes[direction][BULK].bytes,
+            _ => &mut self.bytes[direction],
+        }
+    }
+
     /// A link that was dialed by `from`, whose end is open already.
     pub fn new(from: (usize, u32), to: (usize, u32)) -> Link {
         let end = |(host, life), open| End { host, life, open };

@@ -84,6 +84,10 @@ pub struct Options {
     /// also when their sender has another life by then: handed over by a link that is being replaced.
     #[serde(default)]
     pub late_ppm: u32,
+    /// Of a million frames of bulk, so many meet the end of their connection: it is lost with all
+    /// that is under way on it, and another one is dialed. At the level of the state machine.
+    #[serde(default)]
+    pub bulk_ends_ppm: u32,
     /// How far a wall clock may be off at the beginning, in milliseconds.
     pub wall_off_ms_max: i64,
     /// How much faster or slower a monotonic clock may run, in parts per million.

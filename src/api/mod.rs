@@ -76,6 +76,12 @@ impl Builder {
         self
     }
 
+    /// Bytes a second that bring other nodes up to date. Default 64 MiB.
+    pub fn bulk_rate(mut self, bytes_per_second: u64) -> Builder {
+        self.config.bulk_rate = bytes_per_second;
+        self
+    }
+
     /// Starts the node. Returns as soon as its socket is bound; it joins in the background, see
     /// [`Node::await_ready`].
     ///

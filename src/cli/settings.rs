@@ -32,6 +32,7 @@ pub(super) const KEYS: &[&str] = &[
     "seed",
     "cluster_key_file",
     "max_memory",
+    "bulk_rate",
     "replicas",
     "weight",
     "zone",
@@ -66,6 +67,9 @@ pub(super) struct Flags {
     /// Memory for entries, such as 256MiB or 2gb [default: a quarter of what this process may have]
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     pub(super) max_memory: Option<usize>,
+    /// Bytes a second that bring other nodes up to date, such as 8MiB [default: 64MiB]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    pub(super) bulk_rate: Option<usize>,
     /// Copies of each entry, 1 to 8; the same on every node [default: 3]
     #[arg(long, value_name = "N", value_parser = replicas)]
     pub(super) replicas: Option<NonZeroU8>,
@@ -94,6 +98,7 @@ pub(super) struct Settings {
     seeds: Vec<String>,
     pub(super) cluster_key_file: Option<PathBuf>,
     max_memory: usize,
+    bulk_rate: Option<usize>,
     replicas: Option<NonZeroU8>,
     weight: Option<u16>,
     zone: Option<String>,
@@ -163,6 +168,7 @@ impl Settings {
             max_memory: layers
                 .one("max_memory", flags.max_memory, quantity::size)?
                 .unwrap_or_else(memory::default_bytes),
+            bulk_rate: layers.one("bulk_rate", flags.bulk_rate, quantity::size)?,
             replicas: layers.one("replicas", flags.replicas, replicas)?,
             weight: layers.one("weight", flags.weight, weight)?,
             zone: layers.one("zone", flags.zone, text)?,
@@ -180,6 +186,7 @@ impl Settings {
         config.advertise = self.advertise;
         config.seeds = self.seeds.clone();
         config.max_memory = self.max_memory;
+        config.bulk_rate = self.bulk_rate.map_or(config.bulk_rate, |bytes| bytes as u64);
         config.replicas = self.replicas.unwrap_or(config.replicas);
         config.weight = self.weight.unwrap_or(config.weight);
         config.zone = self.zone.clone().unwrap_or_default();

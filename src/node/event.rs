@@ -102,7 +102,8 @@ pub enum Output {
     Frame {
         /// To whom.
         to: NodeId,
-        /// Lanes 0 to 3 carry operations, [`CONTROL_LANE`] the rest.
+        /// Lanes 0 to 3 carry operations, [`BULK_LANE`] what brings a peer up to date,
+        /// [`CONTROL_LANE`] the rest.
         lane: u8,
         /// The frame.
         bytes: Bytes,
@@ -143,6 +144,10 @@ pub enum Output {
 
 /// The lane of everything that is not an operation.
 pub const CONTROL_LANE: u8 = 4;
+
+/// The lane of what must not hold up operations, and may be much. In order in itself only, and what
+/// is sent on it may be lost where other lanes lose nothing.
+pub const BULK_LANE: u8 = 5;
 
 /// Operation lanes of a link; a partition always uses the same one.
 pub const OPERATION_LANES: u8 = 4;

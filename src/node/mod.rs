@@ -85,6 +85,8 @@ pub struct Options {
     pub replicas: NonZeroU8,
     /// Whether it was given seeds.
     pub seeded: bool,
+    /// Bytes a second that bring other nodes up to date, to all of them.
+    pub bulk_rate: u64,
     /// For all randomness.
     pub seed: [u8; 32],
     /// Time between two audits with one peer, in milliseconds.
@@ -138,7 +140,9 @@ impl Node {
     pub fn new(options: Options, store: Arc<Store>, clock: Arc<Clock>, now: Now) -> Node {
         let rng = ChaCha12Rng::from_seed(options.seed);
         let rules = *store.rules();
-        let sessions = Sessions::new(options.identity.life, rules, options.audit_ms);
+        let (life, bulk_rate, audit_ms) =
+            (options.identity.life, options.bulk_rate, options.audit_ms);
+        let sessions = Sessions::new(life, rules, bulk_rate, audit_ms);
         let membership = MembershipOptions {
             identity: options.identity.clone(),
             name: options.name.clone(),

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Bytes, BytesMut};
 
 use super::codec::{self, Header, Kind};
-use super::event::{CONTROL_LANE, Notice, OPERATION_LANES, OpId, Output, Reply};
+use super::event::{BULK_LANE, CONTROL_LANE, Notice, OPERATION_LANES, OpId, Output, Reply};
 use super::message::{Exchange, Lateness, Request, Response};
 use crate::placement::{NodeId, Partition};
 
@@ -77,10 +77,15 @@ impl Outbox {
         self.batch(to, lane, Kind::Responses, &(number, response));
     }
 
-    /// Sends an exchange message. It shares the lane of the partition's operations, so that an
-    /// exchange never overtakes a write.
+    /// Sends an exchange message on the lane of the partition's operations.
     pub fn exchange(&mut self, to: NodeId, partition: Partition, message: &Exchange) {
         self.exchange_bytes += self.batch(to, lane(partition), Kind::Exchange, message) as u64;
+    }
+
+    /// Sends an exchange message with more in it than may go beside operations. It may arrive before
+    /// and after whatever is sent on other lanes; the exchange does not count on their order.
+    pub fn bulk(&mut self, to: NodeId, message: &Exchange) {
+        self.exchange_bytes += self.batch(to, BULK_LANE, Kind::Exchange, message) as u64;
     }
 
     /// Sends a message about being late.

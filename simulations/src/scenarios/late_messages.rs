@@ -13,6 +13,7 @@ pub const LATE_MESSAGES: Scenario = Scenario {
     nodes: (4, 6),
     options: |options, _| {
         options.late_ppm = 100_000;
+        options.bulk_ends_ppm = 20_000;
         options.restarts_seeded = true;
         options.latency_us_max = 15_000;
         options.partitions = 4;

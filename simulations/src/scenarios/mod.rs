@@ -198,6 +198,7 @@ fn draw(
         loss_ppm: 0,
         duplicate_ppm: 0,
         late_ppm: 0,
+        bulk_ends_ppm: 3_000,
         wall_off_ms_max: *pick(&[0, 10, 200], &mut rng),
         rate_ppm_max: *pick(&[0, 100, 1_000], &mut rng),
         wall_rate_ppm_max: 500,

@@ -16,6 +16,8 @@ pub const SLOW_JOIN: Scenario = Scenario {
         options.keys *= 4;
         options.partitions = 4;
         options.value_bytes = 30_000;
+        // What is under way is lost every few seconds, and has to be said again.
+        options.bulk_ends_ppm = 200_000;
         options.memory_bytes_max = 64 << 20;
     },
     faults: |line| {

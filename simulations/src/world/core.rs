@@ -27,7 +27,7 @@ pub struct Core {
 }
 
 /// The link, direction and bytes that an input occupies until it is handled.
-pub type Held = Option<(usize, usize, usize)>;
+pub type Held = Option<(usize, usize, usize, usize)>;
 
 /// A process: the state machine, and what its driver would know.
 pub struct Machine {

@@ -19,6 +19,9 @@ use rand::RngExt;
 /// Operations of the harness itself are numbered from here.
 const ASKED: u64 = 1 << 63;
 
+/// Bytes a second that a node brings others up to date with: so few that it is felt.
+const BULK_RATE: u64 = 1 << 20;
+
 /// A node that has nothing to do is called so often, in milliseconds: less than the gap that it
 /// takes for a stall, and more than it asks for, because most of a run's turns are of this kind.
 const IDLE_MS: u64 = 80;
@@ -63,6 +66,7 @@ impl World<Core> {
             name: format!("n{index}"),
             replicas: NonZeroU8::new(options.replicas).expect("a plan says at least one"),
             seeded,
+            bulk_rate: BULK_RATE,
             seed: bytes(self.plan.seed, Purpose::Node, number | 1 << 63),
             audit_ms: AUDIT_MS[(self.plan.seed % 2) as usize],
         };

@@ -10,7 +10,7 @@ use chickadee::placement::NodeId;
 use super::core::{Core, Held, Machine, Step};
 use super::hearing::describe;
 use super::{Process, World};
-use crate::network::{IN_FLIGHT_BYTES_MAX, InFlight, Link};
+use crate::network::{BULK, IN_FLIGHT_BYTES_MAX, InFlight, Link};
 use crate::time::Time;
 
 /// A dial without an answer fails after so long, in milliseconds.
@@ -275,19 +275,29 @@ impl World<Core> {
             let at = self.now.plus_ns(self.network.late_ns());
             return self.then(at, Step::Late { from, host: other, life, bytes });
         }
+        let (lane, direction) = (usize::from(lane), self.network.links[index].side(host));
+        let begins = match lane {
+            BULK => {
+                let chaos = self.now < Time::ms(self.plan.options.healed_ms);
+                let ends_ppm = if chaos { self.plan.options.bulk_ends_ppm } else { 0 };
+                self.network.bulk_from(index, direction, self.now, ends_ppm)
+            }
+            _ => self.now,
+        };
         let (delay, sent) = self.network.reliable_ns(host, other);
         let queued = self.network.queue_ns(host, other, bytes.len(), self.now);
         let link = &mut self.network.links[index];
-        let direction = link.side(host);
-        if link.bytes[direction] + bytes.len() > IN_FLIGHT_BYTES_MAX {
+        let under_way = link.under_way(direction, lane);
+        if *under_way + bytes.len() > IN_FLIGHT_BYTES_MAX {
             return;
         }
-        link.bytes[direction] += bytes.len();
-        let entry = &mut link.lanes[direction][usize::from(lane)];
-        let at = self.now.plus_ns(queued + delay).max(entry.last_arrival);
+        *under_way += bytes.len();
+        let entry = &mut link.lanes[direction][lane];
+        let at = begins.plus_ns(queued + delay).max(entry.last_arrival);
         entry.last_arrival = at;
-        entry.queue.push_back(InFlight { bytes, last_sent: self.now.plus_ns(queued + sent) });
-        self.then(at, Step::Arrive { link: index, direction, lane: usize::from(lane) });
+        let last_sent = begins.plus_ns(queued + sent);
+        entry.queue.push_back(InFlight { bytes, last_sent, lost: false });
+        self.then(at, Step::Arrive { link: index, direction, lane });
     }
 
     /// Whether a frame comes late. Only the exchange does not count on the order of what it hears.
@@ -323,7 +333,12 @@ impl World<Core> {
         if died.is_some_and(|died| first.last_sent > died || !passes) {
             // Never sent, or never again; and nothing behind it is taken out of order.
             let lost: usize = entry.queue.drain(..).map(|f| f.bytes.len()).sum();
-            link.bytes[direction] -= lost;
+            *link.under_way(direction, lane) -= lost;
+            return;
+        }
+        if first.lost {
+            let lost = entry.queue.pop_front().map_or(0, |frame| frame.bytes.len());
+            *link.under_way(direction, lane) -= lost;
             return;
         }
         if !passes {
@@ -332,10 +347,10 @@ impl World<Core> {
         }
         let bytes = entry.queue.pop_front().expect("just seen").bytes;
         if !receives {
-            link.bytes[direction] -= bytes.len();
+            *link.under_way(direction, lane) -= bytes.len();
             return self.unknown(index, direction);
         }
-        let held = Some((index, direction, bytes.len()));
+        let held = Some((index, direction, lane, bytes.len()));
         self.trace.note(self.now, to.host, &bytes);
         self.trace.frame(self.now, to.host, "frame", || {
             format!("from n{} lane {lane}: {}", from.host, describe(&bytes))
@@ -346,8 +361,8 @@ impl World<Core> {
 
     /// What a frame occupied is free again.
     pub(super) fn release(&mut self, held: Held) {
-        if let Some((link, direction, bytes)) = held {
-            self.network.links[link].bytes[direction] -= bytes;
+        if let Some((link, direction, lane, bytes)) = held {
+            *self.network.links[link].under_way(direction, lane) -= bytes;
         }
     }
 

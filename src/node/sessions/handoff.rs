@@ -77,6 +77,7 @@ impl Sessions {
         for (peer, echo) in peers {
             self.talks.remove(&(peer, partition));
             self.due.remove(&(peer, partition));
+            self.held_back.remove(&(peer, partition));
             if turn.reachable.contains(&peer) {
                 turn.outbox.exchange(peer, partition, &Exchange::Nothing { partition, echo });
             }

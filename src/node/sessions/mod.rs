@@ -3,12 +3,13 @@
 //! exchange (rules R1 to R10 of the model this was checked in; see the crate's documentation).
 //!
 //! This file opens and closes sessions as members and owners change, and decides when a turn is
-//! due. What is said is in [`talk`], what need not be said in [`comparison`], who brings a booting
-//! partition up to date in [`supply`], when it is ready in [`boot`], what is passed on in
-//! [`renewal`], when a partition can be dropped in [`handoff`], what is different while others are
-//! out of sight in [`solitude`], who is asked before something is dropped in [`vouching`], and whether all of it works in [`audit`]. What must be atomic with
-//! reads and writes is in
-//! `store/partition/exchange` and `store/partition/comparison`.
+//! due. Which talk has a turn is in [`room`], what is said in [`talk`], how much of it at a time in
+//! [`pace`], what need not be said in [`comparison`], who brings a partition up to date in
+//! [`supply`], when it is ready in [`boot`], what is passed on in [`renewal`], who is asked before
+//! something is dropped in [`vouching`], when a partition can be dropped in [`handoff`], what is
+//! different while others are out of sight in [`solitude`], and whether all of it works in
+//! [`audit`]. What must be atomic with reads and writes is in `store/partition/exchange` and
+//! `store/partition/comparison`.
 //!
 //! A session is closed at once when its peer's memory is known to be gone (a newer life); for a
 //! silent peer after [`SILENCE_MS`]. While it is open its bit is awaited, so what is overwritten or
@@ -18,7 +19,9 @@ mod audit;
 mod boot;
 mod comparison;
 mod handoff;
+mod pace;
 mod renewal;
+mod room;
 mod solitude;
 mod supply;
 mod talk;
@@ -28,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::audit::Audits;
 use self::boot::Boot;
+use self::pace::Paces;
 use self::solitude::Solitude;
 use self::talk::Talk;
 use super::message::Exchange;
@@ -84,16 +88,19 @@ pub struct SessionStats {
 }
 
 /// The exchanges of one node.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Sessions {
     life: Life,
     talks: BTreeMap<(NodeId, Partition), Talk>,
     /// Talks that have something to say now, if there is room.
     due: BTreeSet<(NodeId, Partition)>,
+    /// Talks that have much to say, and wait until less is under way.
+    held_back: BTreeSet<(NodeId, Partition)>,
     boots: BTreeMap<Partition, Boot>,
     /// Partitions held without owning them, and since when.
     old: BTreeMap<Partition, Mono>,
     solitude: Solitude,
+    paces: Paces,
     /// Peers that a link was up to at some time.
     met: BTreeSet<NodeId>,
     /// Members that are gone, and since when.
@@ -110,10 +117,28 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// Numbers of a later life are larger than those of a former one.
-    pub fn new(life: Life, rules: Rules, audit_ms: u64) -> Sessions {
-        let numbers = if rules.life_numbers() { life.0 << 20 } else { 0 };
-        Sessions { life, numbers, audit_ms, ..Sessions::default() }
+    /// Numbers of a later life are larger than those of a former one. `bulk_rate`: bytes a second
+    /// that bring peers up to date. `audit_ms`: time between two audits with one peer.
+    pub fn new(life: Life, rules: Rules, bulk_rate: u64, audit_ms: u64) -> Sessions {
+        Sessions {
+            life,
+            talks: BTreeMap::new(),
+            due: BTreeSet::new(),
+            held_back: BTreeSet::new(),
+            boots: BTreeMap::new(),
+            old: BTreeMap::new(),
+            solitude: Solitude::default(),
+            paces: Paces::new(bulk_rate),
+            met: BTreeSet::new(),
+            gone: BTreeMap::new(),
+            back: BTreeMap::new(),
+            audit_ms,
+            audits: BTreeMap::new(),
+            numbers: if rules.life_numbers() { life.0 << 20 } else { 0 },
+            step: 0,
+            next_step: Mono::default(),
+            stats: SessionStats::default(),
+        }
     }
 
     /// Whether this node has all of what it owns.
@@ -128,7 +153,8 @@ impl Sessions {
 
     /// Talks that are waiting for an answer or for room.
     pub fn busy(&self) -> usize {
-        self.due.len() + self.talks.values().filter(|talk| talk.is_waiting()).count()
+        self.due.union(&self.held_back).count()
+            + self.talks.values().filter(|talk| talk.is_waiting()).count()
     }
 
     /// The owners changed: take up, keep or give up each partition.
@@ -254,6 +280,7 @@ impl Sessions {
     /// A link is new: what was said over the one before may not have arrived.
     pub fn link_up(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         self.met.insert(peer);
+        self.paces.forget(peer);
         for ((_, partition), talk) in
             self.talks.range_mut((peer, Partition(0))..=(peer, Partition(u16::MAX)))
         {
@@ -337,6 +364,7 @@ impl Sessions {
         turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
         self.talks.remove(&(peer, partition));
         self.due.remove(&(peer, partition));
+        self.held_back.remove(&(peer, partition));
     }
 
     /// Closes the session with a peer that is no owner, to make room.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::room::UnderWay;
 use super::vouching::Doubted;
 use super::{Sessions, recent};
 use crate::node::message::{Doubt, Exchange, Floors, Full, Standing, Supply};
@@ -14,8 +15,6 @@ use crate::store::partition::exchange::{
 use crate::store::sessions::Offered;
 use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version, key_ref};
 
-/// Most partitions of one peer with a push under way.
-const ACTIVE_MAX: usize = 32;
 /// Most headers of one push.
 pub(super) const HEADERS_MAX: usize = 256;
 /// Most bytes of keys, or of entries, of one push.
@@ -33,11 +32,11 @@ const BEHIND_MAX: u8 = 4;
 #[derive(Debug, Default)]
 pub(super) struct Talk {
     pushes: u32,
-    sent: Option<Sent>,
+    pub(super) sent: Option<Sent>,
     /// The question under way: its number, and when it was asked.
     pub(super) asked: Option<(u64, Mono)>,
     /// Keys whose values the peer wants.
-    wanted: VecDeque<Key>,
+    pub(super) wanted: VecDeque<Key>,
     /// What the peer was told last of how this node stands.
     pub(super) told: Option<Standing>,
     /// How the peer wants what it may lack.
@@ -56,9 +55,9 @@ pub(super) struct Talk {
 
 /// A push under way.
 #[derive(Debug)]
-struct Sent {
+pub(super) struct Sent {
     push: u32,
-    at: Mono,
+    pub(super) at: Mono,
     items: Vec<(Key, Version)>,
     /// Whether it was said to be all.
     full: bool,
@@ -66,6 +65,11 @@ struct Sent {
     claimed: bool,
     /// Whether another one has confirmed it.
     vouched: bool,
+    /// About how many bytes it takes.
+    pub(super) bytes: usize,
+    /// If it is bulk: the bytes of bulk under way to that peer then, and for how long its reply may
+    /// take on top of [`STUCK_MS`], in nanoseconds.
+    pub(super) bulk: Option<(usize, u64)>,
 }
 
 /// A push, without the standing.
@@ -115,7 +119,8 @@ impl Talk {
 
     /// Whether a push waits for its reply for too long.
     pub(super) fn is_stuck_at(&self, now: Mono) -> bool {
-        self.sent.as_ref().is_some_and(|sent| now.since(sent.at) >= STUCK_MS * 1_000_000)
+        let patience = |sent: &Sent| STUCK_MS * 1_000_000 + sent.bulk.map_or(0, |(_, ns)| ns);
+        self.sent.as_ref().is_some_and(|sent| now.since(sent.at) >= patience(sent))
     }
 
     /// Whether the peer was told last that another one brings this node up to date.
@@ -126,6 +131,11 @@ impl Talk {
     /// Whether nothing is going on.
     pub(super) fn is_quiet(&self) -> bool {
         !self.is_waiting() && self.wanted.is_empty() && self.claims.is_empty()
+    }
+
+    /// Whether nothing is offered before the peer, or another one, has said something.
+    pub(super) fn is_waited_for(&self, now: Mono) -> bool {
+        now < self.asking_until || self.supply == Supply::Later
     }
 
     pub(super) fn is_waiting(&self) -> bool {
@@ -304,6 +314,10 @@ impl Sessions {
         let Some(sent) = talk.sent.take_if(|sent| sent.push == push) else {
             return self.follow_up(from, bit, partition, turn);
         };
+        if let Some((under_way, _)) = sent.bulk {
+            let took_ns = turn.now.mono.since(sent.at);
+            self.paces.answered(from, sent.bytes, under_way, took_ns);
+        }
         if !echoed || verdicts.len() != sent.items.len() {
             give_up(bit, partition, &sent, turn);
             return self.follow_up(from, bit, partition, turn);
@@ -395,53 +409,30 @@ impl Sessions {
         !talk.wanted.is_empty() || !talk.claims.is_empty() || news || owes || !in_step
     }
 
-    /// Says what is due, as far as there is room.
-    pub(super) fn say_what_is_due(&mut self, turn: &mut Turn<'_>) {
-        let due: Vec<(NodeId, Partition)> = self.due.iter().copied().collect();
-        let mut active = None;
-        for (peer, partition) in due {
-            if !turn.reachable.contains(&peer) {
-                continue;
-            }
-            let now = match active {
-                Some((same, now)) if same == peer => now,
-                _ => self.active(peer),
-            };
-            active = Some((peer, now));
-            if now < ACTIVE_MAX {
-                self.due.remove(&(peer, partition));
-                let said = self.say(peer, partition, turn);
-                active = Some((peer, now + usize::from(said)));
-            }
-        }
-    }
-
-    fn active(&self, peer: NodeId) -> usize {
-        let all = self.talks.range((peer, Partition(0))..=(peer, Partition(u16::MAX)));
-        all.filter(|(_, talk)| talk.is_waiting()).count()
-    }
-
-    /// Takes a turn in one talk. Returns whether a push is under way now that was not before.
-    fn say(&mut self, to: NodeId, partition: Partition, turn: &mut Turn<'_>) -> bool {
+    /// Takes a turn in one talk, and counts what is under way then.
+    pub(super) fn say(
+        &mut self,
+        to: NodeId,
+        partition: Partition,
+        under_way: &mut UnderWay,
+        turn: &mut Turn<'_>,
+    ) {
         let now = turn.now.mono;
         let Some(bit) = turn.see(partition, |kept, _| kept.sessions().bit(to)) else {
             self.talks.remove(&(to, partition));
-            return false;
+            return;
         };
         let standing = self.standing(to, bit, partition, turn);
         let talk = self.talks.entry((to, partition)).or_default();
-        if talk.sent.is_some() && !talk.is_stuck_at(now) {
-            return false;
-        }
-        if let Some(sent) = talk.sent.take() {
-            give_up(bit, partition, &sent, turn);
+        if talk.sent.is_some() {
+            return;
         }
         self.give_up_comparison(to, bit, partition, turn);
         let talk = self.talks.entry((to, partition)).or_default();
         let supply = [talk.supply, standing.supply];
         let waits = now < talk.asking_until || supply.contains(&Supply::Later);
         if talk.doubted.is_waiting() && !talk.doubted.is_late(now) {
-            return false;
+            return;
         }
         let vouched = self.vouched(to, bit, partition, turn);
         let talk = self.talks.entry((to, partition)).or_default();
@@ -457,7 +448,8 @@ impl Sessions {
             turn.with(partition, |kept, _| kept.end_comparison(bit, false));
         } else if entries.is_empty() && !waits && self.compare(to, bit, partition, &standing, turn)
         {
-            return true;
+            under_way.ask();
+            return;
         }
         let talk = self.talks.entry((to, partition)).or_default();
         let (mut headers, mut full) = (confirmed.unwrap_or_default(), None);
@@ -498,23 +490,39 @@ impl Sessions {
         }
         let news = talk.told.as_ref() != Some(&standing);
         if headers.is_empty() && entries.is_empty() && full.is_none() && !news {
-            return false;
+            return;
         }
         talk.pushes = talk.pushes.wrapping_add(1);
         let offered = headers.iter().map(|header| (header.key.clone(), header.version));
         let sent = entries.iter().map(|(key, entry)| (key.clone(), entry.version()));
         let items = offered.chain(sent).collect();
-        let (push, full_told) = (talk.pushes, full.is_some());
-        let (full_told, vouches) = (full_told, vouched.is_some());
-        talk.sent = Some(Sent { push, at: now, items, full: full_told, claimed, vouched: vouches });
+        let values = entries.iter().map(bytes_of).sum::<usize>();
+        let offers = headers.iter().map(|header| header.key.bytes.len() + ENTRY_BYTES);
+        let bytes = values + offers.sum::<usize>();
+        let bulk = under_way
+            .add(bytes)
+            .then(|| (under_way.bulk, self.paces.sent(to, bytes, under_way.bulk, now)));
+        let push = talk.pushes;
+        talk.sent = Some(Sent {
+            push,
+            at: now,
+            items,
+            full: full.is_some(),
+            claimed,
+            vouched: vouched.is_some(),
+            bytes,
+            bulk,
+        });
         talk.told = Some(standing.clone());
         self.stats.offered += headers.len() as u64;
-        self.stats.repair_bytes += entries.iter().map(bytes_of).sum::<usize>() as u64;
+        self.stats.repair_bytes += values as u64;
         let headers = headers.into_iter().map(|h| (h.key, h.version, h.live)).collect();
         let standing = counted(standing, bit, turn);
         let message = Exchange::Push { standing, push, headers, entries, full, vouched };
-        turn.outbox.exchange(to, partition, &message);
-        true
+        match bulk {
+            Some(_) => turn.outbox.bulk(to, &message),
+            None => turn.outbox.exchange(to, partition, &message),
+        }
     }
 
     /// How this node stands to a peer in a partition.
@@ -590,7 +598,7 @@ pub(super) fn counted(standing: Standing, bit: u8, turn: &Turn<'_>) -> Standing 
 }
 
 /// Nobody knows what became of a push: what it said is said again.
-fn give_up(bit: u8, partition: Partition, sent: &Sent, turn: &Turn<'_>) {
+pub(super) fn give_up(bit: u8, partition: Partition, sent: &Sent, turn: &Turn<'_>) {
     turn.with(partition, |kept, _| {
         kept.offer_again(bit);
         if sent.full {
