@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::checkers::{self, Violation, convergence, membership};
+use crate::history::Record;
 use crate::losses::Losses;
 use crate::plan::Plan;
-use crate::samples::Sample;
+use crate::samples::{Sample, Told};
 use crate::time::Time;
 use crate::trace::Trace;
 use crate::traffic::Traffic;
@@ -68,6 +69,10 @@ pub struct Recording {
     pub samples: Vec<Sample>,
     /// What each node sent.
     pub traffic: Vec<Traffic>,
+    /// What the nodes told their operators, in order.
+    pub told: Vec<Told>,
+    /// All operations, in the order they began.
+    pub operations: Vec<Record>,
 }
 
 /// Runs a plan, and measures meanwhile. Measuring only looks: the run is the same.
@@ -80,7 +85,13 @@ pub(crate) fn record_on<L: Level>(plan: &Plan, trace: Trace) -> Recording {
     let mut world = World::<L>::new(plan.clone(), trace);
     world.samples = Some(Vec::new());
     let outcome = finish(plan, &mut world);
-    Recording { outcome, samples: world.samples.unwrap_or_default(), traffic: world.traffic }
+    Recording {
+        outcome,
+        samples: world.samples.unwrap_or_default(),
+        traffic: world.traffic,
+        told: world.told,
+        operations: world.history.records,
+    }
 }
 
 /// Lets the rest of a plan happen in its world, and judges all of it.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chickadee::node::event::Notice;
 use chickadee::store::Version;
 
 use crate::time::Time;
@@ -24,6 +25,17 @@ pub struct Sample {
     pub right: usize,
     /// What all nodes have sent by then.
     pub sent: Traffic,
+}
+
+/// What a node told its operator.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// When.
+    pub at: Time,
+    /// By which host.
+    pub host: usize,
+    /// What.
+    pub notice: Notice,
 }
 
 impl Sample {

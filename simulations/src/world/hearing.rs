@@ -9,6 +9,7 @@ use chickadee::store::{Content, Parts};
 use super::World;
 use super::level::Level;
 use crate::checkers::{Violation, says_ready, staying};
+use crate::samples::Told;
 
 /// The kind byte of a batch of requests.
 const REQUESTS: u8 = 4;
@@ -16,6 +17,9 @@ const REQUESTS: u8 = 4;
 impl<L: Level> World<L> {
     /// A node said something to its operator.
     pub(crate) fn noticed(&mut self, host: usize, notice: &Notice) {
+        if self.samples.is_some() {
+            self.told.push(Told { at: self.now, host, notice: notice.clone() });
+        }
         if let (Notice::Open, Some(process)) = (notice, &mut self.hosts[host].process) {
             process.open = true;
         }

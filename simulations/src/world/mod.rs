@@ -42,7 +42,7 @@ use crate::checkers::stamps::Contents;
 use crate::history::History;
 use crate::network::Network;
 use crate::plan::Plan;
-use crate::samples::Sample;
+use crate::samples::{Sample, Told};
 use crate::streams::{Purpose, stream};
 use crate::time::{Clocks, Time};
 use crate::trace::Trace;
@@ -175,6 +175,8 @@ pub struct World<L: Level> {
     pub traffic: Vec<Traffic>,
     /// What was measured so far, if anybody wants to know.
     pub samples: Option<Vec<Sample>>,
+    /// What the nodes told their operators meanwhile.
+    pub told: Vec<Told>,
     /// The first broken invariant seen while running.
     pub violation: Option<Violation>,
     /// Whether operations of the plan are still begun.
@@ -210,6 +212,7 @@ impl<L: Level> World<L> {
             contents: Contents::new(plan.clocks_off_ms_max()),
             traffic: vec![Traffic::default(); plan.nodes()],
             samples: None,
+            told: Vec::new(),
             violation: None,
             serving: true,
             events: 0,
