@@ -30,6 +30,7 @@ pub mod comparison;
 mod counting;
 pub mod exchange;
 mod guard;
+mod judgement;
 pub mod recent;
 pub mod tree;
 mod upkeep;

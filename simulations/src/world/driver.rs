@@ -26,9 +26,9 @@ const BULK_RATE: u64 = 1 << 20;
 /// takes for a stall, and more than it asks for, because most of a run's turns are of this kind.
 const IDLE_MS: u64 = 80;
 
-/// Time between two audits with one peer, in milliseconds: short, because a run lasts for minutes, and
-/// long in every other run, because an audit also tells how either side stands, and so mends what
-/// should not have to be mended.
+/// Time between two audits with one peer, in milliseconds: short, because a run lasts for minutes,
+/// and long in every other run, because an audit also tells how either side stands, and so mends
+/// what should not have to be mended.
 const AUDIT_MS: [u64; 2] = [2_000, 60_000];
 
 /// Longest value in a simulation, in bytes.

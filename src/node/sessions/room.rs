@@ -1,5 +1,5 @@
-//! Which talks have a turn: as many as there is room for. What is said in one is in [`super::talk`], how
-//! much of it may be under way in [`super::pace`].
+//! Which talks have a turn: as many as there is room for. What is said in one is in
+//! [`talk`](super::talk), how much of it may be under way in [`pace`](super::pace).
 
 use std::ops::Bound;
 
