@@ -1,10 +1,10 @@
-//! Asking a third before something is dropped. A peer that this node has yet to become valid at cannot
-//! tell what it has outlived from what it has only evicted, and says so: it names those who cover all
-//! that it has forgotten. If one of them, asked *after that*, holds the very version, the peer has
-//! not forgotten a later one, and cannot forget one from then on without this node: a session is
-//! open, whose bit it waits for. So what was confirmed is offered once more, under the same numbers, and
-//! acknowledged. Without this a restart of all nodes, one after the other, left of full caches what
-//! all of them had happened to keep, and in the end nothing.
+//! Asking a third before something is dropped. A peer that this node has yet to become valid at
+//! cannot tell what it has outlived from what it has only evicted, and says so: it names those who
+//! cover all that it has forgotten. If one of them, asked *after that*, holds the very version, the
+//! peer has not forgotten a later one, and cannot forget one from then on without this node: a
+//! session is open, whose bit it waits for. So what was confirmed is offered once more, under the
+//! same numbers, and acknowledged. Without this a restart of all nodes, one after the other, left of
+//! full caches what all of them had happened to keep.
 
 use std::collections::VecDeque;
 

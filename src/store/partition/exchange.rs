@@ -11,14 +11,12 @@
 //!   is forgotten here has confirmed it since.
 //! * Becoming valid takes over the other's floor, after every own entry below it was judged.
 
-use std::collections::BTreeSet;
-
-use super::recent::{Brought, Recent};
+use super::recent::Recent;
 use super::{Context, FLOORS, Partition, Role, bucket};
 use crate::placement::{Life, NodeId};
 use crate::store::clock::{Mono, Stamp};
 use crate::store::entry::{Key, Version};
-use crate::store::record::{KeyRef, Parts};
+use crate::store::record::KeyRef;
 use crate::store::sessions::{Forgotten, Offered, Scan, Session};
 
 /// What an entry takes in a message beside its key and its value, in bytes: versions, lengths.
@@ -49,10 +47,11 @@ pub enum Verdict {
     Want,
     /// It may have been outlived: drop the content, keep the mark.
     Condemn,
-    /// The same, but there are others who cover all that is forgotten here: if one of them still holds
-    /// it, it was not.
+    /// The same, but there are others who cover all that is forgotten here: if one of them still
+    /// holds it, it was not.
     Doubt,
-    /// It would be taken, if there were room for it: it is to be offered again to a node that is ready.
+    /// It would be taken, if there were room for it: it is to be offered again to a node that is
+    /// ready.
     NoRoom,
     /// It cannot be judged now, because a clock is off, or a third has to be asked: offer it again.
     Later,
@@ -63,7 +62,8 @@ pub enum Verdict {
 pub struct Offerer {
     /// Its bit.
     pub bit: u8,
-    /// Whether it was offered under this side's current number, so that the peer is known to cover it.
+    /// Whether it was offered under this side's current number, so that the peer is known to cover
+    /// it.
     pub echoed: bool,
     /// What was in doubt here another one still held after that; see [`Partition::adopted`].
     pub vouched: Option<u32>,

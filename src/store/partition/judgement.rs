@@ -1,5 +1,5 @@
-//! What a peer's entry is to this partition: whether it is covered, wanted, or may have been outlived;
-//! and who can say more, where this side cannot.
+//! What a peer's entry is to this partition: whether it is covered, wanted, or may have been
+//! outlived; and who can say more, where this side cannot.
 
 use std::collections::BTreeSet;
 
@@ -113,8 +113,8 @@ impl Partition {
         self.sessions.iter().filter(vouches).map(|(_, session)| (session.peer, session.life))
     }
 
-    /// Counts how often the floors of others were adopted: what was said of what is forgotten here was
-    /// said under one count, and is void under another.
+    /// Counts how often the floors of others were adopted: what was said of what is forgotten here
+    /// was said under one count, and is void under another.
     pub fn adopted(&self) -> u32 {
         self.adopted
     }
