@@ -139,8 +139,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["sums"], &[&REOPEN]),
     mutant(&["records"], &[&REOPEN]),
     mutant(&["floors_together"], &[&HALF_BOOTED_JUDGE]),
-    // Who is not heard out holds up what others forget, and what it lacks it is told.
-    mutant(&["boot_after_absence", "hears_out"], &[&LONG_ABSENCE]),
+    mutant(&["boot_after_absence"], &[&LONG_ABSENCE]),
     mutant(&["boot_after_solitude"], &[&SLOW_MEETING]),
     mutant(&["boots_hand_over"], &[&NO_LONGER_OWNER]),
     mutant(&["handoff_checks"], &[&SLOW_JOIN]),

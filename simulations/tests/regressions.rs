@@ -3,7 +3,7 @@
 //! A seed names a run of one commit: when the harness draws differently, its story may no longer
 //! come up in it. The rule that was missing is tested where it stands; this list is the memory.
 
-use simulations::plan::{Fault, Timed};
+use simulations::plan::{Act, ClientOperation, Fault, Timed};
 use simulations::run::run;
 use simulations::scenarios;
 use simulations::trace::Trace;
@@ -403,4 +403,32 @@ fn what_is_still_held_is_not_given_up() {
 #[test]
 fn who_takes_over_from_one_that_boots_loses_nothing() {
     holds("no-longer-owner", &[37, 88, 96]);
+}
+
+/// A peer was told what it had missed every half second, each time under another number: what is half
+/// a second away never acknowledged one that still counted, and the peer booted anew each time.
+#[test]
+fn whoever_is_told_from_afar_what_it_missed_boots_once() {
+    for by_us in [260_000, 400_000] {
+        let mut plan = scenarios::find("kill").expect("there is one").plan(1, Some(3));
+        plan.options.core = vec![0, 2];
+        plan.options.clients = 3;
+        plan.options.formed_ms = 9_000;
+        plan.options.healed_ms = 40_000;
+        plan.faults.retain(|fault| fault.at_ms < 1_000);
+        for (at_ms, what) in [
+            (10_000, Fault::Partition { nodes: vec![0] }),
+            (12_500, Fault::Unite),
+            (12_600, Fault::Slow { node: 1, by_us }),
+        ] {
+            plan.faults.push(Timed { at_ms, what });
+        }
+        let write = |count: u64| {
+            let (client, key) = (1 + count as usize % 2, format!("k{count}"));
+            let what = ClientOperation { client, key, act: Act::Set };
+            Timed { at_ms: 10_300 + 5 * count, what }
+        };
+        plan.operations = (0..400).map(write).collect();
+        assert_eq!(run(&plan, Trace::default()).violation, None, "{by_us} µs");
+    }
 }

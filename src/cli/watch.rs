@@ -35,9 +35,9 @@ pub(super) fn run(connect: Connect) -> Outcome {
             }
             Err(error) => (bar.position(), bar.length().unwrap_or(0), error.to_string()),
         };
+        bar.set_length(owned);
+        bar.set_position(ready);
         if io::stdout().is_terminal() {
-            bar.set_length(owned);
-            bar.set_position(ready);
             bar.set_message(output::printable(&text));
         } else {
             let line =

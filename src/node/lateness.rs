@@ -57,6 +57,8 @@ pub struct Lateness {
     own: Option<Late>,
     missed: BTreeMap<NodeId, Missed>,
     owed: Vec<Owed>,
+    /// The number of the last Behind of each peer.
+    heard: BTreeMap<NodeId, u64>,
     numbers: u64,
     /// Gaps in this node's own turns.
     pub stalls: u64,
@@ -112,6 +114,7 @@ impl Lateness {
 
     fn owe_nothing(&mut self, peer: NodeId) {
         self.missed.remove(&peer);
+        self.heard.remove(&peer);
         self.owed.retain(|owed| owed.peer != peer);
     }
 
@@ -150,13 +153,16 @@ impl Lateness {
             }
             Message::Behind { number, partitions } => {
                 turn.outbox.lateness(from, &Message::BehindAck { number });
-                return partitions;
+                // Said again: what it is about has begun to boot.
+                let again = self.heard.insert(from, number) == Some(number);
+                return if again { Vec::new() } else { partitions };
             }
             Message::BehindAck { number } => {
                 if let Some(missed) = self.missed.get_mut(&from)
                     && missed.told.as_ref().is_some_and(|(told, _)| *told == number)
                 {
                     missed.told = None;
+                    missed.next = turn.now.mono;
                     if missed.partitions.is_empty() {
                         self.missed.remove(&from);
                     }
@@ -177,19 +183,20 @@ impl Lateness {
             if !turn.reachable.contains(peer) || missed.next > now {
                 continue;
             }
-            // What was told and not acknowledged is told again, with what came since.
-            if let Some((_, told)) = missed.told.take() {
-                missed.partitions.extend(told);
-            }
-            if missed.partitions.is_empty() {
-                continue;
-            }
-            self.numbers += 1;
-            let partitions = std::mem::take(&mut missed.partitions);
+            // What was told and not acknowledged is told again, under the same number: on a long way
+            // the acknowledgement is late, and must not come to a number that counts no more. What
+            // came since waits for it.
+            let (number, partitions) = match missed.told.take() {
+                Some(told) => told,
+                None if missed.partitions.is_empty() => continue,
+                None => {
+                    self.numbers += 1;
+                    (self.numbers, std::mem::take(&mut missed.partitions))
+                }
+            };
             let list = partitions.iter().copied().collect();
-            let message = Message::Behind { number: self.numbers, partitions: list };
-            turn.outbox.lateness(*peer, &message);
-            missed.told = Some((self.numbers, partitions));
+            turn.outbox.lateness(*peer, &Message::Behind { number, partitions: list });
+            missed.told = Some((number, partitions));
             missed.next = now.plus_ms(BEHIND_MS);
         }
         self.owed.retain(|owed| {

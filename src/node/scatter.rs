@@ -10,6 +10,7 @@ use super::explanation::Explanation;
 use super::message::{Request, Response};
 use super::turn::Turn;
 use crate::placement::{NodeId, Partition};
+use crate::store::sessions::SESSIONS_MAX;
 use crate::store::{Key, Namespace, Stamp};
 
 /// What is gathered.
@@ -81,7 +82,9 @@ impl Scatter {
             (Scatter::Count(total), Response::Counted(count)) => {
                 *total = total.saturating_add(count);
             }
-            (Scatter::Explain(known), Response::Explained(holding)) => {
+            (Scatter::Explain(known), Response::Explained(mut holding)) => {
+                // More than anybody can have is not passed on.
+                holding.sessions.truncate(SESSIONS_MAX);
                 if let Some(holder) = known.holders.iter_mut().find(|holder| holder.id == from) {
                     holder.holding = Some(*holding);
                 }

@@ -49,6 +49,7 @@ impl Sessions {
         self.boots.insert(partition, boot);
         for peer in turn.reachable {
             if self.talks.contains_key(&(*peer, partition)) {
+                self.brought.insert(*peer, turn.now.mono);
                 self.due.insert((*peer, partition));
             }
         }

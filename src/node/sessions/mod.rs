@@ -101,6 +101,8 @@ pub struct Sessions {
     old: BTreeMap<Partition, Mono>,
     solitude: Solitude,
     paces: Paces,
+    /// When peers brought something last, or were asked to.
+    brought: BTreeMap<NodeId, Mono>,
     /// Peers that a link was up to at some time.
     met: BTreeSet<NodeId>,
     /// Members that are gone, and since when.
@@ -129,6 +131,7 @@ impl Sessions {
             old: BTreeMap::new(),
             solitude: Solitude::default(),
             paces: Paces::new(bulk_rate),
+            brought: BTreeMap::new(),
             met: BTreeSet::new(),
             gone: BTreeMap::new(),
             back: BTreeMap::new(),
@@ -249,6 +252,7 @@ impl Sessions {
     pub fn member_gone(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         self.gone.insert(peer, turn.now.mono);
         self.met.remove(&peer);
+        self.brought.remove(&peer);
         self.consider_bereft(turn);
         self.next_step = turn.now.mono;
     }
@@ -280,6 +284,7 @@ impl Sessions {
     /// A link is new: what was said over the one before may not have arrived.
     pub fn link_up(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
         self.met.insert(peer);
+        self.brought.insert(peer, turn.now.mono);
         self.paces.forget(peer);
         for ((_, partition), talk) in
             self.talks.range_mut((peer, Partition(0))..=(peer, Partition(u16::MAX)))
@@ -353,6 +358,7 @@ impl Sessions {
             None => return None,
         };
         turn.store.unsettle(partition, until);
+        self.brought.insert(peer, turn.now.mono);
         self.stats.opened += 1;
         self.talks.insert((peer, partition), Talk::default());
         self.due.insert((peer, partition));

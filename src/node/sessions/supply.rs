@@ -13,6 +13,9 @@ use crate::store;
 use crate::store::Role;
 use crate::store::sessions::Session;
 
+/// A supplier that brings nothing for so long, in milliseconds, is waited for no more.
+const BRINGS_MS: u64 = 2_000;
+
 /// Values below this, in bytes, go to whoever is brought up to date without being asked for.
 const INLINE_BYTES_MAX: usize = 4 << 10;
 
@@ -50,7 +53,9 @@ impl Sessions {
         };
         let sessions = || kept.sessions().iter().map(|(_, session)| session);
         let holder = |peer: &NodeId| {
-            turn.reachable.contains(peer) && kept.sessions().with(*peer).is_some_and(holds)
+            turn.reachable.contains(peer)
+                && self.brings(*peer, turn)
+                && kept.sessions().with(*peer).is_some_and(holds)
         };
         if sessions().any(|session| session.done && holds(session)) {
             return Supply::Headers;
@@ -64,6 +69,12 @@ impl Sessions {
             Some(_) if boot.blank => Supply::Everything,
             Some(_) => Supply::Values,
         }
+    }
+
+    /// Whether a peer has brought something lately, of whatever partition, or was asked only then.
+    fn brings(&self, peer: NodeId, turn: &Turn<'_>) -> bool {
+        let since = self.brought.get(&peer).copied().unwrap_or_default();
+        turn.now.mono.since(since) < BRINGS_MS * 1_000_000
     }
 
     /// The same for a partition that is ready. Of peers that are back in touch, each may have what it
@@ -87,7 +98,9 @@ impl Sessions {
         if kept.sessions().iter().any(heard) {
             return Supply::Headers;
         }
-        let holder = |peer: &NodeId| kept.sessions().with(*peer).is_some_and(lacks);
+        let holder = |peer: &NodeId| {
+            self.brings(*peer, turn) && kept.sessions().with(*peer).is_some_and(lacks)
+        };
         if kept.role() != Role::Ready || !holder(&from) {
             return Supply::Headers;
         }

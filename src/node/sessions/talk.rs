@@ -12,7 +12,7 @@ use crate::placement::{NodeId, Partition};
 use crate::store::partition::exchange::{
     ENTRY_BYTES, Header, Heard, Hearing, OfferLimit, Offerer, Verdict,
 };
-use crate::store::sessions::Offered;
+use crate::store::sessions::{Offered, Session};
 use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version, key_ref};
 
 /// Most headers of one push.
@@ -250,6 +250,9 @@ impl Sessions {
     ) {
         let Offer { push, headers, entries, full, vouched } = offer;
         let by = Offerer { bit, echoed, vouched };
+        if !headers.is_empty() || !entries.is_empty() {
+            self.brought.insert(from, turn.now.mono);
+        }
         let (mut repaired, mut all) = (0, false);
         let verdicts: Vec<Verdict> = turn.with(partition, |kept, context| {
             let mut verdicts = Vec::with_capacity(headers.len() + entries.len());
@@ -484,6 +487,11 @@ impl Sessions {
             });
         }
         let talk = self.talks.entry((to, partition)).or_default();
+        if !turn.see(partition, |kept, _| kept.sessions().get(bit).is_some_and(Session::is_in_step))
+        {
+            // What it is taken to cover may be another matter by now.
+            talk.claims.clear();
+        }
         let claimed = headers.is_empty() && entries.is_empty() && !talk.claims.is_empty();
         if claimed {
             headers.extend(talk.claims.drain(..talk.claims.len().min(HEADERS_MAX)));

@@ -45,6 +45,8 @@ const LISTED_MAX: usize = 4096;
 const LISTED_IN_ALL_MAX: usize = 1 << 16;
 /// Most elements listed in an audit.
 const AUDITED_MAX: usize = LISTED_MAX;
+/// Bytes of keys beyond which an audit asks about no more: one push carries them.
+const CLAIMED_BYTES_MAX: usize = 64 << 10;
 /// Most keys recorded as changed while a comparison is open; beyond, it is given up.
 const CHANGED_MAX: usize = 4096;
 
@@ -127,6 +129,8 @@ pub(super) struct Comparison {
     equal: u64,
     /// In an audit, what the peer is taken to cover and does not hold.
     lacked: Option<Vec<Header>>,
+    /// Bytes of their keys.
+    lacked_bytes: usize,
 }
 
 /// An entry to be listed.
@@ -161,7 +165,8 @@ impl Comparison {
             + (self.changed.capacity() + self.open.capacity()) * 8
             + self.asked.1.capacity() * 4
             + self.listed.capacity() * size_of::<Element>()
-            + self.lacked.iter().flatten().map(|header| header.key.bytes.len() + 64).sum::<usize>()
+            + self.lacked.as_ref().map_or(0, Vec::capacity) * size_of::<Header>()
+            + self.lacked_bytes
     }
 
     /// It has come to its end.
@@ -317,6 +322,7 @@ impl Partition {
             listing: None,
             equal: 0,
             lacked,
+            lacked_bytes: 0,
         };
         let first = comparison.next_sums()?;
         self.comparisons.push(comparison);
@@ -490,8 +496,12 @@ impl Partition {
                     let both = (element.hash, element.element);
                     if lacks[at / 8] & 1 << (at % 8) == 0 {
                         comparison.equal += u64::from(self.cover_element(bit, both));
-                    } else if let Some(lacked) = &mut comparison.lacked {
-                        lacked.extend(self.claim(bit, both));
+                    } else if let Some(lacked) = &mut comparison.lacked
+                        && comparison.lacked_bytes < CLAIMED_BYTES_MAX
+                        && let Some(header) = self.claim(bit, both)
+                    {
+                        comparison.lacked_bytes += header.key.bytes.len();
+                        lacked.push(header);
                     }
                 }
                 if comparison.listed.is_empty() {
