@@ -30,8 +30,7 @@
 //!
 //! # What is promised
 //!
-//! Each promise names what checks it. *Not yet* marks what the design holds and this version does
-//! not.
+//! Each promise names what checks it.
 //!
 //! * **It answers.** A node serves reads and writes as long as it can reach itself or one owner of
 //!   the key. A missing owner means fewer copies, counted in [`Written`], not a refusal; a hung one
@@ -54,14 +53,17 @@
 //!   `tests/embedding.rs`.)
 //! * **Eviction stays at home.** Memory pressure on one node changes no other node's content: what
 //!   it dropped it is not sent again, and what the others must not forget it keeps as a mark.
-//!   (Simulations `swarm`, `scarce`.) *Not yet*: when a node starts anew among full ones.
-//!   What it takes from one owner, another that had to evict it makes it drop again.
+//!   What a node that starts anew or was away takes from one owner, another that had to evict it
+//!   makes it drop only if nobody who knows as much still holds it. (Simulations `swarm`, `scarce`,
+//!   `streamed-boot`; `simulations/tests/losses.rs`.)
 //! * **Expiry needs no message.** The end is a part of the entry, and checked at every read.
 //!   (`tests/embedding.rs`.)
 //! * **A deploy does not empty it.** Restarting every node, one after the other, loses no key while
-//!   the others have copies and room; [`Node::await_ready`] says when the next one may go.
+//!   the others have copies and room, and of what full caches hold next to nothing;
+//!   [`Node::await_ready`] says when the next one may go.
 //!   A node that leaves for good waits until its successors have all it had, or its time is up
-//!   ([`Node::leave`]). (Simulations `rolling-restart`, `leaving`; `tests/embedding.rs`.)
+//!   ([`Node::leave`]). (Simulations `rolling-restart`, `leaving`, `no-longer-owner`;
+//!   `simulations/tests/losses.rs`, `tests/embedding.rs`.)
 //! * **It is closed by default.** All traffic between nodes is TLS 1.3 with certificates on both
 //!   sides, derived from the cluster key; there is no plaintext mode. Without a key the binary uses
 //!   loopback only, and a Redis port that others can reach needs a password. (`src/tls.rs`,
