@@ -138,6 +138,7 @@ impl Node {
             ("repair_bytes", Number(sessions.repair_bytes)),
             ("exchange_bytes", Number(self.outbox.exchange_bytes)),
             ("values_repaired", Number(sessions.repaired)),
+            ("values_without_room", Number(sessions.no_room)),
             ("values_condemned", Number(sessions.condemned)),
             ("values_vouched", Number(sessions.vouched)),
             ("sessions_in_step", Number(tally.in_step)),

@@ -160,10 +160,11 @@ impl<L: Level> World<L> {
             };
             let counters = process.store.counters();
             let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-            let evicted = load(&counters.evicted) + load(&counters.marks_evicted);
+            let stats = process.inside.exchanged();
+            let SessionStats { condemned, renewed, audit_repaired, no_room, .. } = stats;
+            // What there was no room for while it booted is as good as evicted.
+            let evicted = load(&counters.evicted) + load(&counters.marks_evicted) + no_room;
             let evicts = std::mem::replace(&mut process.evicted, evicted) != evicted;
-            let SessionStats { condemned, renewed, audit_repaired, .. } =
-                process.inside.exchanged();
             self.history.doubted |= renewed > 0;
             let condemns = std::mem::replace(&mut process.condemned, condemned) != condemned;
             self.complain(audit::judge(self.now, host, audit_repaired));

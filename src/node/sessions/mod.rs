@@ -71,6 +71,8 @@ pub struct SessionStats {
     pub repair_bytes: u64,
     /// Values taken from others.
     pub repaired: u64,
+    /// How often a value was not taken from others for want of memory, in a partition that boots.
+    pub no_room: u64,
     /// Values dropped because a peer may have outlived them.
     pub condemned: u64,
     /// Values kept because another one confirmed what a peer was in doubt about.

@@ -282,6 +282,8 @@ impl Sessions {
             verdicts
         });
         self.stats.repaired += repaired;
+        let no_room = verdicts.iter().filter(|verdict| **verdict == Verdict::NoRoom);
+        self.stats.no_room += no_room.count() as u64;
         if all {
             self.supplied(from, partition, turn);
         }

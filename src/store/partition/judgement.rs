@@ -22,8 +22,11 @@ impl Partition {
             return Verdict::Later;
         }
         if header.live && self.wants(key, version, context) {
-            let room = self.has_room_for(key, context);
-            return if room { Verdict::Want } else { Verdict::NoRoom };
+            if self.has_room_for(key, context) {
+                return Verdict::Want;
+            }
+            self.note_evicted(key.bytes);
+            return Verdict::NoRoom;
         }
         if !header.live {
             self.merge(key, Parts { version, value: None, deadline_ms: None }, context);
@@ -53,6 +56,7 @@ impl Partition {
             return (Verdict::Later, false);
         }
         if self.wants(key, version, context) && !self.has_room_for(key, context) {
+            self.note_evicted(key.bytes);
             return (Verdict::NoRoom, false);
         }
         let merged = self.merge(key, parts, context);
