@@ -94,12 +94,17 @@ pub fn answer(
     })
 }
 
-/// Up to where what is held of a key is later than that version: another value, or its removal.
+/// Up to where what is held of a key is later than that version: another value, or its removal; or
+/// what was forgotten may have been. Where the one has forgotten it, another may still hold it, and
+/// a removal below it would be acknowledged and remove nothing (swarm seed 157).
 fn newer(kept: &Kept, key: KeyRef<'_>, version: Version, context: &Context<'_>) -> Option<Stamp> {
     let held = match kept.look(key, context) {
         Held::Value(parts) => parts.version,
         Held::Dead(version) => version,
-        Held::Nothing => return None,
+        Held::Nothing => {
+            let floor = kept.floor(key, context);
+            return (floor > version.value).then_some(floor);
+        }
     };
     (held.value > version.value).then(|| held.value.max(held.deadline))
 }
