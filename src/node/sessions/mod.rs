@@ -11,6 +11,10 @@
 //! [`audit`]. What must be atomic with reads and writes is in `store/partition/exchange` and
 //! `store/partition/comparison`.
 //!
+//! In a session in step nothing is said. How one side stands is said in a push, which is repeated
+//! until it is answered, or in an answer, which is asked for again; so what was said is heard, unless
+//! the link goes, and then all is said again. An audit says it, too.
+//!
 //! A session is closed at once when its peer's memory is known to be gone (a newer life); for a
 //! silent peer after [`SILENCE_MS`]. While it is open its bit is awaited, so what is overwritten or
 //! evicted meanwhile leaves marks, and a return costs little.
