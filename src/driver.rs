@@ -47,7 +47,7 @@ const REFUSED: u32 = 1;
 /// Time between two audits with one peer, in milliseconds: each partition of 1,024 twice a day.
 const AUDIT_MS: u64 = 60_000;
 /// A turn that took longer is logged, in microseconds.
-const SLOW_US: u64 = 5_000;
+const LOGGED_US: u64 = 5_000;
 /// How long a stopping node goes on for operations under way, in milliseconds.
 const DRAIN_MS: u64 = 1_500;
 /// How long the last frames are given to reach the peers.
@@ -431,7 +431,7 @@ impl<O: Observer> Driver<O> {
         self.node.handle(input, now);
         let us = self.time.mono().since(now.mono) / 1_000;
         self.node.note_turn(us);
-        if us > SLOW_US {
+        if us > LOGGED_US {
             debug!("a turn for {what} took {us} µs");
         }
         // After the node has noticed a gap, so that no local answer slips in between.

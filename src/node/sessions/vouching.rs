@@ -76,17 +76,15 @@ impl Sessions {
         let whom = doubt.by.iter().find(here).copied();
         let number = self.number();
         let doubted = &mut self.talks.entry((from, partition)).or_default().doubted;
-        let tries = doubted.unanswered < TRIES_MAX;
-        let Some(whom) = whom.filter(|_| tries && turn.rules().confirms()) else {
-            if !turn.rules().confirms() {
-                doubted.said = (theirs, doubt.adopted);
-                doubted.confirmed.extend(claims);
-                return;
-            }
+        doubted.said = (theirs, doubt.adopted);
+        if !turn.rules().confirms() {
+            doubted.confirmed.extend(claims);
+            return;
+        }
+        let Some(whom) = whom.filter(|_| doubted.unanswered < TRIES_MAX) else {
             doubted.unanswered = 0;
             return self.drop_claims(bit, partition, &claims, turn);
         };
-        doubted.said = (theirs, doubt.adopted);
         let message = Exchange::Confirm { partition, number, claims: claims.clone() };
         doubted.asked = Some(Asked { number, whom, at: turn.now.mono, claims });
         turn.with(partition, |kept, _| kept.note_doubted(bit, true));
