@@ -63,9 +63,15 @@ impl Sessions {
         from: NodeId,
         bit: u8,
         partition: Partition,
-        (doubt, claims): (Option<Box<Doubt>>, Vec<(Key, Version)>),
+        (doubt, mut claims): (Option<Box<Doubt>>, Vec<(Key, Version)>),
         turn: &mut Turn<'_>,
     ) {
+        if claims.len() > HEADERS_MAX {
+            // So many are answered, and then offered once more in one push, all under what is said
+            // now. The rest is offered anew.
+            claims.truncate(HEADERS_MAX);
+            turn.with(partition, |kept, _| kept.offer_again(bit));
+        }
         let theirs = turn.see(partition, |kept, _| kept.sessions().get(bit).map(|s| s.theirs));
         let (Some(doubt), Some(theirs)) = (doubt, theirs) else {
             return self.drop_claims(bit, partition, &claims, turn);
