@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::event::{Level, Written};
 use super::explanation::Holding;
 use super::membership::Identity;
+use super::packing;
 use crate::placement::{Life, NodeId, Partition};
 use crate::store::partition::FLOORS;
 use crate::store::partition::comparison::{Findings, Question};
@@ -185,8 +186,10 @@ pub enum Exchange {
         /// Echoed in the Reply.
         push: u32,
         /// Headers: key, version, whether there is a value.
+        #[serde(with = "packing::headers")]
         headers: Vec<(Key, Version, bool)>,
         /// Entries you asked for, or that you are known to lack.
+        #[serde(with = "packing::entries")]
         entries: Vec<(Key, Entry)>,
         /// In answer to your question of that number: these were all that you may lack.
         full: Option<Full>,
@@ -200,6 +203,7 @@ pub enum Exchange {
         /// Of the Push.
         push: u32,
         /// One for each header, then one for each entry.
+        #[serde(with = "packing::verdicts")]
         verdicts: Vec<Verdict>,
         /// If I am in doubt: whom to ask.
         doubt: Option<Box<Doubt>>,
@@ -279,6 +283,18 @@ pub enum Exchange {
         /// Where we differ.
         findings: Findings,
     },
+}
+
+impl Exchange {
+    /// About how many entries it takes to answer.
+    pub fn entries(&self) -> usize {
+        match self {
+            Exchange::Push { headers, entries, .. } => 1 + headers.len() + entries.len(),
+            Exchange::Reply { verdicts, .. } => 1 + verdicts.len(),
+            Exchange::Confirm { claims, .. } => 1 + claims.len(),
+            _ => 1,
+        }
+    }
 }
 
 /// How a holder of a partition stands to another.

@@ -24,6 +24,7 @@ pub mod message;
 mod notes;
 pub mod outbox;
 pub mod own_writes;
+mod packing;
 mod parting;
 pub mod reading;
 pub mod refused;
