@@ -8,6 +8,7 @@
 
 mod env;
 mod said;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,9 +23,9 @@ use tracing::{debug, error, info, warn};
 
 use crate::config::{Config, PEER_QUEUE_BYTES_MAX, UNDER_WAY_MAX};
 use crate::error::{EndError, StartError};
-use crate::handle::{Handle, ReplyTo, Submission, Time};
+use crate::handle::{Handle, Submission, Time};
 use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId, Runtime, UdpSocket};
-use crate::node::event::{Input, Notice, OpId, Output, Reply};
+use crate::node::event::{Input, Notice, Output, Reply};
 use crate::node::membership::Identity as Member;
 use crate::node::refused::Refused;
 use crate::node::{Node, Options};
@@ -34,6 +35,7 @@ use crate::tls::{Identity, NodeKey};
 
 pub use env::{Env, Observer};
 use said::{Said, Topic};
+use waiting::Waiting;
 
 /// Most events and commands handled between two drains of the outputs.
 const BATCH_MAX: usize = 512;
@@ -206,34 +208,6 @@ struct Driver<O = ()> {
     observer: O,
 }
 
-/// Callers waiting for answers, by operation.
-#[derive(Default)]
-struct Waiting {
-    next: u64,
-    callers: hashbrown::HashMap<u64, ReplyTo, std::hash::BuildHasherDefault<Identical>>,
-}
-
-/// Operation numbers are as good as hashes already.
-#[derive(Default)]
-struct Identical(u64);
-
-impl std::hash::Hasher for Identical {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 << 8) | u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        // The table takes its tags from the upper bits.
-        self.0 = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
 impl Driver {
     fn bind(config: Config) -> Result<(Running, Driver), StartError> {
         // The name may be the address, which may not be known before binding: bind to learn the
@@ -370,7 +344,7 @@ impl<O: Observer> Driver<O> {
                     }
                 }
                 _ = self.submissions.recv_many(&mut submissions, BATCH_MAX), if !congested => {}
-                () = tokio::time::sleep_until(deadline) => self.turn(Input::Tick),
+                () = until(deadline) => self.turn(Input::Tick),
             }
             // Whatever woke the loop: commands must not wait behind a flood of events.
             while !congested
@@ -393,7 +367,7 @@ impl<O: Observer> Driver<O> {
                 stopping = Some(self.time.mono().plus_ms(DRAIN_MS));
             }
             if let Some(until) = stopping
-                && (self.waiting.callers.is_empty() || self.time.mono() >= until)
+                && (self.waiting.is_empty() || self.time.mono() >= until)
             {
                 break;
             }
@@ -408,7 +382,7 @@ impl<O: Observer> Driver<O> {
         }
         // No local answer any more: the others go on without this node from here.
         self.handle.shared().last_turn.store(0, Ordering::Release);
-        for (_, caller) in self.waiting.callers.drain() {
+        for caller in self.waiting.drain() {
             caller.send(Reply::Failed(self.handle.shared().end()));
         }
         // What was said last must have left before the links are closed over it.
@@ -421,7 +395,7 @@ impl<O: Observer> Driver<O> {
     /// deadlines would pass in the queue. A peer that does not answer at all holds nobody up; what
     /// does not fit its queue is dropped, and it is told.
     fn is_congested(&self) -> bool {
-        self.waiting.callers.len() >= UNDER_WAY_MAX
+        self.waiting.len() >= UNDER_WAY_MAX
             || self.node.reachable().any(|peer| self.endpoint.queued(peer) > CONGESTED_BYTES)
     }
 
@@ -672,23 +646,16 @@ impl<O: Observer> Driver<O> {
     }
 }
 
+/// Not before the others had a turn; what is due already does not wait for the next millisecond.
+async fn until(deadline: tokio::time::Instant) {
+    match deadline <= tokio::time::Instant::now() {
+        true => tokio::task::yield_now().await,
+        false => tokio::time::sleep_until(deadline).await,
+    }
+}
+
 /// All addresses of a seed, within two seconds.
 async fn lookup(seed: &str) -> std::io::Result<Vec<SocketAddr>> {
     let found = tokio::time::timeout(Duration::from_secs(2), tokio::net::lookup_host(seed));
     Ok(found.await.map_err(std::io::Error::from)??.take(64).collect())
-}
-
-impl Waiting {
-    fn add(&mut self, reply_to: ReplyTo) -> OpId {
-        let id = self.next;
-        self.next += 1;
-        self.callers.insert(id, reply_to);
-        OpId(id)
-    }
-
-    fn answer(&mut self, id: OpId, reply: Reply) {
-        if let Some(caller) = self.callers.remove(&id.0) {
-            caller.send(reply);
-        }
-    }
 }

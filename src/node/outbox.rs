@@ -18,11 +18,22 @@ use crate::placement::{NodeId, Partition};
 /// the others.
 const BATCH_BYTES: usize = 64 << 10;
 
+/// Entries that a batch concerns, at most but for its last item: whoever receives it does nothing
+/// else until it is through with all of them.
+const BATCH_ENTRIES: usize = 128;
+
+/// What is gathered for one peer and lane.
+#[derive(Debug)]
+struct Batch {
+    frame: BytesMut,
+    entries: usize,
+}
+
 /// The outputs of one node.
 #[derive(Debug, Default)]
 pub struct Outbox {
     outputs: VecDeque<Output>,
-    batches: BTreeMap<(NodeId, u8, Kind), BytesMut>,
+    batches: BTreeMap<(NodeId, u8, Kind), Batch>,
     full: Vec<(NodeId, u8, BytesMut)>,
     /// Requests put into batches since the last look, by peer.
     pub sent: Vec<NodeId>,
@@ -68,29 +79,34 @@ impl Outbox {
 
     /// Asks a peer.
     pub fn request(&mut self, to: NodeId, lane: u8, number: u64, request: &Request) {
-        self.batch(to, lane, Kind::Requests, &(number, request));
+        self.batch(to, lane, Kind::Requests, &(number, request), 1);
         self.sent.push(to);
     }
 
     /// Answers a peer.
     pub fn response(&mut self, to: NodeId, lane: u8, number: u64, response: &Response) {
-        self.batch(to, lane, Kind::Responses, &(number, response));
+        self.batch(to, lane, Kind::Responses, &(number, response), 1);
     }
 
     /// Sends an exchange message on the lane of the partition's operations.
     pub fn exchange(&mut self, to: NodeId, partition: Partition, message: &Exchange) {
-        self.exchange_bytes += self.batch(to, lane(partition), Kind::Exchange, message) as u64;
+        self.exchange_on(to, lane(partition), message);
     }
 
     /// Sends an exchange message with more in it than may go beside operations. It may arrive before
     /// and after whatever is sent on other lanes; the exchange does not count on their order.
     pub fn bulk(&mut self, to: NodeId, message: &Exchange) {
-        self.exchange_bytes += self.batch(to, BULK_LANE, Kind::Exchange, message) as u64;
+        self.exchange_on(to, BULK_LANE, message);
+    }
+
+    fn exchange_on(&mut self, to: NodeId, lane: u8, message: &Exchange) {
+        let bytes = self.batch(to, lane, Kind::Exchange, message, message.entries());
+        self.exchange_bytes += bytes as u64;
     }
 
     /// Sends a message about being late.
     pub fn lateness(&mut self, to: NodeId, message: &Lateness) {
-        self.batch(to, CONTROL_LANE, Kind::Lateness, message);
+        self.batch(to, CONTROL_LANE, Kind::Lateness, message, 1);
     }
 
     /// Sends one item in a frame of its own on the control lane.
@@ -115,8 +131,8 @@ impl Outbox {
                 let bytes = codec::seal(frame, header);
                 self.outputs.push_back(Output::Frame { to, lane, bytes });
             }
-            for ((to, lane, _), frame) in std::mem::take(&mut self.batches) {
-                let bytes = codec::seal(frame, header);
+            for ((to, lane, _), batch) in std::mem::take(&mut self.batches) {
+                let bytes = codec::seal(batch.frame, header);
                 self.outputs.push_back(Output::Frame { to, lane, bytes });
             }
         }
@@ -124,14 +140,23 @@ impl Outbox {
     }
 
     /// Puts an item into its batch. Returns how many bytes it takes.
-    fn batch<T: serde::Serialize>(&mut self, to: NodeId, lane: u8, kind: Kind, item: &T) -> usize {
-        let batch = self.batches.entry((to, lane, kind)).or_insert_with(|| codec::begin(kind));
-        let before = batch.len();
-        codec::put(batch, item);
-        let bytes = batch.len() - before;
-        if batch.len() >= BATCH_BYTES {
-            let frame = self.batches.remove(&(to, lane, kind)).expect("just filled");
-            self.full.push((to, lane, frame));
+    fn batch<T: serde::Serialize>(
+        &mut self,
+        to: NodeId,
+        lane: u8,
+        kind: Kind,
+        item: &T,
+        entries: usize,
+    ) -> usize {
+        let begin = || Batch { frame: codec::begin(kind), entries: 0 };
+        let batch = self.batches.entry((to, lane, kind)).or_insert_with(begin);
+        let before = batch.frame.len();
+        codec::put(&mut batch.frame, item);
+        let bytes = batch.frame.len() - before;
+        batch.entries += entries;
+        if batch.frame.len() >= BATCH_BYTES || batch.entries >= BATCH_ENTRIES {
+            let batch = self.batches.remove(&(to, lane, kind)).expect("just filled");
+            self.full.push((to, lane, batch.frame));
         }
         bytes
     }

@@ -11,6 +11,7 @@ use crate::node::ascending::ascending;
 use crate::node::message::Exchange;
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
+use crate::store::sessions::Session;
 use crate::store::{Mono, Role};
 
 /// An owner that is a member but cannot be reached is waited for so long, in milliseconds.
@@ -64,6 +65,9 @@ impl Sessions {
 
     /// Whether a booting partition has everything that is to be had.
     fn consider_ready(&mut self, partition: Partition, turn: &mut Turn<'_>) {
+        if self.is_opening(partition) {
+            return;
+        }
         let Some(boot) = self.boots.get_mut(&partition) else {
             return;
         };
@@ -78,13 +82,15 @@ impl Sessions {
             for owner in turn.other_owners(partition) {
                 complete &= kept.sessions().bit(owner).is_some() || !waits(&owner);
             }
-            for (bit, session) in kept.sessions().iter() {
-                let owner = turn.ring.owners(partition).contains(&session.peer);
+            let is_owner = |session: &Session| turn.ring.owners(partition).contains(&session.peer);
+            let told = |s: &Session| s.done && (s.counts_me || !is_owner(s));
+            let sessions = || kept.sessions().iter();
+            // Before it is looked at what was judged, which takes longer.
+            complete &= sessions().all(|(_, session)| told(session) || !waits(&session.peer));
+            let told_all = complete;
+            for (bit, session) in sessions().filter(|_| told_all) {
                 let holder = matches!(session.role, Role::Ready | Role::Old);
-                let heard = session.done
-                    && (session.counts_me || !owner)
-                    && (session.valid || kept.may_become_valid(bit));
-                if heard {
+                if told(session) && (session.valid || kept.may_become_valid(bit)) {
                     ready |= holder;
                     judged.push(bit);
                     heard_out.push(session.peer);

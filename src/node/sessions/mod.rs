@@ -2,14 +2,14 @@
 //! without lying. Boot of a new owner, return after an absence, repair and handoff are this one
 //! exchange (rules R1 to R10 of the model this was checked in; see the crate's documentation).
 //!
-//! This file opens and closes sessions as members and owners change, and decides when a turn is
-//! due. Which talk has a turn is in [`room`], what is said in [`talk`], how much of it at a time in
-//! [`pace`], what need not be said in [`comparison`], who brings a partition up to date in
-//! [`supply`], when it is ready in [`boot`], what is passed on in [`renewal`], who is asked before
-//! something is dropped in [`vouching`], when a partition can be dropped in [`handoff`], what is
-//! different while others are out of sight in [`solitude`], and whether all of it works in
-//! [`audit`]. What must be atomic with reads and writes is in `store/partition/exchange` and
-//! `store/partition/comparison`.
+//! This file says which sessions there are to be as members and owners change, and decides when a
+//! turn is due. They are opened and closed in [`opening`]. Which talk has a turn is in [`room`], what
+//! is said in [`talk`], how much of it at a time in [`pace`], what need not be said in
+//! [`comparison`], who brings a partition up to date in [`supply`], when it is ready in [`boot`],
+//! what is passed on in [`renewal`], who is asked before something is dropped in [`vouching`], when a
+//! partition can be dropped in [`handoff`], what is different while others are out of sight in
+//! [`solitude`], and whether all of it works in [`audit`]. What must be atomic with reads and writes
+//! is in `store/partition/exchange` and `store/partition/comparison`.
 //!
 //! In a session in step nothing is said. How one side stands is said in a push, which is repeated
 //! until it is answered, or in an answer, which is asked for again; so what was said is heard, unless
@@ -23,6 +23,7 @@ mod audit;
 mod boot;
 mod comparison;
 mod handoff;
+mod opening;
 mod pace;
 mod renewal;
 mod room;
@@ -102,6 +103,10 @@ pub struct Sessions {
     due: BTreeSet<(NodeId, Partition)>,
     /// Talks that have much to say, and wait until less is under way.
     held_back: BTreeSet<(NodeId, Partition)>,
+    /// Nobody has had a turn who could have had one: this node's would have taken too long.
+    unfinished: bool,
+    /// Sessions that are to be opened.
+    opening: BTreeSet<(Partition, NodeId)>,
     boots: BTreeMap<Partition, Boot>,
     /// Partitions held without owning them, and since when.
     old: BTreeMap<Partition, Mono>,
@@ -133,6 +138,8 @@ impl Sessions {
             talks: BTreeMap::new(),
             due: BTreeSet::new(),
             held_back: BTreeSet::new(),
+            unfinished: false,
+            opening: BTreeSet::new(),
             boots: BTreeMap::new(),
             old: BTreeMap::new(),
             solitude: Solitude::default(),
@@ -229,21 +236,17 @@ impl Sessions {
         if self.gone.remove(&peer).is_some() {
             self.back.insert(peer, turn.now.mono);
         }
-        let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
-        for partition in partitions {
+        for partition in turn.store.options().partitions.iter() {
             let (role, life) = turn.see(partition, |kept, _| {
                 (kept.role(), kept.sessions().with(peer).map(|session| session.life))
             });
-            let another = life.is_some_and(|life| life != turn.life(peer));
-            if another && turn.rules().new_life() {
-                self.close(peer, partition, turn);
-            }
-            if role != Role::None {
-                self.open_owners(partition, turn);
-                // Of a thousand members few have a session, and with the others nothing is due.
-                if turn.see(partition, |kept, _| kept.sessions().bit(peer).is_some()) {
+            let owner = || turn.ring.owners(partition).contains(&peer);
+            match life {
+                Some(life) if life == turn.life(peer) || !turn.rules().new_life() => {
                     self.due.insert((peer, partition));
                 }
+                None if role == Role::None || !owner() => {}
+                _ => self.open_soon(peer, partition, turn),
             }
         }
         self.next_step = turn.now.mono;
@@ -325,74 +328,6 @@ impl Sessions {
             }
         }
         self.next_step = turn.now.mono;
-    }
-
-    /// Opens sessions with the owners of a partition that are members.
-    fn open_owners(&mut self, partition: Partition, turn: &mut Turn<'_>) {
-        let ring = turn.ring;
-        self.open_with(ring.owners(partition), partition, turn);
-    }
-
-    /// Opens sessions with those of these that are members.
-    fn open_with(&mut self, peers: &[NodeId], partition: Partition, turn: &mut Turn<'_>) {
-        for peer in peers.iter().filter(|peer| turn.members.contains(peer)) {
-            let open = turn.see(partition, |kept, _| kept.sessions().bit(*peer).is_some());
-            if !open {
-                self.open(*peer, partition, turn.life(*peer), turn);
-            }
-        }
-    }
-
-    fn open(
-        &mut self,
-        peer: NodeId,
-        partition: Partition,
-        life: Life,
-        turn: &mut Turn<'_>,
-    ) -> Option<u8> {
-        let number = self.number();
-        let until = turn.now.mono.plus_ms(UNSETTLED_MS);
-        let open =
-            |turn: &Turn<'_>| turn.with(partition, |kept, _| kept.open_session(peer, life, number));
-        let bit = match open(turn) {
-            Some(bit) => bit,
-            // An owner comes before those who only wait to hand over what they have.
-            None if turn.ring.owners(partition).contains(&peer) => {
-                self.close_another(partition, turn)?;
-                open(turn)?
-            }
-            None => return None,
-        };
-        turn.store.unsettle(partition, until);
-        self.brought.insert(peer, turn.now.mono);
-        self.stats.opened += 1;
-        self.talks.insert((peer, partition), Talk::default());
-        self.due.insert((peer, partition));
-        Some(bit)
-    }
-
-    fn close(&mut self, peer: NodeId, partition: Partition, turn: &mut Turn<'_>) {
-        turn.with(partition, |kept, _| kept.close_session(peer));
-        turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
-        self.talks.remove(&(peer, partition));
-        self.due.remove(&(peer, partition));
-        self.held_back.remove(&(peer, partition));
-    }
-
-    /// Closes the session with a peer that is no owner, to make room.
-    fn close_another(&mut self, partition: Partition, turn: &mut Turn<'_>) -> Option<()> {
-        let owners = turn.ring.owners(partition);
-        let other = turn.see(partition, |kept, _| {
-            let mut sessions = kept.sessions().iter().map(|(_, session)| session.peer);
-            sessions.find(|peer| !owners.contains(peer))
-        })?;
-        self.close(other, partition, turn);
-        Some(())
-    }
-
-    fn number(&mut self) -> u64 {
-        self.numbers += 1;
-        self.numbers
     }
 
     /// A message of an exchange from a peer.
@@ -486,11 +421,13 @@ impl Sessions {
                     self.close(peer, partition, turn);
                 }
             }
+            self.give_up_what_is_stuck(turn);
             self.get_used_to_it(turn);
             self.consider_boots(turn);
             self.consider_handoffs(turn);
             self.audit(turn);
         }
+        self.open_some(turn);
         self.say_what_is_due(turn);
     }
 
@@ -535,7 +472,8 @@ impl Sessions {
 
     /// When [`Sessions::tick`] wants to be called.
     pub fn next_deadline(&self) -> Option<Mono> {
-        Some(self.next_step)
+        let now = self.unfinished || !self.opening.is_empty();
+        Some(if now { Mono::default() } else { self.next_step })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which talks have a turn: as many as there is room for. What is said in one is in
 //! [`talk`](super::talk), how much of it may be under way in [`pace`](super::pace).
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use super::Sessions;
@@ -14,6 +15,12 @@ const ACTIVE_MAX: usize = 32;
 /// bulk. A push of a few entries does not wait for a connection of its own.
 const BESIDE_BYTES_MAX: usize = 16 << 10;
 
+/// Most bytes said in one turn, but for the last push; each talk that has one counts for some more.
+/// Nothing else is done meanwhile.
+const TURN_BYTES_MAX: usize = 32 << 10;
+/// See [`TURN_BYTES_MAX`]: what a turn in a talk costs besides, in bytes.
+const EACH_BYTES: usize = 4 << 10;
+
 /// What is under way to a peer.
 #[derive(Clone, Copy, Default)]
 pub(super) struct UnderWay {
@@ -25,6 +32,10 @@ pub(super) struct UnderWay {
 }
 
 impl UnderWay {
+    fn bytes(self) -> usize {
+        self.beside + self.bulk
+    }
+
     /// A question is under way.
     pub(super) fn ask(&mut self) {
         self.talks += 1;
@@ -40,29 +51,41 @@ impl UnderWay {
 }
 
 impl Sessions {
-    /// Says what is due, as far as there is room.
+    /// Says what is due, as far as there is room, and as much as may be said in one turn.
     pub(super) fn say_what_is_due(&mut self, turn: &mut Turn<'_>) {
         self.make_room_for_some(turn);
-        let due: Vec<(NodeId, Partition)> = self.due.iter().copied().collect();
-        let mut current = None;
-        for (peer, partition) in due {
-            if !turn.reachable.contains(&peer) {
-                continue;
+        self.unfinished = false;
+        let mut left = TURN_BYTES_MAX;
+        let mut next = self.due.first().map(|(peer, _)| *peer);
+        while let Some(peer) = next {
+            if turn.reachable.contains(&peer) {
+                self.say_to(peer, &mut left, turn);
             }
-            let mut under_way = match current {
-                Some((same, under_way)) if same == peer => under_way,
-                _ => self.under_way(peer),
-            };
-            self.give_up_stuck(peer, partition, &mut under_way, turn);
+            next = next_peer(&self.due, peer);
+        }
+    }
+
+    fn say_to(&mut self, peer: NodeId, left: &mut usize, turn: &mut Turn<'_>) {
+        let mut under_way = self.under_way(peer);
+        let mut from = Bound::Included((peer, Partition(0)));
+        let end = Bound::Included((peer, Partition(u16::MAX)));
+        while under_way.talks < ACTIVE_MAX
+            && let Some((_, partition)) = self.due.range((from, end)).next().copied()
+        {
+            if *left == 0 {
+                self.unfinished = true;
+                return;
+            }
+            from = Bound::Excluded((peer, partition));
             let room = self.paces.has_room(peer, under_way.bulk, turn.now.mono);
+            let before = under_way.bytes();
+            self.due.remove(&(peer, partition));
             if !room && self.offers(peer, partition, turn) {
-                self.due.remove(&(peer, partition));
                 self.held_back.insert((peer, partition));
-            } else if under_way.talks < ACTIVE_MAX {
-                self.due.remove(&(peer, partition));
+            } else {
                 self.say(peer, partition, &mut under_way, turn);
             }
-            current = Some((peer, under_way));
+            *left = left.saturating_sub(EACH_BYTES + under_way.bytes() - before);
         }
     }
 
@@ -79,9 +102,7 @@ impl Sessions {
                 });
                 self.due.extend(some);
             }
-            let behind = (peer, Partition(u16::MAX));
-            let others = (Bound::Excluded(behind), Bound::Unbounded);
-            next = self.held_back.range(others).next().map(|(peer, _)| *peer);
+            next = next_peer(&self.held_back, peer);
         }
     }
 
@@ -99,28 +120,22 @@ impl Sessions {
         all
     }
 
-    /// Gives up a push whose reply does not come. Otherwise what is lost would count as under way,
-    /// and leave no room to say it again.
-    fn give_up_stuck(
-        &mut self,
-        to: NodeId,
-        partition: Partition,
-        under_way: &mut UnderWay,
-        turn: &Turn<'_>,
-    ) {
+    /// Gives up the pushes whose replies do not come. Otherwise what is lost would count as under
+    /// way, and leave no room to say it again.
+    pub(super) fn give_up_what_is_stuck(&mut self, turn: &Turn<'_>) {
         let now = turn.now.mono;
-        let Some(talk) = self.talks.get_mut(&(to, partition)) else { return };
-        let Some(sent) = talk.is_stuck_at(now).then(|| talk.sent.take()).flatten() else { return };
-        under_way.talks = under_way.talks.saturating_sub(1);
-        match sent.bulk {
-            Some(_) => {
-                under_way.bulk = under_way.bulk.saturating_sub(sent.bytes);
-                self.paces.unanswered(to, sent.at, now);
+        for ((peer, partition), talk) in &mut self.talks {
+            if !talk.is_stuck_at(now) || !turn.reachable.contains(peer) {
+                continue;
             }
-            None => under_way.beside = under_way.beside.saturating_sub(sent.bytes),
-        }
-        if let Some(bit) = turn.see(partition, |kept, _| kept.sessions().bit(to)) {
-            give_up(bit, partition, &sent, turn);
+            let Some(sent) = talk.sent.take() else { continue };
+            if sent.bulk.is_some() {
+                self.paces.unanswered(*peer, sent.at, now);
+            }
+            if let Some(bit) = turn.see(*partition, |kept, _| kept.sessions().bit(*peer)) {
+                give_up(bit, *partition, &sent, turn);
+            }
+            self.due.insert((*peer, *partition));
         }
     }
 
@@ -140,4 +155,11 @@ impl Sessions {
         }
         offers
     }
+}
+
+/// The next peer of whom there is any.
+fn next_peer(talks: &BTreeSet<(NodeId, Partition)>, peer: NodeId) -> Option<NodeId> {
+    let behind = (peer, Partition(u16::MAX));
+    let others = (Bound::Excluded(behind), Bound::Unbounded);
+    talks.range(others).next().map(|(peer, _)| *peer)
 }

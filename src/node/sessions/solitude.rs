@@ -71,7 +71,11 @@ impl Sessions {
         // Nearly always nobody, and then no partition has to be looked at.
         let mut is_member = ascending(turn.members);
         let seats = all.seats().iter().map(|seat| seat.id);
-        let gone: Vec<NodeId> = seats.filter(|id| *id != turn.own && !is_member(id)).collect();
+        let mut gone: Vec<NodeId> = seats.filter(|id| *id != turn.own && !is_member(id)).collect();
+        // Those who are back, too, until this node has a session with them.
+        gone.extend(self.opening.iter().map(|(_, peer)| *peer));
+        gone.sort_unstable();
+        gone.dedup();
         let is_gone = |owner: &&NodeId| gone.binary_search(owner).is_ok();
         let before = std::mem::take(&mut self.solitude.bereft);
         let partitions = turn.store.options().partitions.iter();

@@ -140,7 +140,6 @@ impl Partition {
         if let Some(bit) = self.sessions.bit(peer) {
             self.sessions.close(bit);
             self.end_comparison(bit, false);
-            self.clear_bit(bit);
             self.purge();
             self.keep_tree();
         }
@@ -557,6 +556,7 @@ impl Partition {
         }
     }
 
+    /// Of a session that begins; the bit of one that was closed says nothing.
     fn clear_bit(&mut self, bit: u8) {
         for record in &mut self.table {
             record.set_bits(record.bits() & !(1 << bit));
