@@ -22,7 +22,7 @@ use crate::scenarios::lonely_start::{LONELY_FORGETTER, LONELY_START};
 use crate::scenarios::long_absence::LONG_ABSENCE;
 use crate::scenarios::miss_then_lie::MISS_THEN_LIE;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
-use crate::scenarios::quick_restart::{FORMER_LIFE, QUICK_RESTART};
+use crate::scenarios::quick_restart::{FORMER_LIFE, QUICK_RESTART, UNSEEDED_RESTART};
 use crate::scenarios::ragged_heal::RAGGED_HEAL;
 use crate::scenarios::reopen::REOPEN;
 use crate::scenarios::silence::SILENCE;
@@ -78,6 +78,7 @@ impl Mutant {
 /// All mutants. Where several rules are left out, each makes up for the other, and why is said.
 pub const ALL: &[Mutant] = &[
     // ---- who is there
+    mutant(&["watches"], &[&UNSEEDED_RESTART]),
     mutant(&["reannounce"], &[&LONELY_START]),
     mutant(&["redial"], &[&KILL]),
     mutant(&["refuted_suspects"], &[&PARTITION_HEAL_SHORT]),

@@ -432,3 +432,11 @@ fn whoever_is_told_from_afar_what_it_missed_boots_once() {
         assert_eq!(run(&plan, Trace::default()).violation, None, "{by_us} µs");
     }
 }
+
+/// A node that knew no seed was there again a third of a second after it was killed. Each of eighteen
+/// others probed another one, nobody had anything to ask of it, and it served alone after 1.2 s.
+#[test]
+fn a_node_without_seeds_is_called_by_whoever_watches_it() {
+    holds("swarm", &[1837]);
+    holds("unseeded-restart", &[16, 21, 43, 81]);
+}

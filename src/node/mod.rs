@@ -585,7 +585,7 @@ impl Node {
         for peer in silent {
             self.roles(now, |node, turn| node.coordinator.on_unreachable(peer, turn));
         }
-        for peer in self.responsiveness.probes(now.mono) {
+        for peer in self.responsiveness.probes(self.options.identity.id, now.mono) {
             self.outbox.lateness(peer, &message::Lateness::Ping { nonce: 0 });
         }
         self.roles(now, |node, turn| {

@@ -9,6 +9,7 @@
 //! is cut, and the way back is not. It is unresponsive, too, until an answer comes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::placement::NodeId;
 use crate::store::{Mono, Rules};
@@ -24,6 +25,9 @@ const SILENCE_NS_MAX: u64 = 400_000_000;
 const DEAF_NS_MIN: u64 = 300_000_000;
 /// Time between probes of an unresponsive peer, in milliseconds.
 const PROBE_MS: u64 = 200;
+/// Time between probes of the one peer that a node watches, in milliseconds: less than half of what a
+/// node without seeds waits to be called.
+const WATCH_MS: u64 = 500;
 
 /// One peer's pulse.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +58,7 @@ pub struct Responsiveness {
     /// When each of those that owe something, or are unresponsive, wants to be looked at. Asked after
     /// every turn; most peers owe nothing.
     deadlines: BTreeSet<(Mono, NodeId)>,
+    next_watch: Mono,
 }
 
 impl Responsiveness {
@@ -204,8 +209,8 @@ impl Responsiveness {
         silent
     }
 
-    /// Unresponsive peers whose next probe is due.
-    pub fn probes(&mut self, now: Mono) -> Vec<NodeId> {
+    /// Unresponsive peers whose next probe is due, and the one that is watched.
+    pub fn probes(&mut self, own: NodeId, now: Mono) -> Vec<NodeId> {
         let mut due = self.due(now);
         due.retain(|peer| {
             let is_probed = |pulse: &mut Pulse| {
@@ -217,7 +222,19 @@ impl Responsiveness {
             };
             self.change(*peer, is_probed).unwrap_or(false)
         });
+        if now >= self.next_watch && self.rules.watches() {
+            self.next_watch = now.plus_ms(WATCH_MS);
+            due.extend(self.watched(own).filter(|peer| self.is_responsive(*peer)));
+        }
         due
+    }
+
+    /// The next peer in the order of ids, so that each is watched by one. One that was started anew
+    /// within a moment, and was given no seed, is called only by whoever notices, and serves alone
+    /// until then: where nothing is asked of it, that is who says something to it.
+    fn watched(&self, own: NodeId) -> Option<NodeId> {
+        let behind = self.peers.range((Bound::Excluded(own), Bound::Unbounded)).next();
+        behind.or_else(|| self.peers.first_key_value()).map(|(peer, _)| *peer)
     }
 
     /// Whether there is a link to that peer and it answers.
@@ -356,8 +373,21 @@ mod tests {
         let mut pulses = pulses();
         pulses.sent(PEER, ms(0));
         pulses.judge(ms(60));
-        let probes = (60..1_060).filter(|t| !pulses.probes(ms(*t)).is_empty()).count();
+        let probes =
+            (60..1_060).filter(|t| !pulses.probes(NodeId([9; 16]), ms(*t)).is_empty()).count();
         assert_eq!(probes, 5);
+    }
+
+    #[test]
+    fn each_of_several_is_watched_by_the_one_before() {
+        let node = |id: u8| NodeId([id; 16]);
+        for own in 1..=3 {
+            let mut pulses = Responsiveness::default();
+            (1..=3).filter(|id| *id != own).for_each(|id| pulses.up(node(id), ms(0)));
+            assert_eq!(pulses.probes(node(own), ms(0)), [node(own % 3 + 1)]);
+            assert_eq!(pulses.probes(node(own), ms(WATCH_MS - 1)), []);
+            assert_eq!(pulses.probes(node(own), ms(WATCH_MS)), [node(own % 3 + 1)]);
+        }
     }
 
     #[test]

@@ -104,7 +104,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 43] = [
+pub const ALL: [&Scenario; 44] = [
     &kill::KILL,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
@@ -145,6 +145,7 @@ pub const ALL: [&Scenario; 43] = [
     &inherited::MARK_AS_DOOR,
     &slow_join::LOST_NOTHING,
     &quick_restart::FORMER_LIFE,
+    &quick_restart::UNSEEDED_RESTART,
     &boots::NO_LONGER_OWNER,
     &swarm::SWARM,
     &thousand::THOUSAND,

@@ -46,3 +46,18 @@ pub const FORMER_LIFE: Scenario = Scenario {
         }
     },
 };
+
+/// Nor does it know a seed, and little is asked of anybody: until it is called it serves alone, and
+/// that it holds nothing is all it can say.
+pub const UNSEEDED_RESTART: Scenario = Scenario {
+    name: "unseeded-restart",
+    about: "a node without seeds is there again at once, where little is asked of it",
+    nodes: (12, 16),
+    options: |options, _| {
+        options.restarts_seeded = false;
+        options.replicas = 1;
+        options.pause_ms = (300, 1_500);
+        options.healed_ms = 49_000;
+    },
+    faults: FORMER_LIFE.faults,
+};
