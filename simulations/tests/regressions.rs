@@ -440,3 +440,10 @@ fn a_node_without_seeds_is_called_by_whoever_watches_it() {
     holds("swarm", &[1837]);
     holds("unseeded-restart", &[16, 21, 43, 81]);
 }
+
+/// A write was answered before its coordinator became an owner and was none of those asked; when the
+/// last of those had acknowledged it, the coordinator counted itself, too.
+#[test]
+fn who_becomes_an_owner_later_does_not_cover_what_it_was_not_asked() {
+    holds("swarm", &[130]);
+}

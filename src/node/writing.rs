@@ -342,11 +342,12 @@ fn relay(op: &Pending, write: &Write, turn: &mut Turn<'_>) {
         return;
     }
     let (partition, key) = (op.partition, key_ref(&op.key));
-    let (hash, own) = turn.with(partition, |kept, _| {
+    let (hash, own) = turn.with(partition, |kept, context| {
         let hash = kept.hash(key);
-        let holds = kept.role() != Role::None;
+        // Not whoever has become an owner since, and was not sent what was answered already.
+        let covers = kept.role() != Role::None && kept.covers(key, version, context);
         kept.relayed(hash, version.value, write.epochs.iter().copied());
-        (hash, holds.then(|| kept.sessions().epoch()))
+        (hash, covers.then(|| kept.sessions().epoch()))
     });
     let owners = turn.ring.owners(partition);
     let epoch = |owner: &NodeId| match *owner == turn.own {
