@@ -191,6 +191,8 @@ pub enum Exchange {
         /// Entries you asked for, or that you are known to lack.
         #[serde(with = "packing::entries")]
         entries: Vec<(Key, Entry)>,
+        /// Which of the entries are read, a bit each; shorter where the rest are not.
+        hot: Vec<u8>,
         /// In answer to your question of that number: these were all that you may lack.
         full: Option<Full>,
         /// What you were in doubt about, another one has confirmed since: what you said of it then.
@@ -265,6 +267,13 @@ pub enum Exchange {
         /// For each owner of the sender's ring, if it acknowledged, in which epoch of its sessions.
         epochs: Vec<Option<u32>>,
     },
+    /// These keys are read here: spare them.
+    Read {
+        /// Of which partition.
+        partition: Partition,
+        /// Their hashes; the same on all nodes.
+        hashes: Vec<u64>,
+    },
     /// How does what you hold differ from what I hold?
     Compare {
         /// How I stand.
@@ -292,6 +301,7 @@ impl Exchange {
             Exchange::Push { headers, entries, .. } => 1 + headers.len() + entries.len(),
             Exchange::Reply { verdicts, .. } => 1 + verdicts.len(),
             Exchange::Confirm { claims, .. } => 1 + claims.len(),
+            Exchange::Read { hashes, .. } => hashes.len(),
             _ => 1,
         }
     }

@@ -30,6 +30,7 @@ pub mod comparison;
 mod counting;
 pub mod exchange;
 mod guard;
+pub mod heat;
 mod judgement;
 pub mod recent;
 pub mod tree;
@@ -129,6 +130,11 @@ pub struct Cursor {
     bucket: u32,
 }
 
+impl Cursor {
+    /// Before the first entry.
+    pub const START: Cursor = Cursor { layout: 0, bucket: 0 };
+}
+
 /// One partition.
 #[derive(Debug)]
 pub struct Partition {
@@ -164,6 +170,8 @@ pub struct Partition {
     guards: VecDeque<(u64, Version)>,
     /// Entries that somebody may lack, oldest first.
     recent: VecDeque<recent::Recent>,
+    /// Hashes of some keys that were read, for the other owners.
+    heated: Vec<u64>,
     values: Vec<(Namespace, u32)>,
     /// Of these, how many a flush up to that stamp has killed that sweeping has not come to yet.
     flushed: Vec<(Namespace, Stamp, u32)>,
@@ -202,6 +210,7 @@ impl Partition {
             ghosts: VecDeque::new(),
             guards: VecDeque::new(),
             recent: VecDeque::new(),
+            heated: Vec::new(),
             values: Vec::new(),
             flushed: Vec::new(),
             marks: 0,
@@ -269,18 +278,6 @@ impl Partition {
         let hash = self.hash(key);
         match self.table.find(hash, |r| r.is(key)) {
             Some(record) => judge(record, context),
-            None => Held::Nothing,
-        }
-    }
-
-    /// What is held about a key, for a client: eviction spares what is read.
-    pub fn read(&mut self, key: KeyRef<'_>, context: &Context<'_>) -> Held<'_> {
-        let hash = self.hash(key);
-        match self.table.find_mut(hash, |r| r.is(key)) {
-            Some(record) => {
-                record.set_hot(true);
-                judge(record, context)
-            }
             None => Held::Nothing,
         }
     }
@@ -541,8 +538,7 @@ impl Partition {
             }
             return marks;
         }
-        if record.is_hot() {
-            record.set_hot(false);
+        if record.cool() {
             return false;
         }
         let bits = record.bits();

@@ -24,6 +24,8 @@ const DEADLINE_STAMP: u8 = 4;
 const HOT: u8 = 8;
 /// A mark of what a peer may have outlived.
 const CONDEMNED: u8 = 16;
+/// Read at another holder.
+const WARM: u8 = 32;
 
 /// A key, borrowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -197,11 +199,30 @@ impl Record {
         self.0[FLAGS] & HOT != 0
     }
 
-    pub(super) fn set_hot(&mut self, hot: bool) {
+    /// It is read here.
+    pub(super) fn heat(&mut self) {
         // Read first: a hot key read by several threads must not dirty its cache line each time.
-        if self.is_hot() != hot {
-            self.0[FLAGS] ^= HOT;
+        if !self.is_hot() {
+            self.0[FLAGS] |= HOT;
         }
+    }
+
+    /// It is read elsewhere. Word of that comes once in a round of that node's eviction, and this
+    /// one's is at another place, so that two rounds may pass between two of them.
+    pub(super) fn warm(&mut self) {
+        self.0[FLAGS] |= HOT | WARM;
+    }
+
+    /// Eviction looks at it. Returns whether it is spared.
+    pub(super) fn cool(&mut self) -> bool {
+        let (hot, warm) = (self.is_hot(), self.0[FLAGS] & WARM != 0);
+        self.0[FLAGS] &= if warm { !WARM } else { !HOT };
+        hot
+    }
+
+    /// Takes over how another one is read.
+    pub(super) fn take_heat(&mut self, other: &Record) {
+        self.0[FLAGS] |= other.0[FLAGS] & (HOT | WARM);
     }
 
     /// Whether a peer may have outlived what this is the mark of.

@@ -15,10 +15,18 @@ pub const SESSIONS_MAX: usize = 8;
 /// How far a node's own entries were offered to a peer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scan {
+    /// Everything is still to be offered, if what is read first is wanted first: of that, what is
+    /// behind this place.
+    Hot(Cursor),
     /// Everything behind this place is still to be offered.
     At(Cursor),
     /// Everything but what was installed since, which waits in the partition's list.
     Done,
+}
+
+impl Scan {
+    /// Everything is still to be offered.
+    pub const START: Scan = Scan::Hot(Cursor::START);
 }
 
 /// A floor offered by a peer, with what it takes to adopt it.
@@ -192,7 +200,7 @@ impl Sessions {
             told: false,
             lacks: Vec::new(),
             offered: None,
-            scan: Scan::At(Cursor::default()),
+            scan: Scan::START,
             fresh: true,
             doubted: false,
             no_room: false,

@@ -418,8 +418,8 @@ impl Store {
 
     fn evict(&self, shard: &mut Shard, budget: i64) {
         let share = self.options.memory_bytes_max / self.shards.len();
-        // Twice around: the first round may only take away the marks of use.
-        let mut looks: usize = 2 * shard.partitions.iter().map(Partition::buckets).sum::<usize>();
+        // Three times around: the first two may only take away the marks of use.
+        let mut looks: usize = 3 * shard.partitions.iter().map(Partition::buckets).sum::<usize>();
         while self.footprint.load(Ordering::Relaxed) > budget && looks > 0 {
             looks -= 1;
             let Some((index, bucket)) = shard.hand.next(&shard.partitions) else {

@@ -8,8 +8,9 @@
 //! [`comparison`], who brings a partition up to date in [`supply`], when it is ready in [`boot`],
 //! what is passed on in [`renewal`], who is asked before something is dropped in [`vouching`], when a
 //! partition can be dropped in [`handoff`], what is different while others are out of sight in
-//! [`solitude`], and whether all of it works in [`audit`]. What must be atomic with reads and writes
-//! is in `store/partition/exchange` and `store/partition/comparison`.
+//! [`solitude`], what is read elsewhere in [`heat`], and whether all of it works in [`audit`]. What
+//! must be atomic with reads and writes is in `store/partition/exchange` and
+//! `store/partition/comparison`.
 //!
 //! In a session in step nothing is said. How one side stands is said in a push, which is repeated
 //! until it is answered, or in an answer, which is asked for again; so what was said is heard, unless
@@ -23,6 +24,7 @@ mod audit;
 mod boot;
 mod comparison;
 mod handoff;
+mod heat;
 mod opening;
 mod pace;
 mod renewal;
@@ -42,6 +44,7 @@ use self::talk::Talk;
 use super::message::Exchange;
 use super::turn::Turn;
 use crate::placement::{Life, NodeId, Partition, Ring};
+use crate::store::partition::heat::HEATED_MAX;
 use crate::store::sessions::Session;
 use crate::store::{Mono, Role, Rules};
 
@@ -351,17 +354,18 @@ impl Sessions {
             | Exchange::Valid { partition, .. }
             | Exchange::Confirm { partition, .. }
             | Exchange::Confirmed { partition, .. }
+            | Exchange::Read { partition, .. }
             | Exchange::Acked { partition, .. } => *partition,
         };
         if partition.0 >= turn.store.options().partitions.get() {
             return;
         }
         match message {
-            Exchange::Push { standing, push, headers, entries, full, vouched } => {
+            Exchange::Push { standing, push, headers, entries, hot, full, vouched } => {
                 let Some((bit, echoed)) = self.hear(from, &standing, true, turn) else {
                     return;
                 };
-                let offer = talk::Offer { push, headers, entries, full, vouched };
+                let offer = talk::Offer { push, headers, entries, hot, full, vouched };
                 self.on_push(from, bit, echoed, partition, offer, turn);
             }
             Exchange::Reply { standing, push, verdicts, doubt } => {
@@ -377,6 +381,10 @@ impl Sessions {
                 self.on_confirmed((from, life), partition, (number, holds), turn);
             }
             Exchange::Nothing { echo, .. } => self.on_nothing(from, partition, echo, turn),
+            Exchange::Read { hashes, .. } if hashes.len() <= HEATED_MAX => {
+                turn.with(partition, |kept, _| kept.warm(&hashes));
+            }
+            Exchange::Read { .. } => {}
             Exchange::Who { .. } => self.on_who(from, partition, turn),
             Exchange::WhoIsValid { .. } => self.on_who_is_valid(from, partition, turn),
             Exchange::Valid { life, peers, .. } => {
@@ -445,6 +453,7 @@ impl Sessions {
         // Memory may have closed sessions, and owners may have become members.
         self.open_owners(partition, turn);
         self.see_to_lacking(partition, turn);
+        self.tell_heat(partition, turn);
         let sessions: Vec<(NodeId, u8, bool)> = turn.see(partition, |kept, _| {
             let booting = kept.role() == Role::Boot;
             let in_step = |s: &Session| s.is_in_step() && (s.done || !booting);

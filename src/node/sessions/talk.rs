@@ -18,7 +18,7 @@ use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version, key_re
 /// Most headers of one push.
 pub(super) const HEADERS_MAX: usize = 256;
 /// Most bytes of keys, or of entries, of one push.
-const PUSH_BYTES_MAX: usize = 64 << 10;
+const PUSH_BYTES_MAX: usize = 32 << 10;
 /// A push without a reply is given up after so long, in milliseconds, and what it offered is
 /// offered again.
 pub(super) const STUCK_MS: u64 = 1_000;
@@ -77,6 +77,7 @@ pub(super) struct Offer {
     pub(super) push: u32,
     pub(super) headers: Vec<(Key, Version, bool)>,
     pub(super) entries: Vec<(Key, Entry)>,
+    pub(super) hot: Vec<u8>,
     pub(super) full: Option<Full>,
     pub(super) vouched: Option<u32>,
 }
@@ -248,7 +249,7 @@ impl Sessions {
         offer: Offer,
         turn: &mut Turn<'_>,
     ) {
-        let Offer { push, headers, entries, full, vouched } = offer;
+        let Offer { push, headers, entries, hot, full, vouched } = offer;
         let by = Offerer { bit, echoed, vouched };
         if !headers.is_empty() || !entries.is_empty() {
             self.brought.insert(from, turn.now.mono);
@@ -260,9 +261,12 @@ impl Sessions {
                 let header = Header { key, version, live };
                 verdicts.push(kept.judge(by, &header, context));
             }
-            for (key, entry) in &entries {
+            for (at, (key, entry)) in entries.iter().enumerate() {
                 let (verdict, taken) = kept.take(by, key_ref(key), Parts::of(entry), context);
                 repaired += u64::from(taken);
+                if hot.get(at / 8).is_some_and(|bits| bits & 1 << (at % 8) != 0) {
+                    kept.warm(&[kept.hash(key_ref(key))]);
+                }
                 verdicts.push(verdict);
             }
             // It is all only when nothing of it is still on its way.
@@ -461,14 +465,17 @@ impl Sessions {
         if headers.is_empty() && entries.is_empty() && standing.echo != 0 && !talk.later && !waits {
             let (before, own) = (recent(turn), (turn.own, self.life));
             let supply = talk.supply;
+            let mut looks_on = false;
             turn.with(partition, |kept, context| {
                 let Some(session) = kept.sessions().get(bit) else { return };
                 let inline = if session.no_room { 0 } else { supply.inline() };
                 let before = if session.is_in_step() { before } else { now };
                 let (most, bytes) = (HEADERS_MAX, PUSH_BYTES_MAX);
-                let limit = OfferLimit { headers: most, bytes, inline, before };
+                let hot_first = inline > 0;
+                let limit = OfferLimit { headers: most, bytes, inline, hot_first, before };
                 let all;
                 (headers, all) = kept.offer(bit, limit, context);
+                looks_on = headers.is_empty() && !all && kept.is_scanning(bit, now);
                 headers.retain(|header| match kept.look(key_ref(&header.key), context) {
                     Held::Value(parts) if parts.value.is_some_and(|v| v.len() < inline) => {
                         entries.push((header.key.clone(), parts.to_entry()));
@@ -487,6 +494,10 @@ impl Sessions {
                     kept.note_answered(bit);
                 }
             });
+            if looks_on {
+                self.unfinished = true;
+                self.due.insert((to, partition));
+            }
         }
         let talk = self.talks.entry((to, partition)).or_default();
         if !turn.see(partition, |kept, _| kept.sessions().get(bit).is_some_and(Session::is_in_step))
@@ -527,8 +538,9 @@ impl Sessions {
         self.stats.offered += headers.len() as u64;
         self.stats.repair_bytes += values as u64;
         let headers = headers.into_iter().map(|h| (h.key, h.version, h.live)).collect();
+        let hot = hot(&entries, partition, turn);
         let standing = counted(standing, bit, turn);
-        let message = Exchange::Push { standing, push, headers, entries, full, vouched };
+        let message = Exchange::Push { standing, push, headers, entries, hot, full, vouched };
         match bulk {
             Some(_) => turn.outbox.bulk(to, &message),
             None => turn.outbox.exchange(to, partition, &message),
@@ -639,6 +651,20 @@ fn values(
         entries.push(entry);
     }
     entries
+}
+
+/// Which of these are read, a bit each.
+fn hot(entries: &[(Key, Entry)], partition: Partition, turn: &Turn<'_>) -> Vec<u8> {
+    turn.see(partition, |kept, _| {
+        let mut hot = Vec::new();
+        for (at, (key, _)) in entries.iter().enumerate() {
+            if kept.is_hot(key_ref(key)) {
+                hot.resize(at / 8 + 1, 0);
+                hot[at / 8] |= 1 << (at % 8);
+            }
+        }
+        hot
+    })
 }
 
 /// What an entry takes in a push.

@@ -12,11 +12,11 @@
 //! * Becoming valid takes over the other's floor, after every own entry below it was judged.
 
 use super::recent::Recent;
-use super::{Context, FLOORS, Partition, Role, bucket};
+use super::{Context, Cursor, FLOORS, Partition, Role, bucket};
 use crate::placement::{Life, NodeId};
 use crate::store::clock::{Mono, Stamp};
 use crate::store::entry::{Key, Version};
-use crate::store::record::KeyRef;
+use crate::store::record::{KeyRef, Record};
 use crate::store::sessions::{Forgotten, Offered, Scan, Session};
 
 /// What an entry takes in a message beside its key and its value, in bytes: versions, lengths.
@@ -78,13 +78,15 @@ pub struct OfferLimit {
     pub bytes: usize,
     /// Values below so many bytes go with their headers.
     pub inline: usize,
+    /// What is read goes before the rest.
+    pub hot_first: bool,
     /// Entries installed later than this are left out: their acknowledgements are on their way.
     pub before: Mono,
 }
 
 impl OfferLimit {
     /// The bytes that an entry takes in an offer.
-    fn cost(&self, record: &super::Record) -> usize {
+    fn cost(&self, record: &Record) -> usize {
         let value = record.parts().value.map_or(0, <[u8]>::len);
         let inline = if value < self.inline { value } else { 0 };
         record.key().bytes.len() + inline + ENTRY_BYTES
@@ -159,7 +161,7 @@ impl Partition {
             session.valid = false;
             session.trusted = false;
             session.offered = None;
-            session.scan = Scan::At(Default::default());
+            session.scan = Scan::START;
             session.answered = 0;
             session.latest = 0;
             session.ask = session.ask.wrapping_add(1);
@@ -220,17 +222,29 @@ impl Partition {
         };
         let (scan, compared) = (session.scan, session.compared);
         let held_back = scan != Scan::Done && self.is_comparing(bit, context.now);
-        if let (Scan::At(cursor), false) = (scan, held_back) {
+        let stands = match scan {
+            _ if held_back => None,
+            Scan::Hot(cursor) if limit.hot_first => Some((cursor, true)),
+            Scan::Hot(_) => Some((Cursor::START, false)),
+            Scan::At(cursor) => Some((cursor, false)),
+            Scan::Done => None,
+        };
+        if let Some((cursor, only_hot)) = stands {
             let next = self.walk_records(cursor, limit.headers * 8, |record| {
                 let key = record.key();
                 let flushed = record.version().value <= context.flushes.of(key.namespace);
-                if record.bits() & mask == 0 && !flushed {
+                if record.bits() & mask == 0 && !flushed && (record.is_hot() || !only_hot) {
                     left = left.saturating_sub(limit.cost(record));
                     headers.push(header(record, is_live(record, context)));
                 }
                 headers.len() < limit.headers && left > 0
             });
-            let scan = next.map_or(Scan::Done, Scan::At);
+            let scan = match (next, only_hot) {
+                (Some(next), true) => Scan::Hot(next),
+                (None, true) => Scan::At(Cursor::START),
+                (Some(next), false) => Scan::At(next),
+                (None, false) => Scan::Done,
+            };
             if let Some(session) = self.sessions.get_mut(bit) {
                 session.scan = scan;
                 session.fresh = false;
@@ -274,10 +288,17 @@ impl Partition {
         }
     }
 
+    /// Whether what a peer may lack is still being looked for, and nobody else has to say anything
+    /// before it goes on.
+    pub fn is_scanning(&self, bit: u8, now: Mono) -> bool {
+        let scans = self.sessions.get(bit).is_some_and(|session| session.scan != Scan::Done);
+        scans && !self.is_comparing(bit, now)
+    }
+
     /// What was offered to a peer was lost: all that it lacks is offered again.
     pub fn offer_again(&mut self, bit: u8) {
         if let Some(session) = self.sessions.get_mut(bit) {
-            session.scan = Scan::At(Default::default());
+            session.scan = Scan::START;
             session.doubted = false;
         }
         self.recent.iter_mut().for_each(|recent| recent.no_room &= !(1 << bit));
@@ -285,11 +306,7 @@ impl Partition {
 
     /// A peer covers this version.
     pub fn acked(&mut self, bit: u8, key: KeyRef<'_>, version: Version) {
-        let hash = self.hash(key);
-        let held = self.table.find(hash, |r| r.is(key)).map(super::Record::version);
-        if held == Some(version) {
-            self.set_bits(key, hash, 1 << bit);
-        }
+        self.set_bits_where(self.hash(key), |r| r.is(key) && r.version() == version, 1 << bit);
     }
 
     /// A peer may have outlived this version: its content goes. Returns whether there was any.
@@ -320,14 +337,7 @@ impl Partition {
             }
         }
         let version = Version::of(stamp);
-        let same = |r: &super::Record| r.version() == version;
-        let found = self.table.find(hash, same).map(|r| r.key());
-        if let Some(key) = found
-            && bits != 0
-        {
-            let (namespace, bytes) = (key.namespace, key.bytes.to_vec());
-            self.set_bits(KeyRef { namespace, bytes: &bytes }, hash, bits);
-        }
+        self.set_bits_where(hash, |r| r.version() == version, bits);
     }
 
     /// A peer has offered all that it had, in answer to that question.
@@ -388,7 +398,7 @@ impl Partition {
             session.fresh = true;
             session.compared = now;
             // What the comparison leaves.
-            session.scan = Scan::At(Default::default());
+            session.scan = Scan::START;
         }
     }
 
@@ -511,13 +521,13 @@ impl Partition {
 
     /// The bits of what is held of a key: who is known to cover it.
     pub fn bits(&self, key: KeyRef<'_>) -> u8 {
-        self.table.find(self.hash(key), |r| r.is(key)).map_or(0, super::Record::bits)
+        self.table.find(self.hash(key), |r| r.is(key)).map_or(0, Record::bits)
     }
 
     /// Whether a key's value was dropped because a peer may have outlived it.
     #[cfg(feature = "simulation")]
     pub fn is_condemned(&self, key: KeyRef<'_>) -> bool {
-        self.table.find(self.hash(key), |r| r.is(key)).is_some_and(super::Record::is_condemned)
+        self.table.find(self.hash(key), |r| r.is(key)).is_some_and(Record::is_condemned)
     }
 
     /// Calls `visit` with everything that a peer is known to cover.
@@ -546,13 +556,20 @@ impl Partition {
     }
 
     pub(super) fn set_bits(&mut self, key: KeyRef<'_>, hash: u64, bits: u8) {
-        let Some(record) = self.table.find_mut(hash, |r| r.is(key)) else {
+        self.set_bits_where(hash, |r| r.is(key), bits);
+    }
+
+    /// Sets bits of an entry. It comes with every write, so it looks only once.
+    fn set_bits_where(&mut self, hash: u64, which: impl Fn(&Record) -> bool, bits: u8) {
+        let Some(record) = self.table.find_mut(hash, &which) else {
             return;
         };
         record.set_bits(record.bits() | bits);
         let (bits, mark) = (record.bits(), record.is_mark());
         if mark && self.is_stable(bits) {
-            self.forget(key, hash);
+            let key = self.table.find(hash, which).expect("just found").key();
+            let (namespace, bytes) = (key.namespace, key.bytes.to_vec());
+            self.forget(KeyRef { namespace, bytes: &bytes }, hash);
         }
     }
 
@@ -588,13 +605,13 @@ fn is(key: &Key, other: KeyRef<'_>) -> bool {
     key.namespace == other.namespace && key.bytes == other.bytes
 }
 
-pub(super) fn header(record: &super::Record, live: bool) -> Header {
+pub(super) fn header(record: &Record, live: bool) -> Header {
     let key = record.key();
     let bytes = bytes::Bytes::copy_from_slice(key.bytes);
     Header { key: Key { namespace: key.namespace, bytes }, version: record.version(), live }
 }
 
-fn is_live(record: &super::Record, context: &Context<'_>) -> bool {
+fn is_live(record: &Record, context: &Context<'_>) -> bool {
     matches!(super::judge(record, context), super::Held::Value(_))
 }
 

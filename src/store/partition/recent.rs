@@ -45,7 +45,7 @@ impl Partition {
         if self.recent.len() >= RECENT_MAX {
             self.recent.clear();
             for session in self.sessions.iter_mut() {
-                session.scan = Scan::At(Default::default());
+                session.scan = Scan::START;
             }
             return;
         }

@@ -440,3 +440,85 @@ fn a_tree_is_kept_while_there_is_somebody_to_compare_with() {
     bench.partition.close_session(NodeId([2; 16]));
     assert!(!bench.partition.tree.is_kept());
 }
+
+/// Holders of the same, of which only the first is read; the second has a session with it.
+fn read_and_not_read() -> (Bench, Bench) {
+    let mut benches = [Bench::new(Role::Ready, false), Bench::new(Role::Ready, false)];
+    for bench in &mut benches {
+        bench.partition.open_session(NodeId([1; 16]), Life(1), 1);
+        for k in 0..100u8 {
+            bench.merge(&[k], &Bench::value(at(1), "v"));
+        }
+    }
+    let [first, second] = benches;
+    (first, second)
+}
+
+fn read(bench: &mut Bench, keys: std::ops::Range<u8>) {
+    for k in keys {
+        bench.with(0, |p, context| assert!(matches!(p.read(key(&[k]), context), Held::Value(_))));
+    }
+}
+
+fn evict_once(bench: &mut Bench) {
+    for bucket in 0..bench.partition.buckets() {
+        bench.partition.evict_at(bucket, false);
+    }
+}
+
+#[test]
+fn what_is_read_elsewhere_is_spared_for_two_rounds() {
+    let (mut first, mut second) = read_and_not_read();
+    read(&mut first, 0..10);
+    let hashes = first.partition.take_heated();
+    assert_eq!(hashes.len(), 10);
+    second.partition.warm(&hashes);
+    for round in 0..3 {
+        let held = (0..100u8).filter(|k| second.held(&[*k]).is_some()).count();
+        assert_eq!(held, if round == 0 { 100 } else { 10 }, "round {round}");
+        evict_once(&mut second);
+    }
+    evict_once(&mut second);
+    assert_eq!(second.partition.values(None), 0, "nobody has read it for long");
+}
+
+#[test]
+fn what_is_read_is_told_once_in_a_round_and_not_without_bound() {
+    let (mut first, _) = read_and_not_read();
+    read(&mut first, 0..10);
+    read(&mut first, 0..10);
+    assert_eq!(first.partition.take_heated().len(), 10);
+    read(&mut first, 0..10);
+    assert_eq!(first.partition.take_heated(), [], "it was told");
+    evict_once(&mut first);
+    read(&mut first, 0..10);
+    assert_eq!(first.partition.take_heated().len(), 10, "it would have been evicted next");
+    for k in 0..=255 {
+        first.merge(&[k, k], &Bench::value(at(1), "v"));
+        first
+            .with(0, |p, context| assert!(matches!(p.read(key(&[k, k]), context), Held::Value(_))));
+    }
+    assert_eq!(first.partition.take_heated().len(), heat::HEATED_MAX);
+}
+
+#[test]
+fn what_is_read_is_offered_first_where_the_values_go_along() {
+    let (mut first, _) = read_and_not_read();
+    read(&mut first, 40..50);
+    let limit = |hot_first| exchange::OfferLimit {
+        headers: 256,
+        bytes: 1 << 20,
+        inline: usize::MAX,
+        hot_first,
+        before: Mono(u64::MAX),
+    };
+    let (hot, all) = first.with(0, |p, context| p.offer(0, limit(true), context));
+    let mut hot: Vec<u8> = hot.iter().map(|header| header.key.bytes[0]).collect();
+    hot.sort_unstable();
+    assert_eq!((hot, all), ((40..50).collect(), false));
+    let (rest, _) = first.with(0, |p, context| p.offer(0, limit(true), context));
+    assert!(rest.len() >= 90);
+    first.partition.offer_again(0);
+    let (at_once, _) = first.with(0, |p, context| p.offer(0, limit(false), context));
+    assert_eq!(at_once.len(), 100);
+}

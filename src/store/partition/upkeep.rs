@@ -123,9 +123,9 @@ impl Partition {
                     return;
                 }
                 let (before, was_mark) = (record.footprint(), record.is_mark());
-                let hot = record.is_hot();
-                *record = Record::new(key, parts);
-                record.set_hot(hot);
+                let mut new = Record::new(key, parts);
+                new.take_heat(record);
+                *record = new;
                 let after = record.footprint();
                 self.record_bytes = self.record_bytes - before + after;
                 if was_mark {

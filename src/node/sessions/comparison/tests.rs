@@ -168,8 +168,13 @@ impl Pair {
     /// What a side offers the other.
     fn offered(&mut self, side: usize) -> Vec<Header> {
         let bit = self.bit[side];
-        let limit =
-            OfferLimit { headers: 1 << 20, bytes: 1 << 30, inline: 0, before: Mono(u64::MAX) };
+        let limit = OfferLimit {
+            headers: 1 << 20,
+            bytes: 1 << 30,
+            inline: 0,
+            hot_first: false,
+            before: Mono(u64::MAX),
+        };
         self.with(side, |kept, context| {
             let mut all = Vec::new();
             loop {
@@ -357,6 +362,7 @@ fn a_hundred_of_a_million() {
             push,
             headers,
             entries: vec![],
+            hot: vec![],
             full,
             vouched: None,
         });
