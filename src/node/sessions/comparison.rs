@@ -45,6 +45,7 @@ impl Sessions {
         let talk = self.talks.entry((to, partition)).or_default();
         talk.told = Some(standing.clone());
         talk.asked = (question != Question::End).then_some((number, turn.now.mono));
+        self.waiting.insert((to, partition));
         let standing = counted(standing, bit, turn);
         turn.outbox.exchange(to, partition, &Exchange::Compare { standing, number, question });
     }

@@ -106,6 +106,8 @@ pub struct Sessions {
     due: BTreeSet<(NodeId, Partition)>,
     /// Talks that have much to say, and wait until less is under way.
     held_back: BTreeSet<(NodeId, Partition)>,
+    /// Talks that wait for an answer, and some that did: of many talks few do.
+    waiting: BTreeSet<(NodeId, Partition)>,
     /// Nobody has had a turn who could have had one: this node's would have taken too long.
     unfinished: bool,
     /// Sessions that are to be opened.
@@ -141,6 +143,7 @@ impl Sessions {
             talks: BTreeMap::new(),
             due: BTreeSet::new(),
             held_back: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             unfinished: false,
             opening: BTreeSet::new(),
             boots: BTreeMap::new(),

@@ -106,16 +106,22 @@ impl Sessions {
         }
     }
 
-    fn under_way(&self, peer: NodeId) -> UnderWay {
-        let mut all = UnderWay::default();
-        let talks = self.talks.range((peer, Partition(0))..=(peer, Partition(u16::MAX)));
-        for (_, talk) in talks.filter(|(_, talk)| talk.is_waiting()) {
+    fn under_way(&mut self, peer: NodeId) -> UnderWay {
+        let (mut all, mut over) = (UnderWay::default(), Vec::new());
+        for place in self.waiting.range((peer, Partition(0))..=(peer, Partition(u16::MAX))) {
+            let Some(talk) = self.talks.get(place).filter(|talk| talk.is_waiting()) else {
+                over.push(*place);
+                continue;
+            };
             all.talks += 1;
             match &talk.sent {
                 Some(Sent { bulk: Some(_), bytes, .. }) => all.bulk += bytes,
                 Some(Sent { bytes, .. }) => all.beside += bytes,
                 None => {}
             }
+        }
+        for place in over {
+            self.waiting.remove(&place);
         }
         all
     }
@@ -124,7 +130,8 @@ impl Sessions {
     /// way, and leave no room to say it again.
     pub(super) fn give_up_what_is_stuck(&mut self, turn: &Turn<'_>) {
         let now = turn.now.mono;
-        for ((peer, partition), talk) in &mut self.talks {
+        for (peer, partition) in &self.waiting {
+            let Some(talk) = self.talks.get_mut(&(*peer, *partition)) else { continue };
             if !talk.is_stuck_at(now) || !turn.reachable.contains(peer) {
                 continue;
             }

@@ -535,6 +535,7 @@ impl Sessions {
             bulk,
         });
         talk.told = Some(standing.clone());
+        self.waiting.insert((to, partition));
         self.stats.offered += headers.len() as u64;
         self.stats.repair_bytes += values as u64;
         let headers = headers.into_iter().map(|h| (h.key, h.version, h.live)).collect();

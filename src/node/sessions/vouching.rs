@@ -93,6 +93,7 @@ impl Sessions {
         };
         let message = Exchange::Confirm { partition, number, claims: claims.clone() };
         doubted.asked = Some(Asked { number, whom, at: turn.now.mono, claims });
+        self.waiting.insert((from, partition));
         turn.with(partition, |kept, _| kept.note_doubted(bit, true));
         turn.outbox.exchange(whom.0, partition, &message);
     }
