@@ -112,6 +112,8 @@ pub struct Sessions {
     unfinished: bool,
     /// Sessions that are to be opened.
     opening: BTreeSet<(Partition, NodeId)>,
+    /// Sessions that are to be closed.
+    closing: BTreeSet<(Partition, NodeId)>,
     boots: BTreeMap<Partition, Boot>,
     /// Partitions held without owning them, and since when.
     old: BTreeMap<Partition, Mono>,
@@ -146,6 +148,7 @@ impl Sessions {
             waiting: BTreeSet::new(),
             unfinished: false,
             opening: BTreeSet::new(),
+            closing: BTreeSet::new(),
             boots: BTreeMap::new(),
             old: BTreeMap::new(),
             solitude: Solitude::default(),
@@ -428,9 +431,7 @@ impl Sessions {
             let silent: Vec<NodeId> = self.silent(turn).collect();
             for peer in silent {
                 self.gone.remove(&peer);
-                for partition in turn.store.options().partitions.iter().collect::<Vec<_>>() {
-                    self.close(peer, partition, turn);
-                }
+                self.closing.extend(turn.store.options().partitions.iter().map(|p| (p, peer)));
             }
             self.give_up_what_is_stuck(turn);
             self.get_used_to_it(turn);
@@ -438,7 +439,7 @@ impl Sessions {
             self.consider_handoffs(turn);
             self.audit(turn);
         }
-        self.open_some(turn);
+        self.open_and_close(turn);
         self.say_what_is_due(turn);
     }
 
@@ -484,7 +485,7 @@ impl Sessions {
 
     /// When [`Sessions::tick`] wants to be called.
     pub fn next_deadline(&self) -> Option<Mono> {
-        let now = self.unfinished || !self.opening.is_empty();
+        let now = self.unfinished || !self.opening.is_empty() || !self.closing.is_empty();
         Some(if now { Mono::default() } else { self.next_step })
     }
 }

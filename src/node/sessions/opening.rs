@@ -3,7 +3,8 @@
 //! memory needs one in each partition that it shares with this node; those are opened some at a
 //! time, or all that is asked of this node would wait. Meanwhile it is as if this node had heard of
 //! that member a little later, except that nothing is forgotten, and nobody becomes ready, without
-//! having met it.
+//! having met it. With one that is silent for long they are closed in the same way: the marks that
+//! waited for it go, and that is a walk, too.
 
 use super::talk::Talk;
 use super::{Sessions, UNSETTLED_MS};
@@ -11,9 +12,9 @@ use crate::node::turn::Turn;
 use crate::placement::{Life, NodeId, Partition};
 use crate::store::Role;
 
-/// Most entries that are gone over in one turn to open sessions, unless one has more.
+/// Most entries that are gone over in one turn to open and close sessions, unless one has more.
 const ENTRIES_MAX: usize = 8 << 10;
-/// What opening a session costs besides, in entries.
+/// What opening or closing a session costs besides, in entries.
 const EACH: usize = 64;
 
 impl Sessions {
@@ -44,12 +45,26 @@ impl Sessions {
         self.opening.range(first..).next().is_some_and(|(next, _)| *next == partition)
     }
 
-    /// Opens some of the sessions that are wanted.
-    pub(super) fn open_some(&mut self, turn: &mut Turn<'_>) {
-        if self.opening.is_empty() {
-            return;
-        }
+    /// Closes and opens some of the sessions that are to be.
+    pub(super) fn open_and_close(&mut self, turn: &mut Turn<'_>) {
         let mut left = ENTRIES_MAX;
+        while left > 0
+            && let Some((partition, peer)) = self.closing.pop_first()
+        {
+            let open = turn.see(partition, |kept, _| kept.sessions().bit(peer).is_some());
+            // It may be back.
+            if open && !turn.members.contains(&peer) {
+                let entries = turn.see(partition, |kept, _| kept.entries());
+                left = left.saturating_sub(EACH + entries);
+                self.close(peer, partition, turn);
+            }
+        }
+        if !self.opening.is_empty() {
+            self.open_some(left, turn);
+        }
+    }
+
+    fn open_some(&mut self, mut left: usize, turn: &mut Turn<'_>) {
         while left > 0
             && let Some((partition, peer)) = self.opening.pop_first()
         {
