@@ -2,7 +2,7 @@
 """Process drills: real nodes are killed, stopped, restarted and lied to, while clients use the others.
 
 usage: drill.py [NAME ...] [--repeat N] [--short] [--keep-going]
-       NAME: start demo kill deaths stop strangers signals rolling (all of them without a name)
+       NAME: start demo kill deaths stop strangers signals rolling large (all of them without a name)
 
 Demands, as the README states them: while one of three nodes dies or hangs, no client of another node
 sees an error or waits longer than 250 ms, and every acknowledged key stays readable; a restarted node
@@ -23,6 +23,7 @@ import threading
 import time
 
 from cluster import Client, Cluster, ErrorReply, Failure, Node, Ports, Pulse, binary, count_of, until
+from large import drill_large
 
 LIMIT = 0.250
 MEMBER_WITHIN = 5.0
@@ -662,6 +663,7 @@ DRILLS = {
     "strangers": drill_strangers,
     "signals": drill_signals,
     "rolling": drill_rolling,
+    "large": drill_large,
 }
 
 
