@@ -32,6 +32,16 @@ pub const UNDER_WAY_MAX: usize = 4_096;
 /// missed, and the peer is told to fetch them.
 pub const PEER_QUEUE_BYTES_MAX: usize = 64 << 20;
 
+/// Most bytes of large values, above 64 KiB each, that are under way to one peer when a command with
+/// another one begins; less where the rate of bulk is low. Beyond it such commands wait, with no
+/// deadline running, and small ones pass them.
+pub const LARGE_UNDER_WAY_MAX: usize = 4 << 20;
+
+/// Of the memory for entries, one of so many parts may be taken by large values that are arriving,
+/// half of that by those on one connection. Each has its place before its first byte is taken, for
+/// which others are evicted as for an entry; beyond the bound their senders wait.
+pub const ARRIVING_PARTS: usize = 4;
+
 /// Bytes a second that bring other nodes up to date, unless another rate is given.
 pub const BULK_RATE: u64 = 64 << 20;
 
@@ -74,12 +84,17 @@ pub struct Config {
     /// Number of partitions, a power of two up to 16384. A constant of the cluster. Default 1024:
     /// good for up to about 100 nodes.
     pub partitions: PartitionCount,
-    /// Longest value, in bytes; at most 8 MiB and a sixteenth of `max_memory`.
+    /// Longest value, in bytes; at most 8 MiB and a sixteenth of `max_memory`. Values above 64 KiB go
+    /// to other nodes on a connection of their own, so that small operations do not wait behind
+    /// them; what of them is arriving counts as memory for entries ([`ARRIVING_PARTS`]).
     pub value_bytes_max: usize,
     /// Bytes a second that this node sends to bring others up to date: to new owners of what it
     /// holds, and to nodes that were away. Half of it to one of them at most, and never more than
     /// their paths take without being filled. At least 64 KiB; default 64 MiB. Less of it leaves
-    /// more of a narrow uplink to clients, and a joining node waits for longer.
+    /// more of a narrow uplink to clients, and a joining node waits for longer. An operation with a
+    /// value above 64 KiB has a deadline of 1 s and what the value takes at this rate, or at 8 MiB a
+    /// second if that is less: set it to what a narrow path takes. It does not bound how fast these
+    /// are sent.
     pub bulk_rate: u64,
 }
 

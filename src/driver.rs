@@ -6,6 +6,7 @@
 //! Clocks, randomness, socket and runtime are given to it ([`Env`]), so that a simulator runs this
 //! very loop; and whoever wants to know what happens in it is told ([`Observer`]).
 
+mod account;
 mod env;
 mod said;
 mod waiting;
@@ -21,11 +22,11 @@ use rand::RngExt;
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, error, info, warn};
 
-use crate::config::{Config, PEER_QUEUE_BYTES_MAX, UNDER_WAY_MAX};
+use crate::config::{ARRIVING_PARTS, Config, PEER_QUEUE_BYTES_MAX, UNDER_WAY_MAX};
 use crate::error::{EndError, StartError};
 use crate::handle::{Handle, Submission, Time};
 use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId, Runtime, UdpSocket};
-use crate::node::event::{Input, Notice, Output, Reply};
+use crate::node::event::{Input, LARGE_LANE, Notice, Output, Reply};
 use crate::node::membership::Identity as Member;
 use crate::node::refused::Refused;
 use crate::node::{Node, Options};
@@ -33,9 +34,10 @@ use crate::placement::{Generation, Life, NodeId, Zone};
 use crate::store::{Clock, Mono, Rules, Store, StoreOptions, Writer};
 use crate::tls::{Identity, NodeKey};
 
+use account::Account;
 pub use env::{Env, Observer};
 use said::{Said, Topic};
-use waiting::Waiting;
+use waiting::{Held, Waiting, is_large};
 
 /// Most events and commands handled between two drains of the outputs.
 const BATCH_MAX: usize = 512;
@@ -131,7 +133,7 @@ impl Running {
         let listen = config.listen;
         let naming = Naming::new(&config, listen);
         let identity = naming.identity.clone().with_rng_seed(env.rng.random());
-        let net = Endpoint::with_socket(socket, runtime, &identity, net_options())
+        let net = Endpoint::with_socket(socket, runtime, &identity, net_options(&config))
             .map_err(|source| StartError::Listen { addr: listen, source })?;
         let (running, driver) = Driver::new(config, naming, env, net, observer);
         Ok((running, driver.run()))
@@ -176,8 +178,14 @@ impl Naming {
     }
 }
 
-fn net_options() -> net::Options {
-    net::Options { lane_bytes_max: PEER_QUEUE_BYTES_MAX, ..net::Options::default() }
+fn net_options(config: &Config) -> net::Options {
+    net::Options {
+        lane_bytes_max: PEER_QUEUE_BYTES_MAX,
+        large_bytes_max: PEER_QUEUE_BYTES_MAX,
+        arriving_bytes_max: config.max_memory / ARRIVING_PARTS,
+        arriving_bytes_max_of_one: config.max_memory / ARRIVING_PARTS / 2,
+        ..net::Options::default()
+    }
 }
 
 /// What the loop holds.
@@ -199,6 +207,7 @@ struct Driver<O = ()> {
     stage: watch::Sender<Stage>,
     links: BTreeMap<LinkId, SocketAddr>,
     waiting: Waiting,
+    held: Held,
     said: Said,
     /// As whom, and when, it has last said what its Hello is.
     own_hello: (Generation, Mono),
@@ -219,7 +228,7 @@ impl Driver {
             _ => config.listen,
         };
         let naming = Naming::new(&config, listen);
-        let net = Endpoint::bind(listen, &naming.identity, net_options())
+        let net = Endpoint::bind(listen, &naming.identity, net_options(&config))
             .map_err(|source| StartError::Listen { addr: listen, source })?;
         Ok(Driver::new(config, naming, Env::real(), net, ()))
     }
@@ -264,9 +273,10 @@ impl<O: Observer> Driver<O> {
             seed: rng.random(),
             audit_ms: AUDIT_MS,
         };
-        let node = Node::new(options, store, clock, now);
+        let node = Node::new(options, store.clone(), clock, now);
         let own_hello = (node.identity().generation, time.mono());
         endpoint.set_hello(node.hello());
+        endpoint.set_ledger(Arc::new(Account(store.clone())));
         let (stop, stopped) = mpsc::channel(1);
         let (stage, watch) = watch::channel(Stage::Joining);
         let ended = Arc::new(OnceLock::new());
@@ -298,6 +308,7 @@ impl<O: Observer> Driver<O> {
             stage,
             links: BTreeMap::new(),
             waiting: Waiting::default(),
+            held: Held::new(config.bulk_rate),
             said: Said::default(),
             own_hello,
             was_ready: false,
@@ -353,9 +364,14 @@ impl<O: Observer> Driver<O> {
             {
                 submissions.push(submission);
             }
-            for Submission { command, reply_to } in submissions.drain(..) {
-                let id = self.waiting.add(reply_to);
-                self.turn(Input::Command { id, command });
+            for submission in submissions.drain(..) {
+                let peers = self.node.reachable();
+                if let Some(submission) = self.held.pass(submission, &self.endpoint, peers) {
+                    self.begin(submission);
+                }
+            }
+            while let Some(next) = self.held.next(&self.endpoint, self.node.reachable()) {
+                self.begin(next);
             }
             self.perform();
             if self.ended.get().is_some() {
@@ -367,7 +383,7 @@ impl<O: Observer> Driver<O> {
                 stopping = Some(self.time.mono().plus_ms(DRAIN_MS));
             }
             if let Some(until) = stopping
-                && (self.waiting.is_empty() || self.time.mono() >= until)
+                && (self.is_idle() || self.time.mono() >= until)
             {
                 break;
             }
@@ -382,7 +398,8 @@ impl<O: Observer> Driver<O> {
         }
         // No local answer any more: the others go on without this node from here.
         self.handle.shared().last_turn.store(0, Ordering::Release);
-        for caller in self.waiting.drain() {
+        let callers = self.waiting.drain();
+        for caller in callers.chain(self.held.drain().map(|held| held.reply_to)) {
             caller.send(Reply::Failed(self.handle.shared().end()));
         }
         // What was said last must have left before the links are closed over it.
@@ -396,7 +413,22 @@ impl<O: Observer> Driver<O> {
     /// does not fit its queue is dropped, and it is told.
     fn is_congested(&self) -> bool {
         self.waiting.len() >= UNDER_WAY_MAX
+            || self.held.is_full()
             || self.node.reachable().any(|peer| self.endpoint.queued(peer) > CONGESTED_BYTES)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.held.is_empty()
+    }
+
+    fn begin(&mut self, Submission { command, reply_to }: Submission) {
+        let large = is_large(&command);
+        let id = self.waiting.add(reply_to);
+        self.turn(Input::Command { id, command });
+        if large {
+            // So that the next one sees what is under way.
+            self.perform();
+        }
     }
 
     fn turn(&mut self, input: Input) {
@@ -443,7 +475,9 @@ impl<O: Observer> Driver<O> {
                 let addr = addr.unwrap_or_else(|| self.endpoint.local_addr());
                 self.turn(Input::Up { peer, addr });
             }
-            Event::Frames { peer, frames, .. } => {
+            Event::Frames { peer, frames, arrived, .. } => {
+                // Counted as arriving until here, as an entry from here on.
+                drop(arrived);
                 for bytes in frames {
                     self.turn(Input::Frame { from: peer, bytes });
                 }
@@ -497,9 +531,9 @@ impl<O: Observer> Driver<O> {
     fn perform(&mut self) {
         while let Some(output) = self.node.poll_output() {
             match output {
-                Output::Frame { to, lane, bytes } => self.send(to, lane, bytes),
+                Output::Frame { to, lane, bytes, value } => self.send(to, lane, bytes, value),
                 Output::Datagram { to, bytes } => {
-                    self.observer.sends(&bytes);
+                    self.observer.sends(&bytes, &Bytes::new());
                     if let Err(error) = self.endpoint.datagram(to, bytes) {
                         debug!(%to, "datagram not sent: {error}");
                     }
@@ -530,10 +564,14 @@ impl<O: Observer> Driver<O> {
         }
     }
 
-    fn send(&mut self, to: NodeId, lane: u8, bytes: Bytes) {
-        self.observer.sends(&bytes);
+    fn send(&mut self, to: NodeId, lane: u8, bytes: Bytes, value: Bytes) {
+        self.observer.sends(&bytes, &value);
+        let sent = match lane {
+            LARGE_LANE => self.endpoint.send_large(to, [bytes, value]),
+            _ => self.endpoint.send(to, lane, bytes),
+        };
         // A frame that cannot be queued is lost; whoever waits for its effect has a deadline.
-        if let Err(error) = self.endpoint.send(to, lane, bytes) {
+        if let Err(error) = sent {
             debug!(%to, "frame not sent: {error}");
         }
     }

@@ -35,6 +35,10 @@
 //! * **It answers.** A node serves reads and writes as long as it can reach itself or one owner of
 //!   the key. A missing owner means fewer copies, counted in [`Written`], not a refusal; a hung one
 //!   costs milliseconds. (Simulations `kill`, `stall`, `lossy`, `slow-node`; `tests/binary.rs`.)
+//! * **Large values do not hold up small ones.** Above 64 KiB they go to other nodes on a connection
+//!   of their own, which gives way; what of them is arriving has its place in the memory before it
+//!   comes, and their operations have as much more time as they take at
+//!   [`bulk_rate`](Config::bulk_rate). (Simulation `large-values`, `tests/clients/large.py`.)
 //! * **The last writer wins, always the same one.** Versions are unique and totally ordered, so all
 //!   nodes agree which of two concurrent writes stays: the one with the later hybrid time, or at
 //!   equal times the larger writer. The other is lost. (Laws in `src/store/entry.rs`.) A write that

@@ -8,6 +8,7 @@ use chickadee::store::entry::KEY_BYTES_MAX;
 use crate::plan::{ClientOperation, Fault, Options, Plan};
 use crate::scenarios::NODES_MAX;
 use crate::workload::LETTERS;
+use crate::world::driver::VALUE_BYTES_MAX;
 
 /// Longest run, in milliseconds: a day.
 const RUN_MS_MAX: u64 = 86_400_000;
@@ -83,6 +84,8 @@ impl Options {
         range("flushed_ppm", self.flushed_ppm, 0, PPM_MAX)?;
         range("ending_ppm", self.ending_ppm, 0, PPM_MAX)?;
         range("value_bytes", self.value_bytes, 0, 64 << 10)?;
+        range("large_bytes", self.large_bytes, 0, VALUE_BYTES_MAX)?;
+        range("bulk_rate", self.bulk_rate, 1 << 10, 1 << 40)?;
         for node in &self.core {
             range("core (a node of it)", *node, 0, self.nodes + self.joiners - 1)?;
         }
@@ -106,8 +109,9 @@ impl Options {
         product("nodes, joiners and keys of each letter", keys * nodes, READS_MAX)?;
         let operations = self.clients as u64 * turns;
         product("clients, healed_ms and pause_ms", operations, OPERATIONS_MAX)?;
-        let written = operations * self.value_bytes as u64;
-        product("clients, healed_ms, pause_ms and value_bytes", written, WRITTEN_BYTES_MAX)
+        let written = operations * (self.value_bytes + self.large_bytes / 8) as u64;
+        let names = "clients, healed_ms, pause_ms, value_bytes and large_bytes";
+        product(names, written, WRITTEN_BYTES_MAX)
     }
 }
 

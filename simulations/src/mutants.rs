@@ -16,6 +16,7 @@ use crate::scenarios::flush::FLUSH;
 use crate::scenarios::hot_key::HOT_KEY;
 use crate::scenarios::inherited::{INHERITED, MARK_AS_DOOR};
 use crate::scenarios::kill::KILL;
+use crate::scenarios::large_values::LARGE_VALUES;
 use crate::scenarios::late_messages::{FORMER_PROCESS, LATE_FLOOR, LATE_MESSAGES, LATE_OFFER};
 use crate::scenarios::leaving::LEAVING;
 use crate::scenarios::lonely_start::{LONELY_FORGETTER, LONELY_START};
@@ -108,6 +109,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["reads_again"], &[&QUICK_RESTART]),
     mutant(&["decider_majority"], &[&FAR_APART]),
     mutant(&["working"], &[&KILL]),
+    mutant(&["large_deadline"], &[&LARGE_VALUES]),
     mutant(&["behind"], &[&STALL]),
     mutant(&["bars"], &[&MISS_THEN_LIE]),
     // What a booting node misses is in doubt for some seconds anyway, and a decider asks where it

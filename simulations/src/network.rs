@@ -17,11 +17,14 @@ use crate::time::Time;
 /// A frame that comes late takes less than so long, in nanoseconds.
 const LATE_NS_MAX: u64 = 4_000_000_000;
 
-/// Lanes of a link: four of operations, one for the rest, one of bulk.
-pub const LANES: usize = 6;
+/// Lanes of a link: four of operations, one for the rest, one of bulk, and large frames.
+pub const LANES: usize = 7;
 
 /// The lane that is a connection of its own: it comes up later, and may end by itself.
 pub const BULK: usize = 5;
+
+/// Large frames share the connection of that lane, and not its order.
+pub const LARGE: usize = 6;
 
 /// A connection for bulk that was silent for so long is closed, in milliseconds.
 const BULK_LINGER_MS: u64 = 5_000;
@@ -93,6 +96,8 @@ struct Path {
     bytes_per_second: u64,
     /// When the bytes that were sent so far have passed.
     free_at: Time,
+    /// The same on the connection for bulk, between whose packets the others pass: it gives way.
+    bulk_free_at: Time,
 }
 
 impl Path {
@@ -160,7 +165,8 @@ impl Network {
     /// Limits how many bytes a second pass in one direction; 0 ends the limit.
     pub fn throttle(&mut self, from: usize, to: usize, bytes_per_second: u64) {
         let path = self.path(from, to);
-        (path.bytes_per_second, path.free_at) = (bytes_per_second, Time(0));
+        path.bytes_per_second = bytes_per_second;
+        (path.free_at, path.bulk_free_at) = (Time(0), Time(0));
     }
 
     /// How long bytes that are sent now wait for the bytes before them, and take to pass, in
@@ -173,6 +179,16 @@ impl Network {
         let takes = bytes as u64 * 1_000_000_000 / path.bytes_per_second;
         path.free_at = path.free_at.max(now).plus_ns(takes);
         path.free_at.0 - now.0
+    }
+
+    /// The same on the connection for bulk.
+    pub fn bulk_queue_ns(&mut self, from: usize, to: usize, bytes: usize, now: Time) -> u64 {
+        let path = self.path(from, to);
+        std::mem::swap(&mut path.free_at, &mut path.bulk_free_at);
+        let ns = self.queue_ns(from, to, bytes, now);
+        let path = self.path(from, to);
+        std::mem::swap(&mut path.free_at, &mut path.bulk_free_at);
+        ns
     }
 
     /// How long the bytes sent so far still wait, in nanoseconds.
@@ -296,11 +312,14 @@ impl Network {
     pub fn bulk_from(&mut self, link: usize, direction: usize, now: Time, ends_ppm: u32) -> Time {
         let ends = self.happens(ends_ppm);
         let hosts = self.links[link].ends.map(|end| end.host);
-        let lane = &mut self.links[link].lanes[direction][BULK];
+        let lanes = &mut self.links[link].lanes[direction];
         if ends {
-            lane.queue.iter_mut().for_each(|frame| frame.lost = true);
-            lane.used = None;
+            for lane in [BULK, LARGE] {
+                lanes[lane].queue.iter_mut().for_each(|frame| frame.lost = true);
+            }
+            lanes[BULK].used = None;
         }
+        let lane = &mut lanes[BULK];
         let used = lane.used.replace(now);
         if used.is_some_and(|used| now.ms_since(used) < BULK_LINGER_MS) {
             return now;
@@ -316,7 +335,7 @@ impl Link {
     /// How many bytes are under way on a lane, or on those that share its connection.
     pub fn under_way(&mut self, direction: usize, lane: usize) -> &mut usize {
         match lane {
-            BULK => &mut self.lanes[direction][BULK].bytes,
+            BULK | LARGE => &mut self.lanes[direction][lane].bytes,
             _ => &mut self.bytes[direction],
         }
     }

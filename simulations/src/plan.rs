@@ -9,9 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::time::Time;
+use crate::workload::is_large;
 
 /// What a clock that is followed slowly may be behind besides, in milliseconds.
 const TURN_MS: u64 = 30;
+/// A large answer may be late by so long before another owner is asked, in milliseconds.
+const COMING_MS: u64 = 300;
 
 /// Everything a run needs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -113,6 +116,12 @@ pub struct Options {
     pub ending_ppm: u32,
     /// Values are filled up to so many bytes.
     pub value_bytes: usize,
+    /// Those under a few keys up to so many: see [`crate::workload::is_large`]. 0 is no such keys.
+    #[serde(default)]
+    pub large_bytes: usize,
+    /// Bytes a second that a node sends of bulk, and by which it reckons what large values take.
+    #[serde(default = "usual_rate")]
+    pub bulk_rate: u64,
     /// Nodes for which liveness is demanded at the end: faults of all others last for ever. Empty
     /// is everybody, and everything is mended.
     pub core: Vec<usize>,
@@ -133,6 +142,27 @@ pub struct Options {
 }
 
 impl Options {
+    /// For how much longer an operation on that key may take since its value is large, in
+    /// milliseconds. A read may wait for one owner after the other.
+    pub fn longer_ms(&self, key: &str, reads: bool) -> u64 {
+        match is_large(key) {
+            // It may have to wait for its turn until those of all others are through.
+            true if !reads => (2 + self.clients as u64) * self.takes_ms(),
+            true => self.longest_ms(),
+            false => 0,
+        }
+    }
+
+    /// The same for whatever takes longest.
+    pub fn longest_ms(&self) -> u64 {
+        let late_ms = if self.large_bytes > 0 { COMING_MS } else { 0 };
+        u64::from(self.replicas).max(2 + self.clients as u64) * (self.takes_ms() + late_ms)
+    }
+
+    fn takes_ms(&self) -> u64 {
+        self.large_bytes as u64 * 1_000 / self.bulk_rate
+    }
+
     /// Memory of a node for entries, in bytes.
     pub fn memory_of(&self, node: usize) -> usize {
         match self.memory_percents.len() {
@@ -140,6 +170,11 @@ impl Options {
             count => self.memory_bytes_max * usize::from(self.memory_percents[node % count]) / 100,
         }
     }
+}
+
+/// Little, so that boots of the few bytes here take a time that something can happen in.
+pub(crate) const fn usual_rate() -> u64 {
+    1 << 20
 }
 
 /// Three intervals of anti-entropy, and what it takes to notice, in milliseconds.

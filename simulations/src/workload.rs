@@ -14,11 +14,21 @@ use crate::plan::{Act, ClientOperation, Options, Timed};
 /// How keys begin that lie in a namespace of their own, which is flushed.
 pub const FLUSHED: &str = "f";
 
+/// No large value is written so long before the end, in milliseconds.
+const LARGE_MS: u64 = 10_000;
+
 /// What values are filled up with.
 pub const FILLER: char = '_';
 
 /// All letters that keys begin with.
 pub const LETTERS: [char; 7] = ['k', 'd', 't', 'a', 'n', 'x', 'f'];
+
+/// Whether what is written under a key is filled up to [`Options::large_bytes`]: of what is written
+/// whole, each tenth.
+pub fn is_large(key: &str) -> bool {
+    let number = key.strip_prefix(['k', 'd']).and_then(|number| number.parse::<usize>().ok());
+    number.is_some_and(|number| number % 10 == 3)
+}
 
 /// The namespace of a key.
 pub fn namespace(key: &str) -> Namespace {
@@ -40,6 +50,10 @@ pub fn draw(options: &Options, rng: &mut ChaCha12Rng) -> Vec<Timed<ClientOperati
             } else {
                 operation(options, rng)
             };
+            // What takes longer than an interval on its way is repaired as well, and that is to be
+            // over when quiet is demanded.
+            let late = options.large_bytes > 0 && at_ms + LARGE_MS > options.healed_ms;
+            let act = if late && is_large(&key) { Act::Get } else { act };
             count += 1;
             operations.push(Timed { at_ms, what: ClientOperation { client, key, act } });
             at_ms += rng.random_range(shortest..longest);

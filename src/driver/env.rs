@@ -27,14 +27,14 @@ impl Env {
 pub trait Observer: Send + 'static {
     /// The node had a turn, and its outputs are carried out.
     fn turn(&mut self, node: &Node);
-    /// A frame or datagram is handed to the network.
-    fn sends(&mut self, bytes: &Bytes);
+    /// A frame or datagram is handed to the network: its bytes, and a value at its end or nothing.
+    fn sends(&mut self, bytes: &Bytes, value: &Bytes);
     /// The node has something to say to an operator.
     fn notice(&mut self, notice: &Notice);
 }
 
 impl Observer for () {
     fn turn(&mut self, _: &Node) {}
-    fn sends(&mut self, _: &Bytes) {}
+    fn sends(&mut self, _: &Bytes, _: &Bytes) {}
     fn notice(&mut self, _: &Notice) {}
 }

@@ -4,7 +4,8 @@
 //! holds up the others. So the lane of bulk is carried by a second connection to the same peer, which
 //! the sender dials when it has something to send, and closes after a silence. It is greeted as a
 //! link is, only that the dialer's Hello comes on the lane of bulk instead of the control lane: that
-//! is what tells the two apart. It carries that one lane, one way, and nothing else. The table takes
+//! is what tells the two apart. It carries that one lane and large frames (`large`), one way, and
+//! nothing else. The table takes
 //! it only beside a link to the same life of the peer, one in each direction, and it ends with that.
 //!
 //! Where it cannot be had, the lane goes over the link, behind everything else, and it is tried again
@@ -14,10 +15,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::connect::refusal;
 use super::endpoint::{Hub, close_code};
+use super::large::{read_streams, write_large};
 use super::link::{Accepted, Failure, Link, code, greet, open_greeting, read_lane, write_lane};
 use super::{BULK, DialError, Event};
 use crate::placement::peer::{Generation, NodeId};
@@ -46,7 +49,7 @@ async fn dial(
 ) -> Result<(Arc<Link>, Accepted), String> {
     let connected = {
         let _turn = hub.dials.acquire().await;
-        timeout(hub.options.dial_timeout, hub.connect(addr)).await
+        timeout(hub.options.dial_timeout, hub.connect(&hub.bulk_client, addr)).await
     };
     let (connection, peer) =
         connected.unwrap_or(Err(DialError::Timeout)).map_err(|error| error.to_string())?;
@@ -83,6 +86,7 @@ async fn send(hub: &Hub, link: &Arc<Link>, accepted: Accepted) -> Result<(), Str
             let failure = tokio::select! {
                 biased;
                 failure = write_lane(link, &outbox, usize::from(BULK), &mut stream) => Some(failure),
+                failure = write_large(hub, link, &outbox) => Some(failure),
                 () = silence(hub, link) => None,
             };
             if failure.is_none() {
@@ -119,7 +123,16 @@ async fn silence(hub: &Hub, link: &Link) {
 
 /// The acceptor's part: reads all that comes.
 pub(super) async fn receive(hub: &Arc<Hub>, link: &Arc<Link>, mut accepted: Accepted) {
-    let failure = read_lane(hub, link, &mut accepted.lane_in).await;
+    let (reading, mut all_read) = mpsc::channel(1);
+    let failure = tokio::select! {
+        biased;
+        failure = read_lane(hub, link, &mut accepted.lane_in) => failure,
+        failure = read_streams(hub, link, reading) => failure,
+    };
+    if let Failure::Ended = failure {
+        // What has arrived of large frames is passed on before the connection is closed over it.
+        let _: Option<()> = all_read.recv().await;
+    }
     hub.table.lock().leave_bulk(link);
     match failure {
         Failure::Violation(reason) => link.close(code::VIOLATION, &reason),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::time::timeout;
 
-use super::endpoint::{Connection, ConnectionError, Hub, Incoming, close_code};
+use super::endpoint::{ClientConfig, Connection, ConnectionError, Hub, Incoming, close_code};
 use super::link::{Accepted, Failure, Link, code, greet, serve};
 use super::{DialError, Event, bulk};
 use crate::placement::peer::NodeId;
@@ -21,12 +21,13 @@ impl Hub {
     /// From an address to a connection with a named peer.
     pub(super) async fn connect(
         &self,
+        client: &ClientConfig,
         addr: SocketAddr,
     ) -> Result<(Connection, NodeId), DialError> {
         let other = |error: &dyn std::fmt::Display| DialError::Other(error.to_string());
         let connecting = self
             .quic
-            .connect_with(self.client.clone(), addr, &self.identity.any_name())
+            .connect_with(client.clone(), addr, &self.identity.any_name())
             .map_err(|error| other(&error))?;
         let connection = connecting.await.map_err(lost)?;
         match self.identity.peer_id(&connection) {
@@ -63,7 +64,7 @@ async fn try_dial(
 ) -> Result<(Arc<Link>, Accepted), Option<DialError>> {
     let (connection, peer) = {
         let _turn = hub.dials.acquire().await;
-        let connected = timeout(hub.options.dial_timeout, hub.connect(addr)).await;
+        let connected = timeout(hub.options.dial_timeout, hub.connect(&hub.client, addr)).await;
         connected.unwrap_or(Err(DialError::Timeout))?
     };
     let wrong = match expected {

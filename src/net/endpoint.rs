@@ -20,6 +20,7 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
+use super::arriving::{Arriving, Ledger};
 use super::bulk::carry;
 use super::connect::{accept_all, dial};
 use super::events::{self, EventReceiver, EventSender};
@@ -27,6 +28,7 @@ use super::link::{Link, Verdict, close_surplus, code, superseded};
 use super::probing::Probing;
 use super::table::{Admission, Table};
 use super::tasks::{Job, Tasks};
+use super::yielding::Yielding;
 use super::{BULK, LANES, LinkId, Options, SendError};
 use crate::placement::peer::{Generation, NodeId};
 use crate::tls::Identity;
@@ -35,7 +37,8 @@ pub(super) use quinn::congestion::{Controller, ControllerFactory, CubicConfig};
 pub(super) use quinn_proto::RttEstimator;
 
 pub(super) use quinn::{
-    Connection, ConnectionError, Incoming, ReadError, RecvStream, SendStream, WriteError,
+    ClientConfig, Connection, ConnectionError, Incoming, ReadError, RecvStream, SendStream,
+    WriteError,
 };
 
 /// What tasks and timers run on; a simulator brings its own.
@@ -106,8 +109,9 @@ impl Endpoint {
     ) -> io::Result<(Endpoint, EventReceiver)> {
         let local_addr = socket.local_addr()?;
         let tasks = Arc::new(Tasks::new(runtime));
-        let transport = Arc::new(transport(&tasks));
-        let server = server_config(identity, &transport, &tasks, &options);
+        let control = Arc::new(Probing { tasks: tasks.clone() });
+        let of_links = Arc::new(transport(control.clone()));
+        let server = server_config(identity, &of_links, &tasks, &options);
         let quic = quinn::Endpoint::new_with_abstract_socket(
             endpoint_config(identity),
             Some(server),
@@ -115,8 +119,11 @@ impl Endpoint {
             tasks.clone(),
         )?;
         let mut client = quinn::ClientConfig::new(identity.client_crypto());
-        client.transport_config(transport);
+        client.transport_config(of_links);
+        let mut bulk_client = client.clone();
+        bulk_client.transport_config(Arc::new(transport(Arc::new(Yielding { within: control }))));
         let own = NodeId(identity.id());
+        let arriving = (options.arriving_bytes_max, options.arriving_bytes_max_of_one);
         let (events, receiver) = events::channel(options.events_max, options.event_bytes_max);
         let hub = Arc::new(Hub {
             own,
@@ -126,6 +133,7 @@ impl Endpoint {
             events,
             quic,
             client,
+            bulk_client,
             hello: Mutex::new(Bytes::new()),
             verdicts: Mutex::new(BTreeMap::new()),
             next_link: AtomicU64::new(0),
@@ -133,6 +141,7 @@ impl Endpoint {
             dials: Semaphore::new(options.dials_max.max(1)),
             handshakes: Arc::default(),
             accepted: Arc::default(),
+            arriving: Arriving::new(arriving.0, arriving.1),
             options,
         });
         hub.start(accept_all(hub.clone()));
@@ -239,6 +248,25 @@ impl Endpoint {
         outbox.push(Some(link), lane, frame, self.hub.options.lane_bytes_max)
     }
 
+    /// Queues a large frame for a peer, given in two parts so that neither need be copied: it arrives
+    /// whole, on [`LARGE`](super::LARGE), in no order with others.
+    ///
+    /// # Errors
+    /// A [`SendError`]; nothing was queued.
+    pub fn send_large(&self, peer: NodeId, frame: [Bytes; 2]) -> Result<(), SendError> {
+        if frame[0].len() + frame[1].len() > self.hub.options.frame_bytes_max {
+            return Err(SendError::TooLarge);
+        }
+        let mut table = self.hub.table.lock();
+        let carrier = table.carrier(peer).ok_or(SendError::NotConnected)?;
+        let (link, dial) = (carrier.link, carrier.dial);
+        carrier.outbox.push_large(link, frame, self.hub.options.large_bytes_max)?;
+        if let Some((generation, addr)) = dial {
+            self.hub.start(carry(self.hub.clone(), peer, generation, addr));
+        }
+        Ok(())
+    }
+
     /// Sends a datagram to a peer, with luck: it may be lost without notice, and of many at once
     /// the oldest are dropped.
     ///
@@ -288,6 +316,16 @@ impl Endpoint {
         self.hub.table.lock().sending(peer).map_or(0, |(_, outbox)| outbox.bytes())
     }
 
+    /// Bytes of large frames that wait for this peer or are under way to it.
+    pub fn queued_large(&self, peer: NodeId) -> usize {
+        self.hub.table.lock().sending(peer).map_or(0, |(_, outbox)| outbox.large_bytes())
+    }
+
+    /// Says who accounts for large frames that arrive; once, before any peer is connected.
+    pub fn set_ledger(&self, ledger: Arc<dyn Ledger>) {
+        self.hub.arriving.set_ledger(ledger);
+    }
+
     /// QUIC's estimate of the round trip to this peer.
     pub fn round_trip(&self, peer: NodeId) -> Option<Duration> {
         self.hub.table.lock().sending(peer).map(|(link, _)| link.connection.rtt())
@@ -318,7 +356,7 @@ impl Endpoint {
 
     #[cfg(test)]
     pub(super) async fn connect_raw(&self, addr: SocketAddr) -> Connection {
-        self.hub.connect(addr).await.expect("the raw dial of a test").0
+        self.hub.connect(&self.hub.client, addr).await.expect("the raw dial of a test").0
     }
 }
 
@@ -334,6 +372,8 @@ pub(super) struct Hub {
     pub(super) events: EventSender,
     pub(super) quic: quinn::Endpoint,
     pub(super) client: quinn::ClientConfig,
+    /// For connections for bulk, which give way.
+    pub(super) bulk_client: quinn::ClientConfig,
     hello: Mutex<Bytes>,
     /// Links that wait for the caller's answer to their Hello.
     verdicts: Mutex<BTreeMap<LinkId, Waiting>>,
@@ -343,6 +383,7 @@ pub(super) struct Hub {
     pub(super) dials: Semaphore,
     pub(super) handshakes: Arc<AtomicUsize>,
     pub(super) accepted: Arc<AtomicUsize>,
+    pub(super) arriving: Arriving,
 }
 
 impl Hub {
@@ -371,7 +412,7 @@ impl Hub {
         to: Connection,
     ) -> Arc<Link> {
         let id = LinkId(self.next_link.fetch_add(1, Ordering::Relaxed));
-        Arc::new(Link::new(id, peer, addr, dialed, to))
+        Arc::new(Link::new(id, peer, addr, dialed, to, self.arriving.of_one()))
     }
 }
 
@@ -379,8 +420,9 @@ impl Hub {
 // Configuring quinn
 // ---------------------------------------------------------------------------------------------
 
-fn transport(tasks: &Arc<Tasks>) -> quinn::TransportConfig {
-    let probing = Probing { tasks: tasks.clone() };
+fn transport(
+    control: Arc<dyn ControllerFactory + Send + Sync + 'static>,
+) -> quinn::TransportConfig {
     let mut transport = quinn::TransportConfig::default();
     transport
         // Longer than any suspicion, so that a refutation does not pay a handshake. Whether a peer
@@ -397,7 +439,7 @@ fn transport(tasks: &Arc<Tasks>) -> quinn::TransportConfig {
         .stream_receive_window((1u32 << 20).into())
         .receive_window((8u32 << 20).into())
         .send_window(8 << 20)
-        .congestion_controller_factory(Arc::new(probing))
+        .congestion_controller_factory(control)
         // Small, so that a silent peer is not sent seconds of stale probes when it wakes up.
         .datagram_send_buffer_size(64 << 10)
         .datagram_receive_buffer_size(Some(256 << 10));

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Event;
+use super::arriving::Reservation;
 use super::link::Link;
 
 /// An event, and its share of the byte budget, given back when the caller takes it.
@@ -90,6 +91,7 @@ impl EventSender {
         link: &Link,
         lane: u8,
         frames: Vec<Bytes>,
+        arrived: Vec<Reservation>,
     ) -> Result<(), Gone> {
         // Besides its bytes, a frame costs its handle.
         let cost = frames.iter().map(|frame| frame.len() + size_of::<Bytes>()).sum::<usize>();
@@ -100,7 +102,7 @@ impl EventSender {
         if link.is_retired() {
             return Err(Gone);
         }
-        let event = Event::Frames { peer: link.peer, link: link.id, lane, frames };
+        let event = Event::Frames { peer: link.peer, link: link.id, lane, frames, arrived };
         place.send(Queued { event, _budget: Some(budget) });
         Ok(())
     }

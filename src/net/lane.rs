@@ -90,6 +90,17 @@ impl Cutter {
         }
     }
 
+    /// The length of a frame that has begun and is not complete.
+    pub(super) fn begun(&self) -> Option<usize> {
+        let begun = self.header_len == LENGTH_BYTES;
+        begun.then(|| self.partial.len() + self.missing)
+    }
+
+    /// Makes room for all of that frame, for which there is a place by now.
+    pub(super) fn make_room(&mut self) {
+        self.partial.reserve(self.missing);
+    }
+
     /// Takes the next chunk of the stream and puts the frames that it completes into `frames`.
     /// After an error the stream is useless.
     pub(super) fn feed(

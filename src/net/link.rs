@@ -9,15 +9,17 @@
 //! batch per wake-up, a reader cuts all chunks that are there and passes the frames on in one
 //! event: a task switch, a lock and a packet per batch, not per frame.
 
+use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::arriving::{LARGE_FRAME, Reservation};
 use super::connect::refusal;
 use super::endpoint::{
     Connection, ConnectionError, Hub, ReadError, RecvStream, SendStream, WriteError, close_code,
@@ -25,7 +27,7 @@ use super::endpoint::{
 use super::events::Gone;
 use super::lane::{Cutter, TooLong};
 use super::table::Outbox;
-use super::{BULK, CONTROL, DialError, Event, LANES, LinkId};
+use super::{BULK, CONTROL, DialError, Event, LANES, LARGE, LinkId};
 use crate::placement::peer::{Generation, NodeId};
 
 /// Why a link is closed whose lane ended.
@@ -45,6 +47,10 @@ pub(super) struct Link {
     /// It carries nothing but the lane of bulk, from its dialer to its acceptor.
     bulk: AtomicBool,
     writers: [Notify; LANES],
+    /// A large frame waits, or may be written by now.
+    pub(super) large: Notify,
+    /// What may be arriving on it of large frames.
+    pub(super) arriving: Arc<Semaphore>,
     /// Lanes that have a writer, one bit each.
     lanes_out: AtomicU8,
     /// A lane without a writer has something to write.
@@ -53,7 +59,7 @@ pub(super) struct Link {
     lanes_in: AtomicU8,
     /// Grows with everything written and read.
     traffic: AtomicU64,
-    writing: AtomicUsize,
+    pub(super) writing: AtomicUsize,
     /// Out of the table: nothing of it may reach the caller but its end.
     retired: AtomicBool,
     /// It was closed for the caller, who is to hear of its end all the same.
@@ -69,6 +75,7 @@ impl Link {
         addr: SocketAddr,
         dialed: bool,
         connection: Connection,
+        arriving: Arc<Semaphore>,
     ) -> Link {
         Link {
             id,
@@ -78,6 +85,8 @@ impl Link {
             connection,
             bulk: AtomicBool::new(false),
             writers: Default::default(),
+            large: Notify::new(),
+            arriving,
             lanes_out: AtomicU8::new(0),
             writer_missing: Notify::new(),
             lanes_in: AtomicU8::new(0),
@@ -137,7 +146,7 @@ impl Link {
         }
     }
 
-    fn touched(&self) {
+    pub(super) fn touched(&self) {
         self.traffic.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -313,7 +322,7 @@ async fn read_hello(hub: &Hub, link: &Link) -> Result<(LaneIn, Bytes), Failure> 
     let stream = link.connection.accept_uni().await?;
     let mut lane = LaneIn::new(hub, stream, hub.options.hello_bytes_max);
     while lane.frames.is_empty() {
-        lane.read(link).await?;
+        lane.read(hub, link).await?;
         match lane.number {
             Some(CONTROL) => {}
             Some(BULK) if !link.dialed => link.make_bulk(),
@@ -542,14 +551,12 @@ fn start_reader(hub: &Arc<Hub>, link: &Arc<Link>, mut lane: LaneIn, reading: mps
 
 pub(super) async fn read_lane(hub: &Hub, link: &Link, lane: &mut LaneIn) -> Failure {
     loop {
-        if !lane.frames.is_empty() {
-            let number = lane.number.expect("frames come after the lane's number");
-            let frames = std::mem::take(&mut lane.frames);
-            if let Err(Gone) = hub.events.frames(link, number, frames).await {
-                return Failure::Gone;
-            }
+        if lane.has_frames()
+            && let Err(gone) = lane.pass_on(hub, link).await
+        {
+            return gone.into();
         }
-        if let Err(failure) = lane.read(link).await {
+        if let Err(failure) = lane.read(hub, link).await {
             // What the same chunks completed before a violation goes with it: who breaks the
             // rules here is not believed the rest.
             return failure;
@@ -560,11 +567,16 @@ pub(super) async fn read_lane(hub: &Hub, link: &Link, lane: &mut LaneIn) -> Fail
 /// The receiving end of a lane.
 pub(super) struct LaneIn {
     stream: RecvStream,
+    /// It carries one frame, and is no lane.
+    single: bool,
     /// The lane's number, once its first byte is there.
     number: Option<u8>,
     cutter: Cutter,
     /// Cut, and not yet passed on.
     frames: Vec<Bytes>,
+    /// The place of the large frame that is arriving, and those of the ones that were cut.
+    reserved: Option<Reservation>,
+    arrived: Vec<Reservation>,
     chunks: [Bytes; CHUNKS],
 }
 
@@ -572,15 +584,34 @@ impl LaneIn {
     fn new(hub: &Hub, stream: RecvStream, first_frame_max: usize) -> LaneIn {
         LaneIn {
             stream,
+            single: false,
             number: None,
             cutter: Cutter::new(first_frame_max, hub.options.frame_bytes_max),
             frames: Vec::new(),
+            reserved: None,
+            arrived: Vec::new(),
             chunks: Default::default(),
         }
     }
 
+    /// A stream that carries a single large frame.
+    pub(super) fn large(hub: &Hub, stream: RecvStream) -> LaneIn {
+        LaneIn { single: true, ..LaneIn::new(hub, stream, hub.options.frame_bytes_max) }
+    }
+
+    pub(super) fn has_frames(&self) -> bool {
+        !self.frames.is_empty()
+    }
+
+    /// Hands what was cut to the caller.
+    pub(super) async fn pass_on(&mut self, hub: &Hub, link: &Link) -> Result<(), Gone> {
+        let number = self.number.expect("frames come after the lane's number");
+        let (frames, arrived) = (take(&mut self.frames), take(&mut self.arrived));
+        hub.events.frames(link, number, frames, arrived).await
+    }
+
     /// Waits for bytes and cuts all that are there. There may be no whole frame among them.
-    async fn read(&mut self, link: &Link) -> Result<(), Failure> {
+    pub(super) async fn read(&mut self, hub: &Hub, link: &Link) -> Result<(), Failure> {
         let Some(count) = self.stream.read_chunks(&mut self.chunks).await? else {
             return Err(Failure::Ended);
         };
@@ -589,16 +620,28 @@ impl LaneIn {
             let mut chunk = std::mem::take(chunk);
             if self.number.is_none() && chunk.has_remaining() {
                 let number = chunk.get_u8();
-                if usize::from(number) >= LANES {
+                if self.single != (number == LARGE) || usize::from(number) > LANES {
                     return Err(Failure::Violation(format!("there is no lane {number}")));
                 }
                 let bit = 1 << number;
-                if link.lanes_in.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+                let twice = link.lanes_in.fetch_or(bit, Ordering::Relaxed) & bit != 0;
+                if twice && !self.single {
                     return Err(Failure::Violation(format!("lane {number} was opened twice")));
                 }
                 self.number = Some(number);
             }
+            let cut = self.frames.len();
             self.cutter.feed(chunk, &mut self.frames)?;
+            if self.frames.len() > cut {
+                self.arrived.extend(self.reserved.take());
+            }
+            if matches!(self.number, Some(BULK | LARGE))
+                && self.reserved.is_none()
+                && let Some(bytes) = self.cutter.begun().filter(|bytes| *bytes > LARGE_FRAME)
+            {
+                self.reserved = Some(hub.arriving.reserve(link, bytes).await?);
+                self.cutter.make_room();
+            }
         }
         Ok(())
     }

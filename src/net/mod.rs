@@ -5,7 +5,7 @@
 //! [`NodeId`]: frames go to a peer on one of [`LANES`] ordered lanes, datagrams go to a peer with
 //! luck, and everything that happens comes back as an [`Event`]. A [`LinkId`] names one
 //! connection; there can be two to a peer for a while. The lane of bulk has connections of its own
-//! (`bulk`).
+//! (`bulk`), beside which large frames have a stream each (`large`).
 //!
 //! What it keeps true:
 //! * Nothing counts before the Hello. A TLS 1.3 dialer believes it is connected before its own
@@ -19,17 +19,20 @@
 //! judge whether a peer lives (a lost connection is a hint), and promises no delivery: frames that
 //! were queued or under way when a link died are lost, frames of one lane are in order per link.
 
+mod arriving;
 mod bulk;
 mod connect;
 mod endpoint;
 mod events;
 mod lane;
+mod large;
 mod link;
 mod probing;
 mod table;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod yielding;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -39,6 +42,7 @@ use bytes::Bytes;
 
 use crate::placement::peer::{Generation, NodeId};
 
+pub use arriving::{Ledger, Reservation};
 pub use endpoint::{
     AsyncTimer, Endpoint, RecvMeta, Runtime, Transmit, UdpPoller, UdpSocket, default_runtime,
 };
@@ -52,6 +56,10 @@ pub const CONTROL: u8 = 4;
 
 /// The lane of what may be much and must not hold up the others: it has a connection of its own.
 pub const BULK: u8 = 5;
+
+/// No lane: each frame that is sent here goes on a stream of its own beside the lane of bulk, in no
+/// order. Where there is no connection for bulk, they go on that lane.
+pub const LARGE: u8 = 6;
 
 /// One connection in the life of an [`Endpoint`]; larger means younger. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +111,13 @@ pub struct Options {
     pub surplus_linger: Duration,
     /// Bytes that wait for one peer on the lane of bulk, besides [`Options::lane_bytes_max`].
     pub bulk_bytes_max: usize,
+    /// Bytes of large frames that wait for one peer or are under way to it, besides these.
+    pub large_bytes_max: usize,
+    /// Bytes of large frames that may be arriving from all peers, beyond which their streams are not
+    /// read. Reserved for each before its first byte is taken.
+    pub arriving_bytes_max: usize,
+    /// The same for one connection: a peer that begins many and ends none leaves room for others.
+    pub arriving_bytes_max_of_one: usize,
     /// How long the connection for bulk must be silent before its dialer closes it. A new one costs
     /// two handshakes' time and processor time, an open one 40 KiB on either side.
     pub bulk_linger: Duration,
@@ -129,6 +144,9 @@ impl Default for Options {
             accepted_max: 4096,
             surplus_linger: Duration::from_secs(5),
             bulk_bytes_max: 16 << 20,
+            large_bytes_max: 64 << 20,
+            arriving_bytes_max: 64 << 20,
+            arriving_bytes_max_of_one: 32 << 20,
             bulk_linger: Duration::from_secs(5),
             bulk_retry: Duration::from_secs(10),
         }
@@ -173,6 +191,8 @@ pub enum Event {
         lane: u8,
         /// In order.
         frames: Vec<Bytes>,
+        /// The places of those that are large, free when dropped.
+        arrived: Vec<Reservation>,
     },
     /// A datagram arrived.
     Datagram {

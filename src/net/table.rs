@@ -15,7 +15,7 @@
 //!
 //! Links come in after both Hellos; what waits for the caller's answer is not in here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -23,8 +23,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::lane::{LENGTH_BYTES, Queue};
+use super::large::SHORT_BYTES;
 use super::link::Link;
-use super::{BULK, LANES, LinkId, SendError};
+use super::{BULK, LANES, LARGE, LinkId, SendError};
 use crate::placement::peer::{Generation, NodeId};
 
 pub(super) struct Table {
@@ -181,7 +182,7 @@ impl Table {
     pub(super) fn retire_bulk(&mut self, link: &Link) -> bool {
         let Some(peer) = self.peers.get_mut(&link.peer) else { return true };
         let carries = matches!(&peer.bulk_out, BulkOut::Own(own) if own.id == link.id);
-        if carries && peer.outbox.has(link.id, usize::from(BULK)) {
+        if carries && (peer.outbox.has(link.id, usize::from(BULK)) || peer.outbox.has_large()) {
             return false;
         }
         if carries {
@@ -285,22 +286,31 @@ struct Waiting {
     /// The one link whose writer may take, for each lane.
     senders: [LinkId; LANES],
     lanes: [Queue; LANES],
+    /// Frames that go on a stream each, if the lane of bulk has a connection of its own.
+    large: VecDeque<[Bytes; 2]>,
+    /// The lane of bulk goes over the link, and they with it.
+    shared: bool,
     /// The lane's writer found nothing and sleeps.
     asleep: [bool; LANES],
     /// Waiting or taken, but not yet passed to QUIC.
     bytes: Amounts,
 }
 
-/// Bytes on the lane of bulk, and on the others.
+/// Bytes on the lane of bulk, of large frames, and on the other lanes.
 #[derive(Default)]
 struct Amounts {
     bulk: usize,
+    large: usize,
     others: usize,
 }
 
 impl Amounts {
     fn of(&mut self, lane: usize) -> &mut usize {
-        if lane == usize::from(BULK) { &mut self.bulk } else { &mut self.others }
+        match u8::try_from(lane) {
+            Ok(BULK) => &mut self.bulk,
+            Ok(LARGE) => &mut self.large,
+            _ => &mut self.others,
+        }
     }
 }
 
@@ -311,8 +321,9 @@ impl Outbox {
     fn new(sender: LinkId) -> Outbox {
         let mut senders = [sender; LANES];
         senders[usize::from(BULK)] = NOBODY;
-        let (lanes, bytes) = Default::default();
-        Outbox { state: Mutex::new(Waiting { senders, lanes, asleep: [true; LANES], bytes }) }
+        let (lanes, large, bytes) = Default::default();
+        let (shared, asleep) = (false, [true; LANES]);
+        Outbox { state: Mutex::new(Waiting { senders, lanes, large, shared, asleep, bytes }) }
     }
 
     /// `link` is the one that the table sends on, if there is one.
@@ -341,6 +352,51 @@ impl Outbox {
         Ok(())
     }
 
+    /// The same for a large frame.
+    pub(super) fn push_large(
+        &self,
+        link: Option<&Arc<Link>>,
+        frame: [Bytes; 2],
+        bytes_max: usize,
+    ) -> Result<(), SendError> {
+        if self.state.lock().shared {
+            return self.push(link, BULK, frame.concat().into(), bytes_max);
+        }
+        let mut state = self.state.lock();
+        let bytes = large_bytes(&frame);
+        if state.bytes.large > 0 && state.bytes.large + bytes > bytes_max {
+            return Err(SendError::Full);
+        }
+        state.bytes.large += bytes;
+        state.large.push_back(frame);
+        if let Some(link) = link {
+            link.large.notify_one();
+        }
+        Ok(())
+    }
+
+    /// The first large frame, if this link has the turn; only a short one unless `long`.
+    pub(super) fn take_large(self: &Arc<Self>, link: LinkId, long: bool) -> Option<LargeFrame> {
+        let mut state = self.state.lock();
+        if state.senders[usize::from(BULK)] != link {
+            return None;
+        }
+        let at = state.large.iter().position(|frame| long || large_bytes(frame) <= SHORT_BYTES)?;
+        let parts = state.large.remove(at)?;
+        Some(LargeFrame { parts, outbox: self.clone() })
+    }
+
+    fn has_large(&self) -> bool {
+        !self.state.lock().large.is_empty()
+    }
+
+    /// Bytes of large frames that wait or are under way.
+    pub(super) fn large_bytes(&self) -> usize {
+        let state = self.state.lock();
+        // Nobody tells them from the rest of bulk where they go on its lane.
+        state.bytes.large + if state.shared { state.bytes.bulk } else { 0 }
+    }
+
     /// All lanes but that of bulk are another link's from now on.
     fn hand_to(&self, link: &Link) {
         for lane in (0..LANES).filter(|lane| *lane != usize::from(BULK)) {
@@ -350,6 +406,19 @@ impl Outbox {
 
     /// The lane of bulk is another link's from now on, or nobody's.
     fn hand_bulk_to(&self, link: Option<&Link>) {
+        {
+            let state = &mut *self.state.lock();
+            state.shared = link.is_some_and(|link| !link.is_bulk());
+            if state.shared {
+                for frame in state.large.drain(..) {
+                    state.bytes.large -= large_bytes(&frame);
+                    state.bytes.bulk += large_bytes(&frame);
+                    state.lanes[usize::from(BULK)].push(frame.concat().into());
+                }
+            } else if let Some(link) = link {
+                link.large.notify_one();
+            }
+        }
         self.hand_lane_to(usize::from(BULK), link);
     }
 
@@ -415,6 +484,30 @@ impl Drop for Batch {
             *self.outbox.state.lock().bytes.of(self.lane) -= self.bytes;
         }
     }
+}
+
+/// A large frame on its way; counted as such until dropped.
+pub(super) struct LargeFrame {
+    pub(super) parts: [Bytes; 2],
+    outbox: Arc<Outbox>,
+}
+
+impl LargeFrame {
+    /// Whether it may hold up shorter ones for long.
+    pub(super) fn is_long(&self) -> bool {
+        large_bytes(&self.parts) > SHORT_BYTES
+    }
+}
+
+impl Drop for LargeFrame {
+    fn drop(&mut self) {
+        self.outbox.state.lock().bytes.large -= large_bytes(&self.parts);
+    }
+}
+
+/// What a large frame takes on its stream.
+fn large_bytes(parts: &[Bytes; 2]) -> usize {
+    LENGTH_BYTES + parts[0].len() + parts[1].len()
 }
 
 #[cfg(test)]

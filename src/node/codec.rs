@@ -38,6 +38,12 @@ pub enum Kind {
     Bye = 8,
     /// A digest of what is known of the members.
     Digest = 9,
+    /// A batch of numbers of requests whose answers are large and under way, each with its bytes.
+    Coming = 10,
+    /// One request, and behind it the value that belongs in it.
+    LargeRequest = 11,
+    /// One response, and behind it the value that belongs in it.
+    LargeResponse = 12,
 }
 
 /// The version of every body so far.
@@ -78,6 +84,17 @@ pub enum CodecError {
     /// The body is not what its kind says.
     #[error("a malformed body: {0}")]
     Malformed(#[from] bincode::error::DecodeError),
+    /// A value came behind a message that has none.
+    #[error("a value of {0} bytes behind a message that has none")]
+    NotCarried(usize),
+}
+
+/// A message that may have a value in it.
+pub trait Carries {
+    /// Where it is.
+    fn value_mut(&mut self) -> Option<&mut Bytes>;
+    /// How long it is, in bytes.
+    fn value_bytes(&self) -> usize;
 }
 
 /// Starts a frame; the header is filled in by [`seal`].
@@ -115,6 +132,9 @@ pub fn open(mut frame: Bytes) -> Result<(Kind, Header, Bytes), CodecError> {
         (7, VERSION) => Kind::Lateness,
         (8, VERSION) => Kind::Bye,
         (9, VERSION) => Kind::Digest,
+        (10, VERSION) => Kind::Coming,
+        (11, VERSION) => Kind::LargeRequest,
+        (12, VERSION) => Kind::LargeResponse,
         _ => return Err(unknown),
     };
     Ok((kind, header, frame.split_off(HEADER_BYTES)))
@@ -150,6 +170,32 @@ pub fn take<T: DeserializeOwned>(body: &mut &[u8]) -> Result<T, CodecError> {
     let (item, used) = bincode::serde::decode_from_slice(body, config())?;
     *body = &body[used..];
     Ok(item)
+}
+
+/// Starts a frame of one message whose value goes behind it, uncopied; returns it as well.
+pub fn begin_with_value<T>(kind: Kind, number: u64, message: &T) -> (BytesMut, Bytes)
+where
+    T: Carries + Clone + Serialize,
+{
+    // Cloning copies no bytes of values.
+    let mut message = message.clone();
+    let value = message.value_mut().map(std::mem::take).unwrap_or_default();
+    let mut frame = begin(kind);
+    put(&mut frame, &(number, message));
+    (frame, value)
+}
+
+/// The way back: what is left behind the message is its value, and is not copied.
+pub fn take_with_value<T>(mut body: Bytes) -> Result<(u64, T), CodecError>
+where
+    T: Carries + DeserializeOwned,
+{
+    let mut rest = &body[..];
+    let (number, mut message): (u64, T) = take(&mut rest)?;
+    let value = body.split_off(body.len() - rest.len());
+    let place = message.value_mut().ok_or(CodecError::NotCarried(value.len()))?;
+    *place = value;
+    Ok((number, message))
 }
 
 /// The items of a batch, until the end or the first malformed one.

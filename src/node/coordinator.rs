@@ -8,7 +8,8 @@
 //! The coordinator remembers its writes that not all owners have acknowledged, so that this node's
 //! clients read their own writes wherever the read goes.
 //!
-//! Every operation ends within [`DEADLINE_MS`]. What a write did not reach by then is noted as
+//! Every operation ends within [`DEADLINE_MS`] and what its value takes ([`super::patience`]). What a
+//! write did not reach by then is noted as
 //! missed, and its owner told.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +18,9 @@ use bytes::Bytes;
 
 use super::event::{Failure, Level, OpId, Reply, Written};
 use super::message::{Asker, Request, Response};
+use super::outbox::LARGE_BYTES;
 use super::own_writes::OwnWrites;
+use super::patience::Patience;
 use super::reading::{Read, found, own_write};
 use super::scatter::{Scatter, finish_scatter};
 use super::turn::Turn;
@@ -25,17 +28,15 @@ use super::writing::Write;
 use crate::placement::{Life, NodeId, Partition};
 use crate::store::{Answer, Content, Entry, Key, Operation, Role, Stamp, Update, Version, key_ref};
 
-/// An operation ends by then, in milliseconds.
+/// An operation ends by then, in milliseconds, unless it carries a large value.
 pub const DEADLINE_MS: u64 = 1_000;
-/// A large value is given more time than that: so many bytes a millisecond must get through.
-const BULK_BYTES_PER_MS: u64 = 8_192;
 /// A read is asked of the next owner, too, after so long, in milliseconds.
 pub const HEDGE_MS: u64 = 50;
 /// Time between attempts when no owner can answer, in milliseconds.
 pub(super) const RETRY_MS: u64 = 25;
 /// A decider says so often that it is at work, in milliseconds: more often than the least silence
 /// that makes a peer unresponsive.
-const WORKING_MS: u64 = 20;
+pub(super) const WORKING_MS: u64 = 20;
 /// Most operations under way; one more is refused as Busy.
 pub const OPERATIONS_MAX: usize = 65_536;
 
@@ -61,6 +62,10 @@ pub(super) struct Pending {
     pub(super) waiting: Vec<(NodeId, crate::store::Mono)>,
     /// Owners that a read waits for no more, and when they were asked: an answer still counts.
     pub(super) late: Vec<(NodeId, crate::store::Mono)>,
+    /// It carries something large, there or back.
+    pub(super) large: bool,
+    /// Peers whose answers are large and under way, and until when they may be expected.
+    pub(super) coming: Vec<(NodeId, crate::store::Mono)>,
     pub(super) phase: Phase,
 }
 
@@ -153,6 +158,7 @@ pub struct Coordinator {
     /// When each wants its turn, and its number.
     wakes: BTreeSet<(crate::store::Mono, u64)>,
     pub(super) own_writes: OwnWrites,
+    pub(super) patience: Patience,
     /// The node is on its way out.
     pub stopping: bool,
     /// Counters.
@@ -160,13 +166,14 @@ pub struct Coordinator {
 }
 
 impl Coordinator {
-    /// Without any. `seed` keys hashes of keys.
-    pub fn new(seed: u64) -> Coordinator {
+    /// Without any. `seed` keys hashes of keys; `bulk_rate` is in bytes a second.
+    pub fn new(seed: u64, bulk_rate: u64) -> Coordinator {
         Coordinator {
             pending: BTreeMap::new(),
             next: 0,
             wakes: BTreeSet::new(),
             own_writes: OwnWrites::new(seed),
+            patience: Patience::new(bulk_rate),
             stopping: false,
             stats: CoordinatorStats::default(),
         }
@@ -197,7 +204,8 @@ impl Coordinator {
     /// Whether a write that began before that operation still waits for the peer.
     pub fn outstanding(&self, peer: NodeId, before: u64) -> bool {
         self.pending.range(..before).any(|(_, op)| {
-            matches!(op.phase, Phase::Write(_)) && op.waiting.iter().any(|(p, _)| *p == peer)
+            let write = matches!(op.phase, Phase::Write(_)) && !op.large;
+            write && op.waiting.iter().any(|(p, _)| *p == peer)
         })
     }
 
@@ -219,12 +227,8 @@ impl Coordinator {
         if turn.ring.owners(partition).is_empty() {
             return reply(origin, Err(Failure::NoOwner), turn);
         }
-        let bytes = match &operation {
-            Operation::Set { value, .. } => value.len() as u64,
-            Operation::Get | Operation::Delete | Operation::Update(_) => 0,
-        };
-        let patience_ms = DEADLINE_MS + bytes / BULK_BYTES_PER_MS;
-        let deadline = turn.now.mono.plus_ms(patience_ms);
+        let bytes = operation.value().map_or(0, Bytes::len);
+        let deadline = turn.now.mono.plus_ms(DEADLINE_MS);
         let mut op = Box::new(Pending {
             origin,
             key,
@@ -233,8 +237,14 @@ impl Coordinator {
             wake: deadline,
             waiting: Vec::new(),
             late: Vec::new(),
+            large: false,
+            coming: Vec::new(),
             phase: Phase::Scatter(Scatter::Flush),
         });
+        if bytes > LARGE_BYTES {
+            self.lengthen(&mut op, bytes, turn);
+            op.wake = op.deadline;
+        }
         let number = self.next;
         self.next += 1;
         let live = match operation {
@@ -293,6 +303,8 @@ impl Coordinator {
             wake: turn.now.mono,
             waiting: Vec::new(),
             late: Vec::new(),
+            large: false,
+            coming: Vec::new(),
             phase: Phase::Scatter(Scatter::Flush),
         });
         let live = self.decide_here(number, &mut op, update, level, min, passed_over, turn);
@@ -326,7 +338,7 @@ impl Coordinator {
     }
 
     /// Sets the one timer of an operation.
-    fn arm(&mut self, number: u64, op: &mut Pending, at: crate::store::Mono) {
+    pub(super) fn arm(&mut self, number: u64, op: &mut Pending, at: crate::store::Mono) {
         self.wakes.remove(&(op.wake, number));
         op.wake = at.min(op.deadline);
         self.wakes.insert((op.wake, number));
@@ -366,17 +378,21 @@ impl Coordinator {
         }
         // How long a decision takes says nothing about the way there: it waits for others, too.
         let decision = matches!(op.phase, Phase::Forward(_));
+        let measure = !decision && !op.large;
         let waiting = op.waiting.iter().position(|(peer, _)| *peer == from);
         let late = op.late.iter().position(|(peer, _)| *peer == from);
         let timing = match (waiting, late, &op.phase) {
             (Some(at), ..) => {
                 let asked = op.waiting.swap_remove(at).1;
-                Timing::Awaited((!decision).then(|| turn.now.mono.since(asked)))
+                Some(Timing::Awaited(measure.then(|| turn.now.mono.since(asked))))
             }
-            (None, Some(at), _) => Timing::Late(turn.now.mono.since(op.late.swap_remove(at).1)),
+            (None, Some(at), _) => {
+                let asked = op.late.swap_remove(at).1;
+                measure.then(|| Timing::Late(turn.now.mono.since(asked)))
+            }
             // It was passed over, and has decided after all.
             (None, None, Phase::Forward(forward)) if forward.asked.contains(&from) => {
-                Timing::Awaited(None)
+                Some(Timing::Awaited(None))
             }
             (None, None, _) => {
                 self.pending.insert(number, op);
@@ -401,7 +417,7 @@ impl Coordinator {
             }
         };
         self.put_back(number, op, live, turn);
-        Some(timing)
+        timing
     }
 
     /// This node did not run for a while. What others answered before may be overwritten by now and
@@ -419,6 +435,7 @@ impl Coordinator {
             };
             self.end(old, &mut op, turn);
             op.late.clear();
+            op.coming.clear();
             op.deadline = turn.now.mono.plus_ms(DEADLINE_MS);
             let number = self.next;
             self.next += 1;
@@ -515,6 +532,7 @@ impl Coordinator {
                     return false;
                 }
                 say_working(op, turn);
+                this.ask_whether_there(op, turn);
                 match &mut op.phase {
                     Phase::Write(_) => this.retry_write(number, op, turn),
                     Phase::Read(_) => this.hedge(number, op, turn),
@@ -527,6 +545,7 @@ impl Coordinator {
             });
             if let Some(mut op) = self.pending.remove(&number) {
                 let wait = match op.phase {
+                    Phase::Read(_) if op.is_coming(now) => WORKING_MS,
                     Phase::Read(_) if !op.waiting.is_empty() => HEDGE_MS,
                     _ if op.waiting.is_empty() => RETRY_MS,
                     _ => pause(&op),
@@ -597,7 +616,7 @@ impl Coordinator {
 }
 
 /// Whether another node waits for the outcome of a decision.
-fn awaited(op: &Pending) -> Option<Asker> {
+pub(super) fn awaited(op: &Pending) -> Option<Asker> {
     match (op.origin, &op.phase) {
         (Origin::Peer(_), Phase::Write(write)) if write.answered => None,
         (Origin::Peer(asker), _) => Some(asker),
@@ -609,6 +628,7 @@ fn awaited(op: &Pending) -> Option<Asker> {
 fn pause(op: &Pending) -> u64 {
     match (awaited(op), &op.phase) {
         (Some(_), _) | (None, Phase::Gather(_)) => WORKING_MS,
+        _ if op.large => WORKING_MS,
         (None, Phase::Write(write)) if write.is_to_be_retried() => RETRY_MS,
         (None, _) => DEADLINE_MS,
     }

@@ -20,7 +20,7 @@ use super::coordinator::{
 };
 use super::event::{Failure, Level};
 use super::message::{Request, Response};
-use super::outbox::lane;
+use super::outbox::{LARGE_BYTES, lane};
 use super::turn::Turn;
 use crate::placement::NodeId;
 use crate::store::{Entry, Held, Parts, Role, Stamp, Update, Version, key_ref};
@@ -245,7 +245,14 @@ impl Coordinator {
                 reply(op.origin, Ok((answer, None)), turn);
                 false
             }
-            Some(entry) => self.replicate(number, op, entry, answer, level, true, 0, turn),
+            Some(entry) => {
+                let bytes = entry.value_bytes();
+                if bytes > LARGE_BYTES {
+                    // What was decided may be far larger than what was asked for.
+                    self.lengthen(op, bytes, turn);
+                }
+                self.replicate(number, op, entry, answer, level, true, 0, turn)
+            }
         }
     }
 }

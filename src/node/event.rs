@@ -102,11 +102,13 @@ pub enum Output {
     Frame {
         /// To whom.
         to: NodeId,
-        /// Lanes 0 to 3 carry operations, [`BULK_LANE`] what brings a peer up to date,
-        /// [`CONTROL_LANE`] the rest.
+        /// Lanes 0 to 3 carry operations, [`LARGE_LANE`] large ones, [`BULK_LANE`] what brings a peer
+        /// up to date, [`CONTROL_LANE`] the rest.
         lane: u8,
-        /// The frame.
+        /// The frame, but for its end.
         bytes: Bytes,
+        /// Its end: on [`LARGE_LANE`] the value, which is not copied; empty elsewhere.
+        value: Bytes,
     },
     /// Send a datagram.
     Datagram {
@@ -148,6 +150,10 @@ pub const CONTROL_LANE: u8 = 4;
 /// The lane of what must not hold up operations, and may be much. In order in itself only, and what
 /// is sent on it may be lost where other lanes lose nothing.
 pub const BULK_LANE: u8 = 5;
+
+/// Where large requests and responses go: each by itself, in no order, beside the lane of bulk and
+/// like that one.
+pub const LARGE_LANE: u8 = 6;
 
 /// Operation lanes of a link; a partition always uses the same one.
 pub const OPERATION_LANES: u8 = 4;
@@ -252,13 +258,14 @@ pub struct Written {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The deadline of 1 s passed without enough answers. A write may appear later.
+    /// The deadline, of 1 s and what the value's size adds, passed without enough answers. A write
+    /// may appear later.
     #[error("no owner of the key answered in time; a write may still appear ({acks} acknowledged)")]
     Unknown {
         /// Owners that have it, as far as known.
         acks: u8,
     },
-    /// No owner of the key could be reached within the deadline of 1 s. Nothing was read.
+    /// No owner of the key could be reached within the deadline. Nothing was read.
     #[error("no owner of the key can be reached")]
     Unreachable,
     /// There is no owner: every member has weight 0.

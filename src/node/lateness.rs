@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::event::Notice;
-use super::message::Lateness as Message;
+use super::message::{Lateness as Message, THERE};
 use super::turn::Turn;
 use crate::placement::{NodeId, Partition};
 use crate::store::Mono;
@@ -135,6 +135,9 @@ impl Lateness {
         turn: &mut Turn<'_>,
     ) -> Vec<Partition> {
         match message {
+            Message::Ping { nonce: THERE } => {
+                turn.outbox.lateness(from, &Message::Pong { nonce: THERE, level: false });
+            }
             Message::Ping { nonce } => {
                 self.owed.retain(|owed| owed.peer != from);
                 self.owed.push(Owed { peer: from, nonce, before: next_operation });

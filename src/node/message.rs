@@ -22,6 +22,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::codec::Carries;
 use super::event::{Level, Written};
 use super::explanation::Holding;
 use super::membership::Identity;
@@ -111,6 +112,30 @@ pub enum Request {
     },
 }
 
+impl Carries for Request {
+    fn value_mut(&mut self) -> Option<&mut Bytes> {
+        match self {
+            Request::Write { entry, .. } => entry.value_mut(),
+            Request::Decide { update, .. } => update.value_mut(),
+            Request::Read { .. }
+            | Request::Flush(_)
+            | Request::Count { .. }
+            | Request::Explain { .. } => None,
+        }
+    }
+
+    fn value_bytes(&self) -> usize {
+        match self {
+            Request::Write { entry, .. } => entry.value_bytes(),
+            Request::Decide { update, .. } => update.value().map_or(0, Bytes::len),
+            Request::Read { .. }
+            | Request::Flush(_)
+            | Request::Count { .. }
+            | Request::Explain { .. } => 0,
+        }
+    }
+}
+
 /// The answer to a [`Request`].
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Response {
@@ -173,6 +198,24 @@ pub enum Response {
     Working,
     /// To Explain.
     Explained(Box<Holding>),
+}
+
+impl Carries for Response {
+    fn value_mut(&mut self) -> Option<&mut Bytes> {
+        match self {
+            Response::Hit(entry) | Response::Unready(entry) => entry.value_mut(),
+            Response::Decided { answer, .. } => answer.value_mut(),
+            _ => None,
+        }
+    }
+
+    fn value_bytes(&self) -> usize {
+        match self {
+            Response::Hit(entry) | Response::Unready(entry) => entry.value_bytes(),
+            Response::Decided { answer, .. } => answer.value().map_or(0, Bytes::len),
+            _ => 0,
+        }
+    }
 }
 
 /// What two holders of a partition say to each other: boot of a new owner, return after an absence,
@@ -377,6 +420,10 @@ pub struct Floors {
     /// What the floors are made of.
     pub knowledge: Vec<Forgotten>,
 }
+
+/// The nonce of a Ping from one that is not late, and waits for something large: only whether the
+/// peer is there.
+pub const THERE: u64 = u64::MAX;
 
 /// About being late.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -22,10 +22,12 @@ pub mod lateness;
 pub mod membership;
 pub mod message;
 mod notes;
+mod operations;
 pub mod outbox;
 pub mod own_writes;
 mod packing;
 mod parting;
+mod patience;
 pub mod reading;
 pub mod refused;
 pub mod replica;
@@ -49,12 +51,12 @@ use rand::rngs::ChaCha12Rng;
 
 use crate::placement::{Circles, NodeId, Partition, Ring, Seat};
 use crate::store::{Clock, Mono, Now, Store};
-use codec::{CodecError, Header, Kind};
-use coordinator::{Coordinator, Origin, Timing};
+use codec::{Carries, CodecError, Header, Kind};
+use coordinator::{Coordinator, Origin};
 use event::{Command, Input, Notice, Output, Reply};
 use lateness::{GAP_NS_MAX, Lateness};
 use membership::{Change, Identity, Membership, MembershipOptions};
-use message::{Asker, Exchange, Request, Response, State};
+use message::{Exchange, Request, Response, State, THERE};
 use outbox::Outbox;
 use replica::ReplicaStats;
 use responsiveness::Responsiveness;
@@ -164,7 +166,7 @@ impl Node {
             membership,
             responsiveness: Responsiveness::new(rules),
             lateness: Lateness::default(),
-            coordinator: Coordinator::new(seed),
+            coordinator: Coordinator::new(seed, bulk_rate),
             sessions,
             outbox: Outbox::default(),
             replica_stats: ReplicaStats::default(),
@@ -342,7 +344,7 @@ impl Node {
         };
         self.observe(from, header, now);
         self.membership.heard(from, now, &mut self.outbox);
-        self.hear(from, kind == Kind::Responses, now);
+        self.hear(from, matches!(kind, Kind::Responses | Kind::LargeResponse | Kind::Coming), now);
         match kind {
             Kind::Hello => {}
             // It has said goodbye: any word about members now would bring it back to life.
@@ -357,6 +359,11 @@ impl Node {
                     node.on_response(from, same_ring, item, now);
                 });
             }
+            Kind::LargeRequest => self.large(from, body, now, Node::on_request),
+            Kind::LargeResponse => self.large(from, body, now, |node, from, item, now| {
+                node.on_response(from, header.ring == node.ring.id(), item, now);
+            }),
+            Kind::Coming => self.batch::<(u64, u64)>(from, &body, now, Node::on_coming),
             Kind::Exchange => self.batch::<Exchange>(from, &body, now, |node, from, item, now| {
                 let same_ring = header.ring == node.ring.id();
                 node.roles(now, |node, turn| {
@@ -368,7 +375,12 @@ impl Node {
                     if matches!(item, message::Lateness::Pong { .. }) {
                         node.hear(from, true, now);
                     }
+                    let late = matches!(item, message::Lateness::Ping { nonce } if nonce != THERE);
                     node.roles(now, |node, turn| {
+                        if late {
+                            let missed = node.coordinator.large_writes_to(from);
+                            missed.into_iter().for_each(|p| node.lateness.note_missed(from, p));
+                        }
                         let next = node.coordinator.next_operation();
                         let behind = node.lateness.receive(from, item, next, turn);
                         node.sessions.doubt(behind, turn);
@@ -405,41 +417,17 @@ impl Node {
         }
     }
 
-    fn on_request(&mut self, from: NodeId, (number, request): (u64, Request), now: Now) {
-        let lane = match &request {
-            Request::Write { key, .. }
-            | Request::Read { key, .. }
-            | Request::Decide { key, .. } => outbox::lane(self.store.partition_of(&key.bytes)),
-            Request::Flush(_) | Request::Count { .. } | Request::Explain { .. } => 0,
-        };
-        let asker = Asker { peer: from, lane, number };
-        let flush = matches!(request, Request::Flush(_));
-        self.roles(now, |node, turn| {
-            match replica::answer(from, &request, turn, node.replica_stats) {
-                Some(response) => turn.outbox.response(from, lane, number, &response),
-                None => node.coordinator.begin_decision(asker, request, turn),
-            }
-        });
-        if flush {
-            self.rehash_flushes();
-        }
-    }
-
-    fn on_response(
+    fn large<T: Carries + serde::de::DeserializeOwned>(
         &mut self,
         from: NodeId,
-        same_ring: bool,
-        (number, response): (u64, Response),
+        body: Bytes,
         now: Now,
+        each: impl FnOnce(&mut Node, NodeId, (u64, T), Now),
     ) {
-        self.roles(now, |node, turn| {
-            let coordinator = &mut node.coordinator;
-            match coordinator.on_response(from, same_ring, number, response, turn) {
-                Some(Timing::Awaited(rtt_ns)) => node.responsiveness.answered(from, rtt_ns),
-                Some(Timing::Late(rtt_ns)) => node.responsiveness.timed(from, rtt_ns),
-                None => {}
-            }
-        });
+        match codec::take_with_value(body) {
+            Ok(item) => each(self, from, item, now),
+            Err(error) => self.on_bad_bytes(from, error),
+        }
     }
 
     fn on_swim(&mut self, from: NodeId, body: &[u8], reliable: bool, now: Now) {

@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
-use super::codec::{self, Header, Kind};
-use super::event::{BULK_LANE, CONTROL_LANE, Notice, OPERATION_LANES, OpId, Output, Reply};
+use super::codec::{self, Carries, Header, Kind};
+use super::event::{
+    BULK_LANE, CONTROL_LANE, LARGE_LANE, Notice, OPERATION_LANES, OpId, Output, Reply,
+};
 use super::message::{Exchange, Lateness, Request, Response};
 use crate::placement::{NodeId, Partition};
 
@@ -29,12 +31,18 @@ struct Batch {
     entries: usize,
 }
 
+/// A request or response whose value is longer leaves alone, where it holds up no other: a link that
+/// is filled by one for some milliseconds would be felt by all operations.
+pub const LARGE_BYTES: usize = 64 << 10;
+
 /// The outputs of one node.
 #[derive(Debug, Default)]
 pub struct Outbox {
     outputs: VecDeque<Output>,
     batches: BTreeMap<(NodeId, u8, Kind), Batch>,
     full: Vec<(NodeId, u8, BytesMut)>,
+    /// Large frames and the values at their end, each to one or several.
+    large: Vec<(Vec<NodeId>, BytesMut, Bytes)>,
     /// Requests put into batches since the last look, by peer.
     pub sent: Vec<NodeId>,
     /// Peers that were asked something else, to which some frame answers.
@@ -79,13 +87,37 @@ impl Outbox {
 
     /// Asks a peer.
     pub fn request(&mut self, to: NodeId, lane: u8, number: u64, request: &Request) {
-        self.batch(to, lane, Kind::Requests, &(number, request), 1);
-        self.sent.push(to);
+        self.request_of_all(&[to], lane, number, request);
     }
 
-    /// Answers a peer.
+    /// Asks several peers the same.
+    pub fn request_of_all(&mut self, to: &[NodeId], lane: u8, number: u64, request: &Request) {
+        let bytes = request.value_bytes();
+        if bytes > LARGE_BYTES && !to.is_empty() {
+            let (frame, value) = codec::begin_with_value(Kind::LargeRequest, number, request);
+            self.large.push((to.to_vec(), frame, value));
+        } else {
+            for to in to {
+                self.batch(*to, lane, Kind::Requests, &(number, request), 1);
+            }
+        }
+        self.sent.extend(to);
+    }
+
+    /// Answers a peer. Of a large answer it hears at once, where it waits for others'.
     pub fn response(&mut self, to: NodeId, lane: u8, number: u64, response: &Response) {
+        let bytes = response.value_bytes();
+        if bytes > LARGE_BYTES {
+            self.coming(to, lane, number, bytes);
+            let (frame, value) = codec::begin_with_value(Kind::LargeResponse, number, response);
+            return self.large.push((vec![to], frame, value));
+        }
         self.batch(to, lane, Kind::Responses, &(number, response), 1);
+    }
+
+    /// Tells a peer that what it waits for is of that size.
+    pub fn coming(&mut self, to: NodeId, lane: u8, number: u64, bytes: usize) {
+        self.batch(to, lane, Kind::Coming, &(number, bytes as u64), 1);
     }
 
     /// Sends an exchange message on the lane of the partition's operations.
@@ -125,15 +157,23 @@ impl Outbox {
 
     /// The next output; seals the batches when nothing else is left.
     pub fn pop(&mut self, header: impl FnOnce() -> Header) -> Option<Output> {
-        if self.outputs.is_empty() && !(self.batches.is_empty() && self.full.is_empty()) {
+        let sealed = self.batches.is_empty() && self.full.is_empty() && self.large.is_empty();
+        if self.outputs.is_empty() && !sealed {
             let header = header();
             for (to, lane, frame) in self.full.drain(..) {
                 let bytes = codec::seal(frame, header);
-                self.outputs.push_back(Output::Frame { to, lane, bytes });
+                self.outputs.push_back(Output::Frame { to, lane, bytes, value: Bytes::new() });
             }
             for ((to, lane, _), batch) in std::mem::take(&mut self.batches) {
                 let bytes = codec::seal(batch.frame, header);
-                self.outputs.push_back(Output::Frame { to, lane, bytes });
+                self.outputs.push_back(Output::Frame { to, lane, bytes, value: Bytes::new() });
+            }
+            for (peers, frame, value) in self.large.drain(..) {
+                let (lane, bytes) = (LARGE_LANE, codec::seal(frame, header));
+                for to in peers {
+                    let (bytes, value) = (bytes.clone(), value.clone());
+                    self.outputs.push_back(Output::Frame { to, lane, bytes, value });
+                }
             }
         }
         self.outputs.pop_front()

@@ -314,6 +314,11 @@ impl Coordinator {
                 }
                 return self.restart_read(number, op, turn);
             }
+            if op.is_coming(turn.now.mono) {
+                // Asking another one would send all of it twice.
+                return true;
+            }
+            let Phase::Read(read) = &mut op.phase else { return true };
             read.hedges += 1;
             if read.misses > 0 && read.level == Level::One && read.hedges >= DOUBT_HEDGES_MAX {
                 // In doubt the answer is a miss, and a client does not wait for those who may

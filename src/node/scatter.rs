@@ -54,6 +54,8 @@ impl Coordinator {
             wake: turn.now.mono,
             waiting: Vec::new(),
             late: Vec::new(),
+            large: false,
+            coming: Vec::new(),
             phase: Phase::Scatter(phase),
         });
         for peer in peers {

@@ -8,7 +8,7 @@
 use super::coordinator::{Coordinator, Pending, Phase, give_up, reply};
 use super::event::{Failure, Level, Written};
 use super::message::{Exchange, Request, Response};
-use super::outbox::lane;
+use super::outbox::{LARGE_BYTES, lane};
 use super::turn::Turn;
 use crate::placement::NodeId;
 use crate::store::{Answer, Content, Entry, Held, Merged, Parts, Role, Stamp, Version, key_ref};
@@ -62,7 +62,11 @@ impl Write {
     /// this node has written itself since (`own`): its own writes keep their order.
     fn is_to_come_after(&self, stamp: Stamp, own: Version, turn: &Turn<'_>) -> bool {
         let written = self.entry.version().value;
-        let possible = self.restamps > 0 && !self.answered && turn.rules().restamp();
+        // A large one not twice: what is later than the new stamp came after this write began, and
+        // each time costs another trip of its value within one deadline.
+        let again = self.restamped && self.entry.value_bytes() > LARGE_BYTES;
+        let restamps = self.restamps > 0 && !again;
+        let possible = restamps && !self.answered && turn.rules().restamp();
         let others = stamp.writer != written.writer && own.value <= written;
         // A clock that is far off is not followed.
         let believed = turn.clock.believes(stamp.hlc, turn.now.mono);
@@ -154,14 +158,11 @@ impl Coordinator {
         };
         if !write.unasked.is_empty() {
             let request = Request::Write { key: op.key.clone(), entry: write.entry.clone() };
-            write.unasked.retain(|peer| {
-                if !turn.reachable.contains(peer) {
-                    return true;
-                }
-                turn.outbox.request(*peer, lane(op.partition), number, &request);
-                op.waiting.push((*peer, turn.now.mono));
-                false
-            });
+            let reachable = |peer: &NodeId| turn.reachable.contains(peer);
+            let (asked, unasked) = write.unasked.drain(..).partition(reachable);
+            write.unasked = unasked;
+            turn.outbox.request_of_all(&asked, lane(op.partition), number, &request);
+            op.waiting.extend(asked.into_iter().map(|peer: NodeId| (peer, turn.now.mono)));
         }
         let reachable = op.waiting.iter().filter(|(p, _)| turn.reachable.contains(p)).count();
         let possible = usize::from(write.acks) + reachable;

@@ -141,6 +141,22 @@ impl Entry {
         &self.register.val
     }
 
+    /// Bytes of the value; 0 for a mark.
+    pub fn value_bytes(&self) -> usize {
+        match &self.register.val {
+            Content::Value(bytes) => bytes.len(),
+            Content::Mark => 0,
+        }
+    }
+
+    /// Where the value is, to be taken out or put in.
+    pub fn value_mut(&mut self) -> Option<&mut Bytes> {
+        match &mut self.register.val {
+            Content::Value(bytes) => Some(bytes),
+            Content::Mark => None,
+        }
+    }
+
     /// When the value ends, in milliseconds since 1970.
     pub fn deadline_ms(&self) -> Option<u64> {
         self.deadline.val

@@ -25,6 +25,17 @@ pub enum Operation<B> {
     Update(Update<B>),
 }
 
+impl<B> Operation<B> {
+    /// The value it brings along.
+    pub fn value(&self) -> Option<&B> {
+        match self {
+            Operation::Set { value, .. } => Some(value),
+            Operation::Update(update) => update.value(),
+            Operation::Get | Operation::Delete => None,
+        }
+    }
+}
+
 /// A read-modify-write.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Update<B> {
@@ -52,6 +63,24 @@ pub enum Update<B> {
     },
     /// Takes the deadline away.
     Persist,
+}
+
+impl<B> Update<B> {
+    /// The value it brings along.
+    pub fn value(&self) -> Option<&B> {
+        match self {
+            Update::Write { value, .. } | Update::Append(value) => Some(value),
+            Update::Add(_) | Update::Expire { .. } | Update::Persist => None,
+        }
+    }
+
+    /// The same, to be taken out or put in.
+    pub fn value_mut(&mut self) -> Option<&mut B> {
+        match self {
+            Update::Write { value, .. } | Update::Append(value) => Some(value),
+            Update::Add(_) | Update::Expire { .. } | Update::Persist => None,
+        }
+    }
 }
 
 /// The deadline of a conditional write.
@@ -135,6 +164,24 @@ pub enum Answer<B> {
 }
 
 impl<B> Answer<B> {
+    /// The value in it.
+    pub fn value(&self) -> Option<&B> {
+        match self {
+            Answer::Found { value, .. } => Some(value),
+            Answer::Written { previous, .. } => previous.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The same, to be taken out or put in.
+    pub fn value_mut(&mut self) -> Option<&mut B> {
+        match self {
+            Answer::Found { value, .. } => Some(value),
+            Answer::Written { previous, .. } => previous.as_mut(),
+            _ => None,
+        }
+    }
+
     /// The same answer with its bytes in another form.
     pub fn map<C>(self, mut f: impl FnMut(B) -> C) -> Answer<C> {
         match self {

@@ -135,6 +135,8 @@ rules! {
     /// A decider at work says so: its silence would be taken for a hang, and the next would decide
     /// the same again.
     working,
+    /// An operation has as much more time as its value takes: over a narrow way it would never end.
+    large_deadline,
     /// A write refused below a floor is stamped again above it: it would be acknowledged by those who
     /// took it, and be missing elsewhere.
     restamp,

@@ -71,6 +71,8 @@ pub struct Store {
     shards: Vec<Mutex<Shard>>,
     /// Sum of the shards' footprints. Signed, because threads add their differences in any order.
     footprint: AtomicI64,
+    /// Part of it: places of what is arriving.
+    reserved: AtomicI64,
     late: AtomicBool,
     counters: StoreCounters,
 }
@@ -113,6 +115,7 @@ impl Store {
             options,
             shards: (0..shards).map(shard).collect(),
             footprint: AtomicI64::new(0),
+            reserved: AtomicI64::new(0),
             late: AtomicBool::new(false),
             counters: StoreCounters::default(),
         }
@@ -343,6 +346,42 @@ impl Store {
         self.footprint.load(Ordering::Relaxed).max(0) as usize
     }
 
+    /// Makes a place for so many bytes that are about to arrive, and counts them as in use. The
+    /// caller bounds how many that are.
+    pub fn reserve(&self, bytes: usize) {
+        let bytes = bytes as i64;
+        self.reserved.fetch_add(bytes, Ordering::Relaxed);
+        let total = self.footprint.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let budget = self.options.memory_bytes_max as i64;
+        if total <= budget {
+            return;
+        }
+        // Entries have to do with less; each shard above its share of that gives up what is more.
+        let share = self.share();
+        for shard in &self.shards {
+            self.evict(&mut shard.lock(), budget, share);
+            if self.footprint.load(Ordering::Relaxed) <= budget {
+                return;
+            }
+        }
+    }
+
+    /// Gives such a place back.
+    pub fn release(&self, bytes: usize) {
+        self.reserved.fetch_sub(bytes as i64, Ordering::Relaxed);
+        self.footprint.fetch_sub(bytes as i64, Ordering::Relaxed);
+    }
+
+    /// Bytes of places of what is arriving.
+    pub fn reserved(&self) -> usize {
+        self.reserved.load(Ordering::Relaxed).max(0) as usize
+    }
+
+    /// A shard's fair share of what is left for entries.
+    fn share(&self) -> usize {
+        self.options.memory_bytes_max.saturating_sub(self.reserved()) / self.shards.len()
+    }
+
     /// Looks at about `buckets` buckets for expired and flushed entries, going on where the last
     /// call stopped. Meant to be called often with little. Returns how many were dead.
     pub fn sweep(&self, shard: usize, buckets: usize, clock: &Clock, now: Mono) -> usize {
@@ -399,28 +438,32 @@ impl Store {
     /// share, else from another that is and whose lock is free, else from the one at hand anyway.
     fn make_room(&self, own: &mut Shard) {
         let budget = self.options.memory_bytes_max as i64;
-        let share = self.options.memory_bytes_max / self.shards.len();
+        let share = self.share();
         if own.footprint <= share {
             for shard in &self.shards {
                 let Some(mut other) = shard.try_lock() else {
                     continue;
                 };
                 if other.footprint > share {
-                    self.evict(&mut other, budget);
+                    self.evict(&mut other, budget, 0);
                     if self.footprint.load(Ordering::Relaxed) <= budget {
                         return;
                     }
                 }
             }
         }
-        self.evict(own, budget);
+        self.evict(own, budget, 0);
     }
 
-    fn evict(&self, shard: &mut Shard, budget: i64) {
+    /// Until all are within the budget, or this one has no more than `least` bytes.
+    fn evict(&self, shard: &mut Shard, budget: i64, least: usize) {
         let share = self.options.memory_bytes_max / self.shards.len();
         // Three times around: the first two may only take away the marks of use.
         let mut looks: usize = 3 * shard.partitions.iter().map(Partition::buckets).sum::<usize>();
-        while self.footprint.load(Ordering::Relaxed) > budget && looks > 0 {
+        while self.footprint.load(Ordering::Relaxed) > budget
+            && shard.footprint > least
+            && looks > 0
+        {
             looks -= 1;
             let Some((index, bucket)) = shard.hand.next(&shard.partitions) else {
                 return;

@@ -54,11 +54,12 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             _ if way_ms <= NEAR_MS_MAX => most_ms + 4 * way_ms,
             _ => 2 * (SILENCE_MS_MAX + 2 * way_ms),
         };
+        let longer_ms = plan.options.longer_ms(&record.key, record.act == Act::Get);
         let text = match record.outcome {
             Outcome::Lost => continue,
             Outcome::Failed(Failure::Stopping) => continue,
             _ if record.stalled => continue,
-            _ if took_ms > END_MS_MAX => format!("took {took_ms} ms"),
+            _ if took_ms > END_MS_MAX + longer_ms => format!("took {took_ms} ms"),
             Outcome::Failed(failure)
                 if record.majority && (sure || !decided) || record.one && !decided =>
             {
@@ -67,7 +68,11 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             }
             // A flush waits for every member, for as long as its deadline.
             _ if record.act == Act::Flush => continue,
-            _ if calm && record.majority && took_ms > soon_ms && !late(history, record) => {
+            _ if calm
+                && record.majority
+                && took_ms > soon_ms + longer_ms
+                && !late(history, record) =>
+            {
                 format!("took {took_ms} ms though a majority of the owners could be reached")
             }
             _ => continue,

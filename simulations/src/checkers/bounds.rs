@@ -10,6 +10,8 @@ use crate::time::Time;
 pub struct Bounds {
     /// Memory for entries, in bytes.
     pub footprint: usize,
+    /// Part of it: places of large values that are arriving, in bytes.
+    pub arriving: usize,
     /// Operations of clients waiting for an answer.
     pub waiting: usize,
     /// Queues of the node.
@@ -20,6 +22,7 @@ pub struct Bounds {
 pub fn judge(at: Time, node: usize, is: Bounds, most: Bounds) -> Option<Violation> {
     let pairs = [
         ("bytes of entries", is.footprint, most.footprint),
+        ("bytes of large values arriving", is.arriving, most.arriving),
         ("operations waiting", is.waiting, most.waiting),
         ("operations under way", is.queues.operations, most.queues.operations),
         ("timers", is.queues.timers, most.queues.timers),
@@ -40,10 +43,11 @@ mod tests {
     fn everything_above_its_bound_is_noticed() {
         let queues =
             |n| Queues { operations: n, timers: n, own_writes: n, exchanges: n, handoffs: n };
-        let all = |n| Bounds { footprint: n, waiting: n, queues: queues(n) };
+        let all = |n| Bounds { footprint: n, arriving: n, waiting: n, queues: queues(n) };
         let judge = |is| judge(Time(0), 0, is, all(10));
         assert_eq!(judge(all(10)), None);
         assert!(judge(Bounds { footprint: 11, ..all(10) }).is_some());
+        assert!(judge(Bounds { arriving: 11, ..all(10) }).is_some());
         assert!(judge(Bounds { waiting: 11, ..all(10) }).is_some());
         for queues in [
             Queues { operations: 11, ..queues(10) },

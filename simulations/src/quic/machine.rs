@@ -102,6 +102,9 @@ pub fn config(options: &Options, index: usize, key: &ClusterKey) -> Config {
     config.partitions =
         PartitionCount::new(options.partitions).expect("a plan says a power of two");
     config.value_bytes_max = VALUE_BYTES_MAX;
+    if options.large_bytes > 0 {
+        config.bulk_rate = options.bulk_rate;
+    }
     if options.zones > 0 {
         config.zone = format!("z{}", index % options.zones);
     }
@@ -129,8 +132,12 @@ impl Observer for Witness {
         shown.exchanged = node.exchanged();
     }
 
-    fn sends(&mut self, bytes: &Bytes) {
-        self.doer.did(Deed::Said(bytes.clone()));
+    fn sends(&mut self, bytes: &Bytes, value: &Bytes) {
+        let whole = match value.is_empty() {
+            true => bytes.clone(),
+            false => [&bytes[..], value].concat().into(),
+        };
+        self.doer.did(Deed::Said(whole));
     }
 
     fn notice(&mut self, notice: &Notice) {

@@ -55,6 +55,7 @@ pub mod hot_key;
 pub mod inherited;
 pub mod join_storm;
 pub mod kill;
+pub mod large_values;
 pub mod late_messages;
 pub mod leaving;
 pub mod lonely_start;
@@ -81,7 +82,7 @@ pub mod updates;
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 
-use crate::plan::{Fault, Options, Plan, Timed, three_intervals};
+use crate::plan::{Fault, Options, Plan, Timed, three_intervals, usual_rate};
 use crate::streams::{Purpose, stream};
 use crate::workload;
 use timeline::Timeline;
@@ -104,8 +105,9 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 44] = [
+pub const ALL: [&Scenario; 45] = [
     &kill::KILL,
+    &large_values::LARGE_VALUES,
     &stall::STALL,
     &partition_heal::PARTITION_HEAL_SHORT,
     &partition_heal::PARTITION_HEAL_LONG,
@@ -212,6 +214,8 @@ fn draw(
         flushed_ppm: 0,
         ending_ppm: 0,
         value_bytes: 0,
+        large_bytes: 0,
+        bulk_rate: usual_rate(),
         core: Vec::new(),
         stable_ms: 8_000,
         formed_ms: 9_000,

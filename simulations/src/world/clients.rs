@@ -19,7 +19,7 @@ use crate::history::{Outcome, READER, Record};
 use crate::hosts::HostSet;
 use crate::plan::{Act, Fault, Plan, Timed};
 use crate::time::Time;
-use crate::workload::{FILLER, FLUSHED, namespace};
+use crate::workload::{FILLER, FLUSHED, is_large, namespace};
 
 /// Whoever was cut off is dialed again within so long, in milliseconds: a dial that fails, and the
 /// pause before the next.
@@ -91,7 +91,12 @@ impl<L: Level> World<L> {
         client.writes += u64::from(operation.act != Act::Get);
         let mut value = format!("c{index}.{}", client.writes);
         if operation.act != Act::Append {
-            let filler = self.plan.options.value_bytes.saturating_sub(value.len());
+            let options = &self.plan.options;
+            let bytes = match is_large(&operation.key) {
+                true => options.value_bytes.max(options.large_bytes),
+                false => options.value_bytes,
+            };
+            let filler = bytes.saturating_sub(value.len());
             value.extend(std::iter::repeat_n(FILLER, filler));
         }
         let record = self.begin(index, host, operation.key, operation.act, value);

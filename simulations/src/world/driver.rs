@@ -19,9 +19,6 @@ use rand::RngExt;
 /// Operations of the harness itself are numbered from here.
 const ASKED: u64 = 1 << 63;
 
-/// Bytes a second that a node brings others up to date with: so few that it is felt.
-const BULK_RATE: u64 = 1 << 20;
-
 /// A node that has nothing to do is called so often, in milliseconds: less than the gap that it
 /// takes for a stall, and more than it asks for, because most of a run's turns are of this kind.
 const IDLE_MS: u64 = 80;
@@ -32,7 +29,7 @@ const IDLE_MS: u64 = 80;
 const AUDIT_MS: [u64; 2] = [2_000, 60_000];
 
 /// Longest value in a simulation, in bytes.
-pub const VALUE_BYTES_MAX: usize = 64 << 10;
+pub const VALUE_BYTES_MAX: usize = 256 << 10;
 
 impl World<Core> {
     pub(super) fn begin_life(&mut self, index: usize, seeded: bool) {
@@ -51,6 +48,7 @@ impl World<Core> {
             rules,
         }));
         let clock = Arc::new(Clock::new(Writer(rng.random()), now).under(rules));
+        let bulk_rate = options.bulk_rate;
         let options = Options {
             identity: Identity {
                 id: host.id,
@@ -66,7 +64,7 @@ impl World<Core> {
             name: format!("n{index}"),
             replicas: NonZeroU8::new(options.replicas).expect("a plan says at least one"),
             seeded,
-            bulk_rate: BULK_RATE,
+            bulk_rate,
             seed: bytes(self.plan.seed, Purpose::Node, number | 1 << 63),
             audit_ms: AUDIT_MS[(self.plan.seed % 2) as usize],
         };
@@ -125,7 +123,13 @@ impl World<Core> {
             self.hosts[host].process.as_mut().and_then(|p| p.inside.node.poll_output())
         {
             match output {
-                Output::Frame { to, lane, bytes } => self.send_frame(host, to, lane, bytes),
+                Output::Frame { to, lane, bytes, value } => {
+                    let bytes = match value.is_empty() {
+                        true => bytes,
+                        false => [bytes, value].concat().into(),
+                    };
+                    self.send_frame(host, to, lane, bytes);
+                }
                 Output::Datagram { to, bytes } => self.send_datagram(host, to, bytes),
                 Output::Dial { addr, expected } => self.dial(host, addr, expected),
                 Output::Close { peer, reason } => self.close(host, peer, reason),

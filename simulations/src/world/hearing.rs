@@ -1,7 +1,7 @@
 //! What processes say: their notices, and the frames they send.
 
 use bytes::Bytes;
-use chickadee::node::codec;
+use chickadee::node::codec::{self, Kind};
 use chickadee::node::event::{MemberView, Notice};
 use chickadee::node::message::Request;
 use chickadee::store::{Content, Parts};
@@ -11,8 +11,8 @@ use super::level::Level;
 use crate::checkers::{Violation, says_ready, staying};
 use crate::samples::Told;
 
-/// The kind byte of a batch of requests.
-const REQUESTS: u8 = 4;
+/// The kind bytes of a batch of requests, and of a large one.
+const REQUESTS: [u8; 2] = [4, 11];
 
 impl<L: Level> World<L> {
     /// A node said something to its operator.
@@ -57,13 +57,17 @@ impl<L: Level> World<L> {
 
     /// Learns from a frame under which version a value goes around.
     pub(crate) fn learn(&mut self, host: usize, frame: &Bytes) {
-        if frame.first() != Some(&REQUESTS) {
+        if !frame.first().is_some_and(|kind| REQUESTS.contains(kind)) {
             return;
         }
-        let Ok((_, _, body)) = codec::open(frame.clone()) else {
+        let Ok((kind, _, body)) = codec::open(frame.clone()) else {
             return;
         };
-        for (_, request) in codec::items::<(u64, Request)>(&body).flatten() {
+        let requests: Vec<(u64, Request)> = match kind {
+            Kind::LargeRequest => codec::take_with_value(body).into_iter().collect(),
+            _ => codec::items(&body).flatten().collect(),
+        };
+        for (_, request) in requests {
             if let Request::Write { key, entry } = request
                 && let Content::Value(value) = entry.content()
             {
@@ -85,7 +89,6 @@ impl<L: Level> World<L> {
 
 /// A frame for a reader.
 pub(crate) fn describe(bytes: &Bytes) -> String {
-    use chickadee::node::codec::Kind;
     use chickadee::node::message::{Exchange, Lateness, Response};
     fn all<T: serde::de::DeserializeOwned + std::fmt::Debug>(body: &Bytes) -> String {
         let items = codec::items::<T>(body).flatten();

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use chickadee::config::ARRIVING_PARTS;
 use chickadee::node::report::{Queues, SessionStats};
 use chickadee::store::{Parts, partition::Cursor};
 
@@ -217,7 +218,8 @@ impl<L: Level> World<L> {
 
     fn watch_bounds(&mut self) {
         let options = &self.plan.options;
-        let since = Time(self.now.0.saturating_sub(Time::ms(OPERATION_MS_MAX).0));
+        let longest_ms = OPERATION_MS_MAX + options.longest_ms();
+        let since = Time(self.now.0.saturating_sub(Time::ms(longest_ms).0));
         let records = &self.history.records;
         let recent = records.len() - records.partition_point(|record| record.start < since);
         // Those that the harness has open wait longer where a node is stopped.
@@ -225,6 +227,7 @@ impl<L: Level> World<L> {
         let partitions = usize::from(options.partitions);
         let most = Bounds {
             footprint: options.memory_bytes_max + FOOTPRINT_SLACK,
+            arriving: options.memory_bytes_max / ARRIVING_PARTS,
             // All clients, whoever calls by hand, and the readers at the end.
             waiting: options.clients + 1 + self.history.keys.len(),
             queues: Queues {
@@ -245,11 +248,17 @@ impl<L: Level> World<L> {
             }
             let is = Bounds {
                 footprint: process.store.footprint(),
+                arriving: process.store.reserved(),
                 waiting: process.waiting.len(),
                 queues: process.inside.queues(),
             };
             let footprint = options.memory_of(host) + FOOTPRINT_SLACK;
-            complaints.extend(bounds::judge(self.now, host, is, Bounds { footprint, ..most }));
+            complaints.extend(bounds::judge(
+                self.now,
+                host,
+                is,
+                Bounds { footprint, arriving: options.memory_of(host) / ARRIVING_PARTS, ..most },
+            ));
         }
         self.complain(complaints.into_iter().next());
     }

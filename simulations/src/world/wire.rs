@@ -10,7 +10,7 @@ use chickadee::placement::NodeId;
 use super::core::{Core, Held, Machine, Step};
 use super::hearing::describe;
 use super::{Process, World};
-use crate::network::{BULK, IN_FLIGHT_BYTES_MAX, InFlight, Link};
+use crate::network::{BULK, IN_FLIGHT_BYTES_MAX, InFlight, LARGE, Link};
 use crate::time::Time;
 
 /// A dial without an answer fails after so long, in milliseconds.
@@ -277,7 +277,7 @@ impl World<Core> {
         }
         let (lane, direction) = (usize::from(lane), self.network.links[index].side(host));
         let begins = match lane {
-            BULK => {
+            BULK | LARGE => {
                 let chaos = self.now < Time::ms(self.plan.options.healed_ms);
                 let ends_ppm = if chaos { self.plan.options.bulk_ends_ppm } else { 0 };
                 self.network.bulk_from(index, direction, self.now, ends_ppm)
@@ -285,7 +285,10 @@ impl World<Core> {
             _ => self.now,
         };
         let (delay, sent) = self.network.reliable_ns(host, other);
-        let queued = self.network.queue_ns(host, other, bytes.len(), self.now);
+        let queued = match lane {
+            BULK | LARGE => self.network.bulk_queue_ns(host, other, bytes.len(), self.now),
+            _ => self.network.queue_ns(host, other, bytes.len(), self.now),
+        };
         let link = &mut self.network.links[index];
         let under_way = link.under_way(direction, lane);
         if *under_way + bytes.len() > IN_FLIGHT_BYTES_MAX {

@@ -1,5 +1,8 @@
 //! The connection for bulk: that there is one, when there is none, and what a peer may do with it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
 
 const LINGER: Duration = Duration::from_millis(150);
@@ -190,4 +193,130 @@ async fn of_many_the_last_is_read() {
     a.endpoint.send(b.id, 0, numbered(1, 64)).unwrap();
     assert_eq!(b.frames(1).await.len(), 1);
     assert_eq!(a.endpoint.links(b.id), 1);
+}
+
+/// Sums of what was reserved, now and at most.
+#[derive(Default)]
+struct Sums {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Ledger for Sums {
+    fn reserve(&self, bytes: usize) {
+        let now = self.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.most.fetch_max(now, Ordering::Relaxed);
+    }
+
+    fn release(&self, bytes: usize) {
+        self.now.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Both settle until `to` has so many large frames. Returns them in the order of their arrival.
+async fn large(from: &mut Node, to: &mut Node, count: usize) -> Vec<Bytes> {
+    let mut all = Vec::new();
+    let arrive = to.settle(|event| {
+        if let Event::Frames { lane: LARGE, frames, .. } = event {
+            all.extend(frames.iter().cloned());
+        }
+        (all.len() >= count).then_some(())
+    });
+    tokio::select! {
+        () = arrive => {}
+        () = accepting(from) => {}
+    }
+    all
+}
+
+fn parts(first: u8, bytes: usize) -> [Bytes; 2] {
+    [Bytes::from(vec![first; 30]), Bytes::from(vec![first; bytes])]
+}
+
+#[tokio::test]
+async fn a_large_frame_passes_longer_ones_and_arrives_whole() {
+    let (mut a, mut b) = pair(&Options::default());
+    linked(&mut a, &mut b).await;
+    for n in 0..5 {
+        a.endpoint.send_large(b.id, parts(n, 8 << 20)).unwrap();
+    }
+    a.endpoint.send_large(b.id, parts(9, 65 << 10)).unwrap();
+    assert!(a.endpoint.queued_large(b.id) > 40 << 20);
+    assert_eq!(a.endpoint.queued(b.id), 0, "small commands go on");
+    let all = large(&mut a, &mut b, 6).await;
+    assert_eq!(all[0], vec![9; 30 + (65 << 10)], "the short one came first");
+    for frame in &all[1..] {
+        assert_eq!(frame.len(), 30 + (8 << 20));
+        assert!(frame.iter().all(|byte| *byte == frame[0]));
+    }
+    until(|| a.endpoint.queued_large(b.id) == 0).await;
+}
+
+#[tokio::test]
+async fn what_arrives_is_reserved_within_a_bound_and_free_when_the_connection_dies() {
+    let options = Options {
+        arriving_bytes_max: 4 << 20,
+        arriving_bytes_max_of_one: 2 << 20,
+        ..Options::default()
+    };
+    let (mut a, mut b) = pair(&options);
+    let sums = Arc::new(Sums::default());
+    b.endpoint.set_ledger(sums.clone());
+    linked(&mut a, &mut b).await;
+    for n in 0..8 {
+        a.endpoint.send_large(b.id, parts(n, 900 << 10)).unwrap();
+    }
+    large(&mut a, &mut b, 8).await;
+    until(|| sums.now.load(Ordering::Relaxed) == 0).await;
+    let most = sums.most.load(Ordering::Relaxed);
+    assert!((900 << 10..=2 << 20).contains(&most), "{most}");
+    // Half of these have their places when the sender dies, and the rest never begins.
+    for n in 0..8 {
+        a.endpoint.send_large(b.id, parts(n, 900 << 10)).unwrap();
+    }
+    until(|| sums.now.load(Ordering::Relaxed) > 0).await;
+    drop(a);
+    b.endpoint.close(NodeId([9; 16]), "nobody");
+    let b_events = async {
+        loop {
+            let _ = timeout(Duration::from_millis(50), b.events.recv()).await;
+            if sums.now.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+        }
+    };
+    // Whoever died says nothing; its link is closed when it is declared down.
+    b.endpoint.close(b.endpoint.peers()[0], "declared down");
+    timeout(DEADLINE, b_events).await.expect("the places are free");
+}
+
+#[tokio::test]
+async fn without_a_connection_for_bulk_large_frames_go_over_the_link() {
+    let (mut a, mut b) = pair(&Options { bulk_retry: Duration::from_secs(60), ..options() });
+    let link = linked(&mut a, &mut b).await;
+    // Refused: the only Hello from now on is that of the connection for bulk.
+    let (endpoint, events) = (&b.endpoint, &mut b.events);
+    let arrived = async {
+        loop {
+            match timeout(DEADLINE, events.recv()).await.unwrap().unwrap() {
+                Event::Hello { link, .. } => endpoint.refuse(link, 1, "no"),
+                Event::Frames { link, frames, .. } => return (link, frames),
+                _ => {}
+            }
+        }
+    };
+    let to = b.id;
+    let sending = async {
+        loop {
+            // The first may have been on the connection that was refused.
+            a.endpoint.send_large(to, parts(7, 1 << 20)).unwrap();
+            let _ = timeout(Duration::from_millis(100), a.settle(|_| None::<()>)).await;
+        }
+    };
+    let (on, frames) = tokio::select! {
+        arrived = arrived => arrived,
+        () = sending => unreachable!(),
+    };
+    assert_eq!(on, link);
+    assert_eq!(frames[0], vec![7; 30 + (1 << 20)]);
 }

@@ -1,0 +1,128 @@
+//! How long operations with large values may take, and that nobody is taken for hung meanwhile.
+//!
+//! A value takes its time on the way, so the deadline of its operation has as much more: from the
+//! beginning where the value is written, from the word that it is coming ([`super::codec::Kind`])
+//! where it is read. The owner that sends it says that at once on the lane of operations; the
+//! reader asks no other one as long as it may be expected.
+//!
+//! An answer that takes long because it is large, or is to something large, says nothing about the
+//! peer, and its silence does. So as long as one is awaited, the peer is asked whether it is there,
+//! in a frame that waits for nothing large: it is hung when it does not answer that. How long the
+//! transfer itself takes is no measure of the way there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::codec::ITEM_BYTES_MAX;
+use super::coordinator::{Coordinator, DEADLINE_MS, Pending, Phase, WORKING_MS, awaited};
+use super::message::{Lateness, THERE};
+use super::turn::Turn;
+use crate::placement::{NodeId, Partition};
+use crate::store::Mono;
+
+/// No way is taken for faster than this, in bytes a second, whatever the rate of bulk is.
+const RATE_MAX: u64 = 8 << 20;
+/// A value that is coming may be late by so long, in milliseconds, before it is asked of another.
+const COMING_MS: u64 = 250;
+/// So many peers may make an operation longer.
+const COMING_MAX: usize = 2;
+/// Time between two questions to a peer whether it is there, in nanoseconds: several times within
+/// the least silence that makes it unresponsive.
+const THERE_NS: u64 = 15_000_000;
+/// Peers of whom it is known when they were asked.
+const PEERS_MAX: usize = 4_096;
+
+/// What a coordinator knows of large values on their way.
+#[derive(Debug)]
+pub(super) struct Patience {
+    /// Bytes a second.
+    rate: u64,
+    /// When each peer was last asked whether it is there.
+    asked: BTreeMap<NodeId, Mono>,
+}
+
+impl Patience {
+    /// `bulk_rate`: bytes a second.
+    pub(super) fn new(bulk_rate: u64) -> Patience {
+        Patience { rate: bulk_rate.clamp(1, RATE_MAX), asked: BTreeMap::new() }
+    }
+
+    /// What a value adds to a deadline, in milliseconds.
+    pub(super) fn takes_ms(&self, bytes: usize) -> u64 {
+        bytes.min(ITEM_BYTES_MAX) as u64 * 1_000 / self.rate
+    }
+}
+
+impl Coordinator {
+    /// Gives an operation the time that a value of this size takes from now on, and whoever waits for
+    /// its decision as well.
+    pub(super) fn lengthen(&self, op: &mut Pending, bytes: usize, turn: &mut Turn<'_>) {
+        op.large = true;
+        if !turn.rules().large_deadline() {
+            return;
+        }
+        let ms = DEADLINE_MS + self.patience.takes_ms(bytes);
+        op.deadline = op.deadline.max(turn.now.mono.plus_ms(ms));
+        if let Some(asker) = awaited(op) {
+            turn.outbox.coming(asker.peer, asker.lane, asker.number, bytes);
+        }
+    }
+
+    /// A peer says that its answer is large and under way.
+    pub fn on_coming(&mut self, from: NodeId, number: u64, bytes: u64, turn: &mut Turn<'_>) {
+        let Some(mut op) = self.pending.remove(&number) else { return };
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let asked = match &op.phase {
+            Phase::Read(_) | Phase::Gather(_) => op.waiting.iter().any(|(peer, _)| *peer == from),
+            Phase::Forward(forward) => forward.asked.contains(&from),
+            Phase::Write(_) | Phase::Scatter(_) => false,
+        };
+        // Once for each peer, and for one more than the first, or the operation might last for ever.
+        let known = op.coming.iter().any(|(peer, _)| *peer == from);
+        if asked && !known && op.coming.len() < COMING_MAX {
+            let until = turn.now.mono.plus_ms(COMING_MS + self.patience.takes_ms(bytes));
+            op.coming.push((from, until));
+            self.lengthen(&mut op, bytes, turn);
+            // At once: this word was the last that is heard from it for a while.
+            self.ask_whether_there(&op, turn);
+            self.arm(number, &mut op, turn.now.mono.plus_ms(WORKING_MS));
+        }
+        self.pending.insert(number, op);
+    }
+
+    /// The partitions of large writes that a peer has not acknowledged. One that did not run for a
+    /// while cannot wait until they have arrived, or never will: it is told that they are missing.
+    pub fn large_writes_to(&self, peer: NodeId) -> BTreeSet<Partition> {
+        let waits = |op: &&Pending| {
+            let write = matches!(op.phase, Phase::Write(_)) && op.large;
+            write && op.waiting.iter().any(|(waiting, _)| *waiting == peer)
+        };
+        let writes = self.pending.values().map(|op| &**op).filter(waits);
+        writes.map(|op| op.partition).collect()
+    }
+
+    /// Asks those that something large is awaited from, or an answer to it, whether they are there.
+    pub(super) fn ask_whether_there(&mut self, op: &Pending, turn: &mut Turn<'_>) {
+        if !op.large {
+            return;
+        }
+        let now = turn.now.mono;
+        let asked = &mut self.patience.asked;
+        if asked.len() > PEERS_MAX {
+            asked.clear();
+        }
+        for (peer, _) in &op.waiting {
+            if asked.get(peer).is_none_or(|at| now.since(*at) >= THERE_NS) {
+                asked.insert(*peer, now);
+                turn.outbox.lateness(*peer, &Lateness::Ping { nonce: THERE });
+            }
+        }
+    }
+}
+
+impl Pending {
+    /// Whether a large answer is on its way and not late.
+    pub(super) fn is_coming(&self, now: Mono) -> bool {
+        let waits = |from: &NodeId| self.waiting.iter().any(|(peer, _)| peer == from);
+        self.coming.iter().any(|(peer, until)| now < *until && waits(peer))
+    }
+}
