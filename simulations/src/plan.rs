@@ -3,6 +3,7 @@
 //! A seed becomes options, options become a plan, and only the plan is run. A saved plan outlives
 //! changes of how plans are drawn, and a smaller plan is made by cutting lists.
 
+use chickadee::node::coordinator::DEADLINE_MS;
 use chickadee::store::Rules;
 use chickadee::store::clock::AHEAD_MS_MAX;
 use serde::{Deserialize, Serialize};
@@ -157,6 +158,11 @@ impl Options {
     pub fn longest_ms(&self) -> u64 {
         let late_ms = if self.large_bytes > 0 { COMING_MS } else { 0 };
         u64::from(self.replicas).max(2 + self.clients as u64) * (self.takes_ms() + late_ms)
+    }
+
+    /// Whether an operation on that key has taken as long as it may since its value is large.
+    pub fn is_overdue(&self, key: &str, took_ms: u64) -> bool {
+        self.large_bytes > 0 && is_large(key) && took_ms >= DEADLINE_MS + self.takes_ms()
     }
 
     fn takes_ms(&self) -> u64 {

@@ -447,3 +447,17 @@ fn a_node_without_seeds_is_called_by_whoever_watches_it() {
 fn who_becomes_an_owner_later_does_not_cover_what_it_was_not_asked() {
     holds("swarm", &[130]);
 }
+
+/// An operation asked a decider's other owners first and wrote then, under one number. The answer to
+/// the question was taken for one to the write: that owner counted as quick, and the next time it was
+/// slow as hung, so that another one decided, too.
+#[test]
+fn an_answer_is_to_what_was_asked_last_or_none() {
+    holds("updates", &[44]);
+}
+
+/// What is known to be on its way is not missing: at its deadline a booting owner said that it was.
+#[test]
+fn a_value_that_comes_too_late_is_no_miss() {
+    holds("large-values", &[59]);
+}

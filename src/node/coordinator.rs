@@ -9,23 +9,24 @@
 //! clients read their own writes wherever the read goes.
 //!
 //! Every operation ends within [`DEADLINE_MS`] and what its value takes ([`super::patience`]). What a
-//! write did not reach by then is noted as
-//! missed, and its owner told.
+//! write did not reach by then is noted as missed, and its owner told.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::event::{Failure, Level, OpId, Reply, Written};
+use super::event::{Failure, Level, Reply, Written};
 use super::message::{Asker, Request, Response};
 use super::outbox::LARGE_BYTES;
 use super::own_writes::OwnWrites;
 use super::patience::Patience;
+pub use super::pending::Origin;
+pub(super) use super::pending::{Pending, ROUNDS, drop_waiting, give_up, operation_of};
 use super::reading::{Read, found, own_write};
 use super::scatter::{Scatter, finish_scatter};
 use super::turn::Turn;
 use super::writing::Write;
-use crate::placement::{Life, NodeId, Partition};
+use crate::placement::{Life, NodeId};
 use crate::store::{Answer, Content, Entry, Key, Operation, Role, Stamp, Update, Version, key_ref};
 
 /// An operation ends by then, in milliseconds, unless it carries a large value.
@@ -39,35 +40,6 @@ pub(super) const RETRY_MS: u64 = 25;
 pub(super) const WORKING_MS: u64 = 20;
 /// Most operations under way; one more is refused as Busy.
 pub const OPERATIONS_MAX: usize = 65_536;
-
-/// Who wants the answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Origin {
-    /// A client of this node.
-    Client(OpId),
-    /// Another node: this one is the decider.
-    Peer(Asker),
-}
-
-/// One operation under way.
-#[derive(Debug)]
-pub(super) struct Pending {
-    pub(super) origin: Origin,
-    pub(super) key: Key,
-    pub(super) partition: Partition,
-    pub(super) deadline: crate::store::Mono,
-    /// When this operation wants its turn.
-    pub(super) wake: crate::store::Mono,
-    /// Peers asked that have not answered, and when they were asked.
-    pub(super) waiting: Vec<(NodeId, crate::store::Mono)>,
-    /// Owners that a read waits for no more, and when they were asked: an answer still counts.
-    pub(super) late: Vec<(NodeId, crate::store::Mono)>,
-    /// It carries something large, there or back.
-    pub(super) large: bool,
-    /// Peers whose answers are large and under way, and until when they may be expected.
-    pub(super) coming: Vec<(NodeId, crate::store::Mono)>,
-    pub(super) phase: Phase,
-}
 
 /// What an answer says about the way to whoever gave it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -239,6 +211,7 @@ impl Coordinator {
             late: Vec::new(),
             large: false,
             coming: Vec::new(),
+            round: 0,
             phase: Phase::Scatter(Scatter::Flush),
         });
         if bytes > LARGE_BYTES {
@@ -246,7 +219,7 @@ impl Coordinator {
             op.wake = op.deadline;
         }
         let number = self.next;
-        self.next += 1;
+        self.next += ROUNDS;
         let live = match operation {
             Operation::Get => {
                 self.stats.reads += 1;
@@ -294,7 +267,7 @@ impl Coordinator {
             Role::Ready | Role::Boot => return refuse(Response::NotReady, turn),
         }
         let number = self.next;
-        self.next += 1;
+        self.next += ROUNDS;
         let mut op = Box::new(Pending {
             origin: Origin::Peer(asker),
             key,
@@ -305,6 +278,7 @@ impl Coordinator {
             late: Vec::new(),
             large: false,
             coming: Vec::new(),
+            round: 0,
             phase: Phase::Scatter(Scatter::Flush),
         });
         let live = self.decide_here(number, &mut op, update, level, min, passed_over, turn);
@@ -360,19 +334,17 @@ impl Coordinator {
         &mut self,
         from: NodeId,
         same_ring: bool,
-        number: u64,
+        asked: u64,
         response: Response,
         turn: &mut Turn<'_>,
     ) -> Option<Timing> {
+        let number = operation_of(asked);
         if response == Response::Working {
             // That it came is all it says.
             return None;
         }
         let mut op = self.pending.remove(&number)?;
-        if let Phase::Write(write) = &mut op.phase
-            && let Some(at) = write.overtaken.iter().position(|peer| *peer == from)
-        {
-            write.overtaken.swap_remove(at);
+        if asked - number != op.round {
             self.pending.insert(number, op);
             return None;
         }
@@ -438,7 +410,7 @@ impl Coordinator {
             op.coming.clear();
             op.deadline = turn.now.mono.plus_ms(DEADLINE_MS);
             let number = self.next;
-            self.next += 1;
+            self.next += ROUNDS;
             let Phase::Read(read) = &op.phase else {
                 continue;
             };
@@ -465,7 +437,6 @@ impl Coordinator {
                     return true;
                 };
                 op.waiting.retain(|(waiting, _)| *waiting != peer);
-                write.overtaken.retain(|overtaken| *overtaken != peer);
                 write.unasked.push(peer);
                 this.advance_write(number, op, turn)
             });
@@ -565,7 +536,9 @@ impl Coordinator {
         match &mut op.phase {
             Phase::Write(_) => self.expire_write(number, op, turn),
             Phase::Read(read) => {
-                if read.was_answered() {
+                // Somebody has a value, and it did not come in time: that is no miss.
+                let comes = read.best.is_none() && !op.coming.is_empty();
+                if read.was_answered() && !comes {
                     return self.end_read(op, turn);
                 }
                 self.stats.unanswered += 1;
@@ -576,8 +549,8 @@ impl Coordinator {
                 let result = match (own, owner && read.own == Version::ZERO) {
                     (Some(entry), _) => Ok((found(entry), None)),
                     (None, _) if self.stopping => Err(Failure::Stopping),
-                    (None, true) => Ok((Answer::Missing, None)),
-                    (None, false) => Err(Failure::Unreachable),
+                    (None, true) if !comes => Ok((Answer::Missing, None)),
+                    (None, _) => Err(Failure::Unreachable),
                 };
                 reply(op.origin, result, turn);
             }
@@ -641,20 +614,6 @@ fn say_working(op: &Pending, turn: &mut Turn<'_>) {
         let Asker { peer, lane, number } = asker;
         turn.outbox.response(peer, lane, number, &Response::Working);
     }
-}
-
-/// Nobody waits for these answers any more.
-pub(super) fn give_up(op: &mut Pending, turn: &mut Turn<'_>) {
-    turn.outbox.given_up.extend(op.waiting.drain(..).map(|(peer, _)| peer));
-}
-
-pub(super) fn drop_waiting(op: &mut Pending, peer: NodeId, turn: &mut Turn<'_>) {
-    op.waiting.retain(|(waiting, _)| {
-        if *waiting == peer {
-            turn.outbox.given_up.push(peer);
-        }
-        *waiting != peer
-    });
 }
 
 /// Whether what a peer holds at that stamp may have been outlived by somebody who answered a miss:

@@ -69,7 +69,7 @@ impl Coordinator {
                 level: forward.level,
                 passed_over: forward.passed_over,
             };
-            turn.outbox.request(*owner, lane(op.partition), number, &request);
+            turn.outbox.request(*owner, lane(op.partition), number + op.round, &request);
             forward.asked.push(*owner);
             op.waiting.push((*owner, turn.now.mono));
             return true;
@@ -143,13 +143,12 @@ impl Coordinator {
         let patient_until = turn.now.mono.plus_ms(patience_ms);
         let (newest, bar, answers, floors) = (None, Stamp::ZERO, 1, Vec::new());
         let gather = Gather { update, level, newest, bar, floors, min, answers, patient_until };
-        op.phase = Phase::Gather(gather);
-        give_up(op, turn);
+        op.begin(Phase::Gather(gather), turn);
         if ask {
             let request = Request::Read { key: op.key.clone(), min: Version::ZERO };
             for peer in turn.ring.owners(op.partition) {
                 if *peer != turn.own && turn.reachable.contains(peer) {
-                    turn.outbox.request(*peer, lane(op.partition), number, &request);
+                    turn.outbox.request(*peer, lane(op.partition), number + op.round, &request);
                     op.waiting.push((*peer, turn.now.mono));
                 }
             }

@@ -28,6 +28,7 @@ pub mod own_writes;
 mod packing;
 mod parting;
 mod patience;
+mod pending;
 pub mod reading;
 pub mod refused;
 pub mod replica;

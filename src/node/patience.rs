@@ -13,7 +13,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::codec::ITEM_BYTES_MAX;
-use super::coordinator::{Coordinator, DEADLINE_MS, Pending, Phase, WORKING_MS, awaited};
+use super::coordinator::{
+    Coordinator, DEADLINE_MS, Pending, Phase, WORKING_MS, awaited, operation_of,
+};
 use super::message::{Lateness, THERE};
 use super::turn::Turn;
 use crate::placement::{NodeId, Partition};
@@ -68,14 +70,16 @@ impl Coordinator {
     }
 
     /// A peer says that its answer is large and under way.
-    pub fn on_coming(&mut self, from: NodeId, number: u64, bytes: u64, turn: &mut Turn<'_>) {
+    pub fn on_coming(&mut self, from: NodeId, asked: u64, bytes: u64, turn: &mut Turn<'_>) {
+        let number = operation_of(asked);
         let Some(mut op) = self.pending.remove(&number) else { return };
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let (told, bytes) = (asked - number, usize::try_from(bytes).unwrap_or(usize::MAX));
         let asked = match &op.phase {
             Phase::Read(_) | Phase::Gather(_) => op.waiting.iter().any(|(peer, _)| *peer == from),
             Phase::Forward(forward) => forward.asked.contains(&from),
             Phase::Write(_) | Phase::Scatter(_) => false,
         };
+        let asked = asked && told == op.round;
         // Once for each peer, and for one more than the first, or the operation might last for ever.
         let known = op.coming.iter().any(|(peer, _)| *peer == from);
         if asked && !known && op.coming.len() < COMING_MAX {

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::coordinator::{Coordinator, DEADLINE_MS, Origin, Pending, Phase};
+use super::coordinator::{Coordinator, DEADLINE_MS, Origin, Pending, Phase, ROUNDS};
 use super::event::{OpId, Reply};
 use super::explanation::Explanation;
 use super::message::{Request, Response};
@@ -43,7 +43,7 @@ impl Coordinator {
 
     fn scatter(&mut self, id: OpId, request: Request, phase: Scatter, turn: &mut Turn<'_>) {
         let number = self.next;
-        self.next += 1;
+        self.next += ROUNDS;
         let concerned = |peer: &&NodeId| phase.concerns(**peer);
         let peers: Vec<NodeId> = turn.reachable.iter().filter(concerned).copied().collect();
         let mut op = Box::new(Pending {
@@ -56,6 +56,7 @@ impl Coordinator {
             late: Vec::new(),
             large: false,
             coming: Vec::new(),
+            round: 0,
             phase: Phase::Scatter(phase),
         });
         for peer in peers {

@@ -5,7 +5,7 @@
 //! a few times. An operation goes on after its client was answered, until all owners have it or its
 //! deadline passes; whoever lacks it then is noted as having missed it.
 
-use super::coordinator::{Coordinator, Pending, Phase, give_up, reply};
+use super::coordinator::{Coordinator, Pending, Phase, reply};
 use super::event::{Failure, Level, Written};
 use super::message::{Exchange, Request, Response};
 use super::outbox::{LARGE_BYTES, lane};
@@ -37,8 +37,6 @@ pub(super) struct Write {
     pub(super) restamps: u8,
     /// Whether it was.
     pub(super) restamped: bool,
-    /// Owners whose next answer is about an earlier stamp: lanes keep their order.
-    pub(super) overtaken: Vec<NodeId>,
     /// Who covers it, and in which epoch of its sessions it said so.
     pub(super) epochs: Vec<(NodeId, u32)>,
     /// Whether an owner has another ring: there may be owners that this node does not know.
@@ -126,8 +124,7 @@ impl Coordinator {
         turn: &mut Turn<'_>,
     ) -> bool {
         let owners = turn.ring.owners(op.partition);
-        give_up(op, turn);
-        op.phase = Phase::Write(Write {
+        let write = Write {
             entry,
             answer,
             level,
@@ -139,10 +136,10 @@ impl Coordinator {
             answered: false,
             restamps,
             restamped: false,
-            overtaken: Vec::new(),
             epochs: Vec::new(),
             other_ring: false,
-        });
+        };
+        op.begin(Phase::Write(write), turn);
         self.advance_write(number, op, turn)
     }
 
@@ -161,7 +158,7 @@ impl Coordinator {
             let reachable = |peer: &NodeId| turn.reachable.contains(peer);
             let (asked, unasked) = write.unasked.drain(..).partition(reachable);
             write.unasked = unasked;
-            turn.outbox.request_of_all(&asked, lane(op.partition), number, &request);
+            turn.outbox.request_of_all(&asked, lane(op.partition), number + op.round, &request);
             op.waiting.extend(asked.into_iter().map(|peer: NodeId| (peer, turn.now.mono)));
         }
         let reachable = op.waiting.iter().filter(|(p, _)| turn.reachable.contains(p)).count();
@@ -313,15 +310,9 @@ impl Coordinator {
                         kept.merge(key_ref(&op.key), Parts::of(&entry), context)
                     });
                 }
-                let mut overtaken = std::mem::take(&mut write.overtaken);
-                for (peer, _) in op.waiting.drain(..) {
-                    overtaken.push(peer);
-                    turn.outbox.given_up.push(peer);
-                }
                 let left = write.restamps - 1;
                 let live = self.replicate(number, op, entry, answer, level, owner, left, turn);
                 if let Phase::Write(write) = &mut op.phase {
-                    write.overtaken = overtaken;
                     write.restamped = true;
                 }
                 return live;

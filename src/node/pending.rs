@@ -1,0 +1,71 @@
+//! One operation under way: who wants what, and who was asked.
+
+use super::coordinator::Phase;
+use super::event::OpId;
+use super::message::Asker;
+use super::turn::Turn;
+use crate::placement::{NodeId, Partition};
+use crate::store::{Key, Mono};
+
+/// What one operation asks one after the other goes out under as many numbers: its own, and those up
+/// to the next one's. An answer to what was asked before is none to what is asked now.
+pub(super) const ROUNDS: u64 = 16;
+
+/// Who wants the answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// A client of this node.
+    Client(OpId),
+    /// Another node: this one is the decider.
+    Peer(Asker),
+}
+
+/// One operation under way.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) origin: Origin,
+    pub(super) key: Key,
+    pub(super) partition: Partition,
+    pub(super) deadline: Mono,
+    /// When this operation wants its turn.
+    pub(super) wake: Mono,
+    /// Peers asked that have not answered, and when they were asked.
+    pub(super) waiting: Vec<(NodeId, Mono)>,
+    /// Owners that a read waits for no more, and when they were asked: an answer still counts.
+    pub(super) late: Vec<(NodeId, Mono)>,
+    /// It carries something large, there or back.
+    pub(super) large: bool,
+    /// Peers whose answers are large and under way, and until when they may be expected.
+    pub(super) coming: Vec<(NodeId, Mono)>,
+    /// Counts what was asked for it, one after the other.
+    pub(super) round: u64,
+    pub(super) phase: Phase,
+}
+
+impl Pending {
+    /// Something else is asked from now on, and who was asked before is not waited for.
+    pub(super) fn begin(&mut self, phase: Phase, turn: &mut Turn<'_>) {
+        give_up(self, turn);
+        self.round = (self.round + 1).min(ROUNDS - 1);
+        self.phase = phase;
+    }
+}
+
+/// The operation that a number belongs to.
+pub(super) fn operation_of(asked: u64) -> u64 {
+    asked - asked % ROUNDS
+}
+
+/// Nobody waits for these answers any more.
+pub(super) fn give_up(op: &mut Pending, turn: &mut Turn<'_>) {
+    turn.outbox.given_up.extend(op.waiting.drain(..).map(|(peer, _)| peer));
+}
+
+pub(super) fn drop_waiting(op: &mut Pending, peer: NodeId, turn: &mut Turn<'_>) {
+    op.waiting.retain(|(waiting, _)| {
+        if *waiting == peer {
+            turn.outbox.given_up.push(peer);
+        }
+        *waiting != peer
+    });
+}
