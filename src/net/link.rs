@@ -11,6 +11,7 @@
 
 use std::mem::take;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -578,6 +579,8 @@ pub(super) struct LaneIn {
     reserved: Option<Reservation>,
     arrived: Vec<Reservation>,
     chunks: [Bytes; CHUNKS],
+    /// Which of the chunks are not cut yet.
+    uncut: Range<usize>,
 }
 
 impl LaneIn {
@@ -591,6 +594,7 @@ impl LaneIn {
             reserved: None,
             arrived: Vec::new(),
             chunks: Default::default(),
+            uncut: 0..0,
         }
     }
 
@@ -610,38 +614,51 @@ impl LaneIn {
         hub.events.frames(link, number, frames, arrived).await
     }
 
-    /// Waits for bytes and cuts all that are there. There may be no whole frame among them.
+    /// Waits for bytes and cuts all that are there. There may be no whole frame among them. The rest
+    /// waits until these frames are passed on where a large one is next: or it would wait for a place
+    /// that one of these has.
     pub(super) async fn read(&mut self, hub: &Hub, link: &Link) -> Result<(), Failure> {
-        let Some(count) = self.stream.read_chunks(&mut self.chunks).await? else {
-            return Err(Failure::Ended);
-        };
-        link.touched();
-        for chunk in &mut self.chunks[..count] {
-            let mut chunk = std::mem::take(chunk);
-            if self.number.is_none() && chunk.has_remaining() {
-                let number = chunk.get_u8();
-                if self.single != (number == LARGE) || usize::from(number) > LANES {
-                    return Err(Failure::Violation(format!("there is no lane {number}")));
-                }
-                let bit = 1 << number;
-                let twice = link.lanes_in.fetch_or(bit, Ordering::Relaxed) & bit != 0;
-                if twice && !self.single {
-                    return Err(Failure::Violation(format!("lane {number} was opened twice")));
-                }
-                self.number = Some(number);
-            }
-            let cut = self.frames.len();
-            self.cutter.feed(chunk, &mut self.frames)?;
-            if self.frames.len() > cut {
-                self.arrived.extend(self.reserved.take());
-            }
+        if self.uncut.is_empty() {
+            let Some(count) = self.stream.read_chunks(&mut self.chunks).await? else {
+                return Err(Failure::Ended);
+            };
+            link.touched();
+            self.uncut = 0..count;
+        }
+        loop {
             if matches!(self.number, Some(BULK | LARGE))
                 && self.reserved.is_none()
                 && let Some(bytes) = self.cutter.begun().filter(|bytes| *bytes > LARGE_FRAME)
             {
+                if !self.arrived.is_empty() {
+                    return Ok(());
+                }
                 self.reserved = Some(hub.arriving.reserve(link, bytes).await?);
                 self.cutter.make_room();
             }
+            let Some(at) = self.uncut.next() else { return Ok(()) };
+            let chunk = take(&mut self.chunks[at]);
+            self.cut(chunk, link)?;
+        }
+    }
+
+    fn cut(&mut self, mut chunk: Bytes, link: &Link) -> Result<(), Failure> {
+        if self.number.is_none() && chunk.has_remaining() {
+            let number = chunk.get_u8();
+            if self.single != (number == LARGE) || usize::from(number) > LANES {
+                return Err(Failure::Violation(format!("there is no lane {number}")));
+            }
+            let bit = 1 << number;
+            let twice = link.lanes_in.fetch_or(bit, Ordering::Relaxed) & bit != 0;
+            if twice && !self.single {
+                return Err(Failure::Violation(format!("lane {number} was opened twice")));
+            }
+            self.number = Some(number);
+        }
+        let cut = self.frames.len();
+        self.cutter.feed(chunk, &mut self.frames)?;
+        if self.frames.len() > cut {
+            self.arrived.extend(self.reserved.take());
         }
         Ok(())
     }

@@ -320,3 +320,19 @@ async fn without_a_connection_for_bulk_large_frames_go_over_the_link() {
     assert_eq!(on, link);
     assert_eq!(frames[0], vec![7; 30 + (1 << 20)]);
 }
+
+/// Of several large frames on one lane, one after the other, each has its place only while it is
+/// there: together they are more than may arrive.
+#[tokio::test]
+async fn large_frames_on_one_lane_do_not_wait_for_themselves() {
+    let bound = 200_000;
+    let options =
+        Options { arriving_bytes_max: bound, arriving_bytes_max_of_one: bound, ..options() };
+    let (mut a, mut b) = pair(&options);
+    linked(&mut a, &mut b).await;
+    for i in 0..20 {
+        a.endpoint.send(b.id, BULK, numbered(i, 150_000)).unwrap();
+    }
+    let carried = timeout(DEADLINE, carried(&mut a, &mut b, 20)).await;
+    assert_eq!(carried.expect("they all arrive").len(), 20);
+}
