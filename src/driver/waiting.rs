@@ -13,6 +13,8 @@ use crate::placement::NodeId;
 
 /// Most large commands that wait for their turn; beyond it no commands at all are taken.
 const HELD_MAX: usize = 1_024;
+/// Most bytes of their values; the same.
+const HELD_BYTES_MAX: usize = 64 << 20;
 
 /// Callers waiting for answers, by operation.
 #[derive(Default)]
@@ -75,6 +77,8 @@ impl Waiting {
 /// ones pass them: two commands of one client that touch one key are never both here.
 pub(super) struct Held {
     commands: VecDeque<Submission>,
+    /// Bytes of their values.
+    bytes: usize,
     /// Bytes of large frames under way to one peer, beyond which no more are begun.
     most: usize,
 }
@@ -84,12 +88,12 @@ impl Held {
     /// a second of it, so that no deadline passes behind what was begun before.
     pub(super) fn new(bulk_rate: u64) -> Held {
         let most = usize::try_from(bulk_rate / 4).unwrap_or(usize::MAX).min(LARGE_UNDER_WAY_MAX);
-        Held { commands: VecDeque::new(), most }
+        Held { commands: VecDeque::new(), bytes: 0, most }
     }
 
     /// Whether no more commands are to be taken in.
     pub(super) fn is_full(&self) -> bool {
-        self.commands.len() >= HELD_MAX
+        self.commands.len() >= HELD_MAX || self.bytes >= HELD_BYTES_MAX
     }
 
     /// Takes a command that has to wait; gives back what may begin.
@@ -105,6 +109,7 @@ impl Held {
         if self.commands.is_empty() && self.has_room(endpoint, peers) {
             return Some(submission);
         }
+        self.bytes += value_bytes(&submission.command);
         self.commands.push_back(submission);
         None
     }
@@ -118,11 +123,14 @@ impl Held {
         if self.commands.is_empty() || !self.has_room(endpoint, peers) {
             return None;
         }
-        self.commands.pop_front()
+        let next = self.commands.pop_front()?;
+        self.bytes -= value_bytes(&next.command);
+        Some(next)
     }
 
     /// All of them, at the end.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Submission> {
+        self.bytes = 0;
         self.commands.drain(..)
     }
 
@@ -137,8 +145,12 @@ impl Held {
 
 /// Whether a command sends something large to other nodes.
 pub(super) fn is_large(command: &Command) -> bool {
+    value_bytes(command) > LARGE_BYTES
+}
+
+fn value_bytes(command: &Command) -> usize {
     match command {
-        Command::Key { operation, .. } => operation.value().map_or(0, Bytes::len) > LARGE_BYTES,
-        _ => false,
+        Command::Key { operation, .. } => operation.value().map_or(0, Bytes::len),
+        _ => 0,
     }
 }

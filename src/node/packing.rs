@@ -11,7 +11,7 @@ use crate::store::partition::exchange::Verdict;
 use crate::store::{Content, Entry, Hlc, Key, Stamp, Version, Writer};
 
 /// Most verdicts of one message: more than any push has entries.
-const VERDICTS_MAX: usize = 1 << 16;
+const VERDICTS_MAX: usize = 1 << 12;
 
 /// A run of versions.
 #[derive(Debug, Serialize, Deserialize)]
