@@ -50,7 +50,7 @@
 //!   not lie. What one replica knew says nothing of another: a client that is answered by two owners
 //!   in turn, which were cut off from each other until lately, may read the older value second.
 //!   (Simulations `kill`, `stall`, `flush`, `partition-heal-short`, `partition-heal-long`,
-//!   `heal-and-crash`, `swarm`.)
+//!   `heal-and-crash`, `half-told`, `swarm`.)
 //! * **It converges.** Any two holders of an entry know of each other whether the other has it, and
 //!   tell it what it may lack; then they are quiet. Two that meet again compare trees of hashes
 //!   first, and only what differs is told. (All simulations, `reopen` above all;

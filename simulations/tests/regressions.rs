@@ -461,3 +461,10 @@ fn an_answer_is_to_what_was_asked_last_or_none() {
 fn a_value_that_comes_too_late_is_no_miss() {
     holds("large-values", &[59]);
 }
+
+/// An owner that held nothing found a value at another one. What was written before it came only
+/// then, and was the answer to the next who asked.
+#[test]
+fn what_was_found_elsewhere_is_not_fallen_short_of() {
+    holds("half-told", &[3, 43]);
+}

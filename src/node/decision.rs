@@ -199,7 +199,7 @@ impl Coordinator {
             return false;
         };
         let half = turn.ring.owners(op.partition).len() / 2;
-        let majority = gather.answers > half || !turn.rules().decider_majority();
+        let majority = gather.answers > half;
         let newest = gather.newest.as_ref().map_or(Version::ZERO, |(_, entry)| entry.version());
         let enough = majority && newest >= gather.min && turn.now.mono >= gather.patient_until;
         if !enough && !op.waiting.is_empty() {

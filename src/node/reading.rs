@@ -83,9 +83,10 @@ impl Coordinator {
             Level::Quorum => owners / 2 + 1,
             Level::All => owners,
         };
+        let guarded = turn.see(op.partition, |kept, _| kept.guarded(key_ref(&op.key)));
         let mut read = Read {
             level,
-            min,
+            min: min.max(guarded),
             own: min,
             queue: VecDeque::new(),
             needed: needed as u8,
@@ -351,14 +352,19 @@ pub(super) fn found(entry: Entry) -> Answer<Bytes> {
 }
 
 /// What was found elsewhere may be newer than what this node holds: the next to ask it is not to be
-/// told less. Where it holds nothing, it may have evicted it.
+/// told less. Where it holds nothing, it may have evicted it, and does not take it again; but what
+/// was written before it may be on its way here.
 fn repair_here(key: &Key, partition: Partition, entry: &Entry, turn: &Turn<'_>) {
     turn.with(partition, |kept, context| {
-        if !matches!(kept.look(key_ref(key), context), Held::Nothing) {
-            let merged = kept.merge(key_ref(key), Parts::of(entry), context);
+        let key = key_ref(key);
+        if !matches!(kept.look(key, context), Held::Nothing) {
+            let merged = kept.merge(key, Parts::of(entry), context);
             if matches!(merged, Merged::Taken { .. }) {
-                kept.note_brought(key_ref(key), Brought::ByRead);
+                kept.note_brought(key, Brought::ByRead);
             }
+        } else if kept.role() != Role::None && turn.rules().found_guards() {
+            let hash = kept.hash(key);
+            kept.guard(hash, entry.version());
         }
     });
 }

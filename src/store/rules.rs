@@ -127,11 +127,13 @@ rules! {
     lateness,
     /// And its reads are asked again: answers that lay in its socket are as old as its memory.
     reads_again,
-    /// A decider asks the other owners where it may not know the newest version: an APPEND would
-    /// replace what it should extend.
+    /// What an owner that holds nothing has found at another one it does not fall short of later:
+    /// what was written before that may come only then, and would be served.
+    found_guards,
+    /// A decider asks the other owners where it may not know the newest version, and does not
+    /// decide before a majority has answered, or all that can: an APPEND would replace what it
+    /// should extend.
     decider_asks,
-    /// And does not decide before a majority has answered, or all that can.
-    decider_majority,
     /// A decider at work says so: its silence would be taken for a hang, and the next would decide
     /// the same again.
     working,

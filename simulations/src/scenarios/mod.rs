@@ -105,7 +105,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 45] = [
+pub const ALL: [&Scenario; 46] = [
     &kill::KILL,
     &large_values::LARGE_VALUES,
     &stall::STALL,
@@ -132,6 +132,7 @@ pub const ALL: [&Scenario; 45] = [
     &slow_node::SLOW_NODE,
     &far_apart::FAR_APART,
     &updates::UPDATES,
+    &updates::HALF_TOLD,
     &clock::CLOCK_SKEW,
     &clock::CLOCK_JUMP,
     &clock::CLOCK_RESTART,

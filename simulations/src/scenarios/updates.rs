@@ -18,3 +18,28 @@ pub const UPDATES: Scenario = Scenario {
     },
     faults: super::kill::KILL.faults,
 };
+
+/// What whoever decides has told one of the others, and not yet the second, which is far away: who
+/// decides next asks first.
+pub const HALF_TOLD: Scenario = Scenario {
+    name: "half-told",
+    about: "few keys are added to from far apart, and nodes are killed and there again at once",
+    nodes: (3, 3),
+    options: |options, _| {
+        options.latency_us_max = 60_000;
+        options.jitter_us_max = 3_000;
+        options.restarts_seeded = true;
+        options.clients = 14;
+        options.keys = 1;
+        options.pause_ms = (2, 30);
+        options.healed_ms = 39_000;
+    },
+    faults: |line| {
+        while line.goes_on() {
+            line.pass(0..500);
+            let (node, away) = (line.node(), line.draw(2..60));
+            line.crash(node, away);
+            line.now_ms += 3_000;
+        }
+    },
+};

@@ -1,5 +1,5 @@
-//! What this node's clients wrote through it while others owned the partition: a local answer with
-//! less than that would take their own writes from them.
+//! What this node's clients wrote through it while others owned the partition, or were told by
+//! another owner: a local answer with less than that would take it from them.
 
 use super::Partition;
 use crate::store::entry::Version;
@@ -12,7 +12,12 @@ impl Partition {
     /// From now on a key of that hash is answered locally only if what is held is at least that
     /// version.
     pub fn guard(&mut self, hash: u64, version: Version) {
-        self.guards.retain(|(guarded, _)| *guarded != hash);
+        let mut version = version;
+        self.guards.retain(|(guarded, before)| {
+            let same = *guarded == hash;
+            version = if same { version.max(*before) } else { version };
+            !same
+        });
         if self.guards.len() == GUARDS_MAX {
             self.guards.pop_front();
         }
@@ -25,15 +30,20 @@ impl Partition {
         self.guards.retain(|(guarded, _)| *guarded != hash);
     }
 
-    /// Whether what is held of a key is less than its guard asks for.
-    pub(super) fn falls_short(&self, key: KeyRef<'_>) -> bool {
+    /// What an answer about that key must not fall short of.
+    pub fn guarded(&self, key: KeyRef<'_>) -> Version {
         if self.guards.is_empty() {
-            return false;
+            return Version::ZERO;
         }
         let hash = self.hash(key);
-        let Some((_, least)) = self.guards.iter().find(|(guarded, _)| *guarded == hash) else {
-            return false;
-        };
-        self.table.find(hash, |r| r.is(key)).is_none_or(|held| held.version() < *least)
+        let guard = self.guards.iter().find(|(guarded, _)| *guarded == hash);
+        guard.map_or(Version::ZERO, |(_, version)| *version)
+    }
+
+    /// Whether what is held of a key is less than its guard asks for.
+    pub(super) fn falls_short(&self, key: KeyRef<'_>) -> bool {
+        let least = self.guarded(key);
+        let held = || self.table.find(self.hash(key), |r| r.is(key));
+        least > Version::ZERO && held().is_none_or(|held| held.version() < least)
     }
 }
