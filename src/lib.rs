@@ -35,10 +35,11 @@
 //! * **It answers.** A node serves reads and writes as long as it can reach itself or one owner of
 //!   the key. A missing owner means fewer copies, counted in [`Written`], not a refusal; a hung one
 //!   costs milliseconds. (Simulations `kill`, `stall`, `lossy`, `slow-node`; `tests/binary.rs`.)
-//! * **Large values do not hold up small ones.** Above 64 KiB they go to other nodes on a connection
-//!   of their own, which gives way; what of them is arriving has its place in the memory before it
-//!   comes, and their operations have as much more time as they take at
-//!   [`bulk_rate`](Config::bulk_rate). (Simulation `large-values`, `tests/clients/large.py`.)
+//! * **Large values give way to small ones.** Above 64 KiB they go to other nodes on a connection of
+//!   their own; what of them is arriving has its place in the memory before it comes, and their
+//!   operations have as much more time as they take at [`bulk_rate`](Config::bulk_rate). They wait
+//!   for one another, and for seconds where a node hangs. (Simulation `large-values`,
+//!   `tests/clients/large.py`.)
 //! * **The last writer wins, always the same one.** Versions are unique and totally ordered, so all
 //!   nodes agree which of two concurrent writes stays: the one with the later hybrid time, or at
 //!   equal times the larger writer. The other is lost. (Laws in `src/store/entry.rs`.) A write that
@@ -59,7 +60,8 @@
 //!   it dropped it is not sent again, and what the others must not forget it keeps as a mark.
 //!   What a node that starts anew or was away takes from one owner, another that had to evict it
 //!   makes it drop only if nobody who knows as much still holds it. (Simulations `swarm`, `scarce`,
-//!   `streamed-boot`; `simulations/tests/losses.rs`.)
+//!   `streamed-boot`; `simulations/tests/losses.rs`.) What is read at one owner the others hear of,
+//!   and spare. (`src/store/partition/tests.rs`, `tests/clients/failover.py`.)
 //! * **Expiry needs no message.** The end is a part of the entry, and checked at every read.
 //!   (`tests/embedding.rs`.)
 //! * **A deploy does not empty it.** Restarting every node, one after the other, loses no key while

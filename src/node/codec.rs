@@ -7,9 +7,9 @@
 //! ```
 //!
 //! with integers little-endian; the body of a batch is a run of items in bincode's standard
-//! encoding. A kind or version that is not known is skipped by the receiver and counted. A body
-//! changes only together with its version. bincode is unmaintained (RUSTSEC-2025-0141), so it is
-//! named in this file only, and golden bytes hold its format.
+//! encoding. A kind or version that is not known is skipped by the receiver and counted. From the
+//! first release on a body changes only together with its version. bincode is unmaintained
+//! (RUSTSEC-2025-0141), so it is named in this file only, and golden bytes hold its format.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
