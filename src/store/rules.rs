@@ -57,13 +57,12 @@ macro_rules! rules {
 rules! {
     // ---- who is there -----------------------------------------------------------------------
 
-    /// Each peer is watched by one: a node without seeds that was started anew within a moment serves
-    /// alone, as if there were nothing, until somebody says something to it.
-    watches,
-
     /// A random seed is contacted every 5 s, always: a state that was lost would be told to nobody
     /// again for half a minute, and foca falls silent on a node that sees no one.
     reannounce,
+    /// Each peer is watched by one: a node without seeds that was started anew within a moment serves
+    /// alone, as if there were nothing, until somebody says something to it.
+    watches,
     /// Who went down or lost its link is dialed at its last address: two halves that both have taken
     /// the other for dead would never find each other.
     redial,
