@@ -547,6 +547,7 @@ impl<O: Observer> Driver<O> {
                     self.left |= matches!(reply, Reply::Left { .. });
                     self.waiting.answer(id, reply);
                 }
+                Output::Notice(Notice::Ready) if !self.node.ready() => {} // Not any more.
                 Output::Notice(notice) => self.on_notice(notice),
             }
         }
