@@ -5,8 +5,8 @@
 //! the sender dials when it has something to send, and closes after a silence. It is greeted as a
 //! link is, only that the dialer's Hello comes on the lane of bulk instead of the control lane: that
 //! is what tells the two apart. It carries that one lane and large frames (`large`), one way, and
-//! nothing else. The table takes
-//! it only beside a link to the same life of the peer, one in each direction, and it ends with that.
+//! nothing else. The table takes it only beside a link to the same life of the peer, one in each
+//! direction, and it ends with that.
 //!
 //! Where it cannot be had, the lane goes over the link, behind everything else, and it is tried again
 //! later.

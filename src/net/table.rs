@@ -359,10 +359,11 @@ impl Outbox {
         frame: [Bytes; 2],
         bytes_max: usize,
     ) -> Result<(), SendError> {
-        if self.state.lock().shared {
+        let mut state = self.state.lock();
+        if state.shared {
+            drop(state);
             return self.push(link, BULK, frame.concat().into(), bytes_max);
         }
-        let mut state = self.state.lock();
         let bytes = large_bytes(&frame);
         if state.bytes.large > 0 && state.bytes.large + bytes > bytes_max {
             return Err(SendError::Full);

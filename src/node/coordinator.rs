@@ -21,7 +21,8 @@ use super::outbox::LARGE_BYTES;
 use super::own_writes::OwnWrites;
 use super::patience::Patience;
 pub use super::pending::Origin;
-pub(super) use super::pending::{Pending, ROUNDS, drop_waiting, give_up, operation_of};
+use super::pending::next_operation;
+pub(super) use super::pending::{Pending, drop_waiting, give_up, operation_of};
 use super::reading::{Read, found, own_write};
 use super::scatter::{Scatter, finish_scatter};
 use super::turn::Turn;
@@ -156,6 +157,12 @@ impl Coordinator {
         self.next
     }
 
+    /// The number of the operation that begins.
+    pub(super) fn number(&mut self) -> u64 {
+        let following = next_operation(self.next);
+        std::mem::replace(&mut self.next, following)
+    }
+
     /// Operations under way.
     pub fn in_flight(&self) -> usize {
         self.pending.len()
@@ -200,26 +207,12 @@ impl Coordinator {
             return reply(origin, Err(Failure::NoOwner), turn);
         }
         let bytes = operation.value().map_or(0, Bytes::len);
-        let deadline = turn.now.mono.plus_ms(DEADLINE_MS);
-        let mut op = Box::new(Pending {
-            origin,
-            key,
-            partition,
-            deadline,
-            wake: deadline,
-            waiting: Vec::new(),
-            late: Vec::new(),
-            large: false,
-            coming: Vec::new(),
-            round: 0,
-            phase: Phase::Scatter(Scatter::Flush),
-        });
+        let phase = Phase::Scatter(Scatter::Flush);
+        let mut op = Pending::new(origin, key, partition, phase, turn.now.mono);
         if bytes > LARGE_BYTES {
             self.lengthen(&mut op, bytes, turn);
-            op.wake = op.deadline;
         }
-        let number = self.next;
-        self.next += ROUNDS;
+        let number = self.number();
         let live = match operation {
             Operation::Get => {
                 self.stats.reads += 1;
@@ -266,21 +259,9 @@ impl Coordinator {
             Role::None | Role::Old => return refuse(Response::NotOwner, turn),
             Role::Ready | Role::Boot => return refuse(Response::NotReady, turn),
         }
-        let number = self.next;
-        self.next += ROUNDS;
-        let mut op = Box::new(Pending {
-            origin: Origin::Peer(asker),
-            key,
-            partition,
-            deadline: turn.now.mono.plus_ms(DEADLINE_MS),
-            wake: turn.now.mono,
-            waiting: Vec::new(),
-            late: Vec::new(),
-            large: false,
-            coming: Vec::new(),
-            round: 0,
-            phase: Phase::Scatter(Scatter::Flush),
-        });
+        let number = self.number();
+        let (origin, phase) = (Origin::Peer(asker), Phase::Scatter(Scatter::Flush));
+        let mut op = Pending::new(origin, key, partition, phase, turn.now.mono);
         let live = self.decide_here(number, &mut op, update, level, min, passed_over, turn);
         self.keep(number, op, live, turn);
     }
@@ -409,8 +390,7 @@ impl Coordinator {
             op.late.clear();
             op.coming.clear();
             op.deadline = turn.now.mono.plus_ms(DEADLINE_MS);
-            let number = self.next;
-            self.next += ROUNDS;
+            let number = self.number();
             let Phase::Read(read) = &op.phase else {
                 continue;
             };

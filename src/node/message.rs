@@ -311,7 +311,7 @@ pub enum Exchange {
         epochs: Vec<Option<u32>>,
     },
     /// These keys are read here: spare them.
-    Read {
+    Hot {
         /// Of which partition.
         partition: Partition,
         /// Their hashes; the same on all nodes.
@@ -344,7 +344,7 @@ impl Exchange {
             Exchange::Push { headers, entries, .. } => 1 + headers.len() + entries.len(),
             Exchange::Reply { verdicts, .. } => 1 + verdicts.len(),
             Exchange::Confirm { claims, .. } => 1 + claims.len(),
-            Exchange::Read { hashes, .. } => hashes.len(),
+            Exchange::Hot { hashes, .. } => hashes.len(),
             _ => 1,
         }
     }

@@ -1,6 +1,6 @@
 //! One operation under way: who wants what, and who was asked.
 
-use super::coordinator::Phase;
+use super::coordinator::{DEADLINE_MS, Phase};
 use super::event::OpId;
 use super::message::Asker;
 use super::turn::Turn;
@@ -9,7 +9,7 @@ use crate::store::{Key, Mono};
 
 /// What one operation asks one after the other goes out under as many numbers: its own, and those up
 /// to the next one's. An answer to what was asked before is none to what is asked now.
-pub(super) const ROUNDS: u64 = 16;
+const ROUNDS: u64 = 16;
 
 /// Who wants the answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,12 +43,40 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// One that begins now, and asks nobody yet.
+    pub(super) fn new(
+        origin: Origin,
+        key: Key,
+        partition: Partition,
+        phase: Phase,
+        now: Mono,
+    ) -> Box<Pending> {
+        Box::new(Pending {
+            origin,
+            key,
+            partition,
+            deadline: now.plus_ms(DEADLINE_MS),
+            wake: now,
+            waiting: Vec::new(),
+            late: Vec::new(),
+            large: false,
+            coming: Vec::new(),
+            round: 0,
+            phase,
+        })
+    }
+
     /// Something else is asked from now on, and who was asked before is not waited for.
     pub(super) fn begin(&mut self, phase: Phase, turn: &mut Turn<'_>) {
         give_up(self, turn);
         self.round = (self.round + 1).min(ROUNDS - 1);
         self.phase = phase;
     }
+}
+
+/// The number of the operation after that one.
+pub(super) fn next_operation(number: u64) -> u64 {
+    number + ROUNDS
 }
 
 /// The operation that a number belongs to.

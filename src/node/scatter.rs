@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 
-use super::coordinator::{Coordinator, DEADLINE_MS, Origin, Pending, Phase, ROUNDS};
+use super::coordinator::{Coordinator, Origin, Pending, Phase};
 use super::event::{OpId, Reply};
 use super::explanation::Explanation;
 use super::message::{Request, Response};
@@ -42,23 +42,12 @@ impl Coordinator {
     }
 
     fn scatter(&mut self, id: OpId, request: Request, phase: Scatter, turn: &mut Turn<'_>) {
-        let number = self.next;
-        self.next += ROUNDS;
+        let number = self.number();
         let concerned = |peer: &&NodeId| phase.concerns(**peer);
         let peers: Vec<NodeId> = turn.reachable.iter().filter(concerned).copied().collect();
-        let mut op = Box::new(Pending {
-            origin: Origin::Client(id),
-            key: Key { namespace: Namespace(0), bytes: Bytes::new() },
-            partition: Partition(0),
-            deadline: turn.now.mono.plus_ms(DEADLINE_MS),
-            wake: turn.now.mono,
-            waiting: Vec::new(),
-            late: Vec::new(),
-            large: false,
-            coming: Vec::new(),
-            round: 0,
-            phase: Phase::Scatter(phase),
-        });
+        let key = Key { namespace: Namespace(0), bytes: Bytes::new() };
+        let (origin, phase) = (Origin::Client(id), Phase::Scatter(phase));
+        let mut op = Pending::new(origin, key, Partition(0), phase, turn.now.mono);
         for peer in peers {
             turn.outbox.request(peer, 0, number, &request);
             op.waiting.push((peer, turn.now.mono));

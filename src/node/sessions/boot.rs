@@ -87,8 +87,10 @@ impl Sessions {
             let sessions = || kept.sessions().iter();
             // Before it is looked at what was judged, which takes longer.
             complete &= sessions().all(|(_, session)| told(session) || !waits(&session.peer));
-            let told_all = complete;
-            for (bit, session) in sessions().filter(|_| told_all) {
+            if !complete {
+                return;
+            }
+            for (bit, session) in sessions() {
                 let holder = matches!(session.role, Role::Ready | Role::Old);
                 if told(session) && (session.valid || kept.may_become_valid(bit)) {
                     ready |= holder;

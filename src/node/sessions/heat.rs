@@ -9,11 +9,12 @@ use crate::placement::Partition;
 impl Sessions {
     /// Tells the others who own a partition what of it was read here, once in an interval.
     pub(super) fn tell_heat(&self, partition: Partition, turn: &mut Turn<'_>) {
-        let hashes = turn.with(partition, |kept, _| kept.take_heated());
-        if hashes.is_empty() {
+        // Mostly there is none, and then nothing changes.
+        if !turn.see(partition, |kept, _| kept.has_heated()) {
             return;
         }
-        let message = Exchange::Read { partition, hashes };
+        let hashes = turn.with(partition, |kept, _| kept.take_heated());
+        let message = Exchange::Hot { partition, hashes };
         let owners = turn.ring.owners(partition).iter();
         for owner in owners.filter(|owner| turn.reachable.contains(owner)) {
             turn.outbox.exchange(*owner, partition, &message);

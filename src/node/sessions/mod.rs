@@ -360,7 +360,7 @@ impl Sessions {
             | Exchange::Valid { partition, .. }
             | Exchange::Confirm { partition, .. }
             | Exchange::Confirmed { partition, .. }
-            | Exchange::Read { partition, .. }
+            | Exchange::Hot { partition, .. }
             | Exchange::Acked { partition, .. } => *partition,
         };
         if partition.0 >= turn.store.options().partitions.get() {
@@ -387,10 +387,10 @@ impl Sessions {
                 self.on_confirmed((from, life), partition, (number, holds), turn);
             }
             Exchange::Nothing { echo, .. } => self.on_nothing(from, partition, echo, turn),
-            Exchange::Read { hashes, .. } if hashes.len() <= HEATED_MAX => {
+            Exchange::Hot { hashes, .. } if hashes.len() <= HEATED_MAX => {
                 turn.with(partition, |kept, _| kept.warm(&hashes));
             }
-            Exchange::Read { .. } => {}
+            Exchange::Hot { .. } => {}
             Exchange::Who { .. } => self.on_who(from, partition, turn),
             Exchange::WhoIsValid { .. } => self.on_who_is_valid(from, partition, turn),
             Exchange::Valid { life, peers, .. } => {

@@ -77,11 +77,11 @@ impl Sessions {
                 (kept.role(), known, kept.entries())
             });
             left = left.saturating_sub(EACH + entries);
-            if known.is_some_and(|known| known != life) && turn.rules().new_life() {
+            let former = known.is_some_and(|known| known != life) && turn.rules().new_life();
+            if former {
                 self.close(peer, partition, turn);
             }
-            let open = turn.see(partition, |kept, _| kept.sessions().bit(peer).is_some());
-            if role != Role::None && !open {
+            if role != Role::None && (former || known.is_none()) {
                 self.open(peer, partition, life, turn);
             }
         }

@@ -12,12 +12,9 @@ impl Partition {
     /// From now on a key of that hash is answered locally only if what is held is at least that
     /// version.
     pub fn guard(&mut self, hash: u64, version: Version) {
-        let mut version = version;
-        self.guards.retain(|(guarded, before)| {
-            let same = *guarded == hash;
-            version = if same { version.max(*before) } else { version };
-            !same
-        });
+        let at = self.guards.iter().position(|(guarded, _)| *guarded == hash);
+        let before = at.and_then(|at| self.guards.remove(at));
+        let version = before.map_or(version, |(_, before)| version.max(before));
         if self.guards.len() == GUARDS_MAX {
             self.guards.pop_front();
         }

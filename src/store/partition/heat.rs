@@ -27,6 +27,11 @@ impl Partition {
         }
     }
 
+    /// Whether [`Partition::take_heated`] would find any.
+    pub fn has_heated(&self) -> bool {
+        !self.heated.is_empty()
+    }
+
     /// The hashes of some keys that were read since this was asked last, and had not been lately.
     pub fn take_heated(&mut self) -> Vec<u64> {
         std::mem::take(&mut self.heated)
