@@ -23,7 +23,7 @@ use crate::scenarios::lonely_start::{LONELY_FORGETTER, LONELY_START};
 use crate::scenarios::long_absence::LONG_ABSENCE;
 use crate::scenarios::miss_then_lie::MISS_THEN_LIE;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
-use crate::scenarios::quick_restart::{FORMER_LIFE, QUICK_RESTART, UNSEEDED_RESTART};
+use crate::scenarios::quick_restart::{FORMER_LIFE, LAST_WORDS, QUICK_RESTART, UNSEEDED_RESTART};
 use crate::scenarios::ragged_heal::RAGGED_HEAL;
 use crate::scenarios::reopen::REOPEN;
 use crate::scenarios::silence::SILENCE;
@@ -111,6 +111,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["working"], &[&KILL]),
     mutant(&["large_deadline"], &[&LARGE_VALUES]),
     mutant(&["behind"], &[&STALL]),
+    mutant(&["arrears"], &[&LAST_WORDS]),
     mutant(&["bars"], &[&MISS_THEN_LIE]),
     // What a booting node misses is in doubt for some seconds anyway, and a decider asks where it
     // holds nothing; a ready one holds what there is.

@@ -468,3 +468,10 @@ fn a_value_that_comes_too_late_is_no_miss() {
 fn what_was_found_elsewhere_is_not_fallen_short_of() {
     holds("half-told", &[3, 43]);
 }
+
+/// One that was stopped was called level by those who had taken what it missed, because somebody else
+/// had written it; and he was dead.
+#[test]
+fn who_has_what_a_dead_one_wrote_offers_it_before_it_says_level() {
+    holds("quick-restart", &[5016, 5133]);
+}

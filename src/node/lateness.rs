@@ -3,8 +3,9 @@
 //! A process that was stopped, swapped out or starved and then goes on must not answer from memory
 //! that the others have moved past. It notices by its own clock ([`Lateness::stalled`]), withholds
 //! local answers, and pings everybody: *am I behind you?* A peer answers once every write it had
-//! sent before the ping was acknowledged, or told as missed. So "late" ends when everybody who
-//! answers at all has said that there is nothing left on its way.
+//! sent before the ping was acknowledged, or told as missed, and everything else that it has and the
+//! late one is not known to have was offered. So "late" ends when everybody who answers at all has
+//! said that there is nothing left on its way.
 //!
 //! A write that an owner did not acknowledge within the operation's deadline is noted as missed, and
 //! that owner is told which partitions are affected ([`super::message::Lateness::Behind`]) until it
@@ -82,7 +83,7 @@ impl Lateness {
             until: turn.now.mono.plus_ms(LATE_MS_MAX),
             next_ping: turn.now.mono,
         });
-        self.tick(turn, |_, _| false);
+        self.tick(turn, |_, _, _| false);
     }
 
     /// Whether local answers are withheld.
@@ -175,9 +176,13 @@ impl Lateness {
         Vec::new()
     }
 
-    /// Does what is due. `outstanding(peer, before)`: whether a write that began before that
-    /// operation still waits for the peer.
-    pub fn tick(&mut self, turn: &mut Turn<'_>, outstanding: impl Fn(NodeId, u64) -> bool) {
+    /// Does what is due. `outstanding(peer, before, _)`: whether a write that began before that
+    /// operation still waits for the peer, or it is to be offered something.
+    pub fn tick(
+        &mut self,
+        turn: &mut Turn<'_>,
+        mut outstanding: impl FnMut(NodeId, u64, &Turn<'_>) -> bool,
+    ) {
         let now = turn.now.mono;
         for (peer, missed) in &mut self.missed {
             if !turn.rules().behind() {
@@ -204,7 +209,7 @@ impl Lateness {
         }
         self.owed.retain(|owed| {
             let told = self.missed.get(&owed.peer).is_none_or(|m| m.partitions.is_empty());
-            if !told || outstanding(owed.peer, owed.before) {
+            if !told || outstanding(owed.peer, owed.before, turn) {
                 return true;
             }
             let pong = Message::Pong { nonce: owed.nonce, level: true };

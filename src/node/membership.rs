@@ -35,7 +35,7 @@ use rand::rngs::ChaCha12Rng;
 
 use super::codec::{self, HEADER_BYTES, Header, Kind};
 use super::event::{MemberState, MemberView, Notice, Output};
-use super::message::{Lateness, State};
+use super::message::{Lateness, State, THERE};
 use super::outbox::{Outbox, datagram};
 use super::timers::Timers;
 use crate::placement::{Generation, Life, NodeId, Seat};
@@ -405,7 +405,7 @@ impl Membership {
     fn doubt(&mut self, word: foca::Member<Identity>, now: Now, outbox: &mut Outbox) {
         let id = word.id().id;
         if self.hearsay.note(word, now.mono) {
-            outbox.lateness(id, &Lateness::Ping { nonce: 0 });
+            outbox.lateness(id, &Lateness::Ping { nonce: THERE });
         }
     }
 

@@ -421,8 +421,7 @@ pub struct Floors {
     pub knowledge: Vec<Forgotten>,
 }
 
-/// The nonce of a Ping from one that is not late, and waits for something large: only whether the
-/// peer is there.
+/// The nonce of a Ping from one that is not late: only whether the peer is there.
 pub const THERE: u64 = u64::MAX;
 
 /// About being late.
@@ -452,6 +451,16 @@ pub enum Lateness {
         /// Of the Behind.
         number: u64,
     },
+}
+
+impl Lateness {
+    /// The number of the question, if a late one asks.
+    pub fn asks(&self) -> Option<u64> {
+        match self {
+            Lateness::Ping { nonce } if *nonce != THERE => Some(*nonce),
+            _ => None,
+        }
+    }
 }
 
 /// The peer that a request came from, and what to match the answer with.

@@ -376,9 +376,10 @@ impl Node {
                     if matches!(item, message::Lateness::Pong { .. }) {
                         node.hear(from, true, now);
                     }
-                    let late = matches!(item, message::Lateness::Ping { nonce } if nonce != THERE);
+                    let asks = item.asks();
                     node.roles(now, |node, turn| {
-                        if late {
+                        if let Some(nonce) = asks {
+                            node.sessions.offer_arrears(from, nonce, turn);
                             let missed = node.coordinator.large_writes_to(from);
                             missed.into_iter().for_each(|p| node.lateness.note_missed(from, p));
                         }
@@ -575,12 +576,14 @@ impl Node {
             self.roles(now, |node, turn| node.coordinator.on_unreachable(peer, turn));
         }
         for peer in self.responsiveness.probes(self.options.identity.id, now.mono) {
-            self.outbox.lateness(peer, &message::Lateness::Ping { nonce: 0 });
+            self.outbox.lateness(peer, &message::Lateness::Ping { nonce: THERE });
         }
         self.roles(now, |node, turn| {
             node.coordinator.tick(turn);
-            let coordinator = &node.coordinator;
-            node.lateness.tick(turn, |peer, before| coordinator.outstanding(peer, before));
+            let (coordinator, sessions) = (&node.coordinator, &mut *node.sessions);
+            node.lateness.tick(turn, |peer, before, turn| {
+                coordinator.outstanding(peer, before) || sessions.is_in_arrears(peer, turn)
+            });
             node.sessions.tick(turn);
         });
         if now.mono >= self.next_roster {

@@ -143,6 +143,9 @@ rules! {
     restamp,
     /// Whom a write did not reach is told so, and looks after it.
     behind,
+    /// Whoever was stopped is offered what it is not known to have before it is called level: what
+    /// its writer has died over it would learn only in the next interval.
+    arrears,
     /// A booting owner answers NotReady: it lacks what it does not know of.
     boot_not_ready,
     /// A miss in doubt asks the other owners: a value that another owner holds would be missing.

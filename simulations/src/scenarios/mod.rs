@@ -105,7 +105,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 46] = [
+pub const ALL: [&Scenario; 47] = [
     &kill::KILL,
     &large_values::LARGE_VALUES,
     &stall::STALL,
@@ -147,6 +147,7 @@ pub const ALL: [&Scenario; 46] = [
     &late_messages::FORMER_PROCESS,
     &inherited::MARK_AS_DOOR,
     &slow_join::LOST_NOTHING,
+    &quick_restart::LAST_WORDS,
     &quick_restart::FORMER_LIFE,
     &quick_restart::UNSEEDED_RESTART,
     &boots::NO_LONGER_OWNER,

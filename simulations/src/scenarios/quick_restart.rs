@@ -27,6 +27,33 @@ pub const QUICK_RESTART: Scenario = Scenario {
     },
 };
 
+/// What was written while one owner is stopped has been acknowledged by the others, and the one that
+/// wrote it is killed just before that owner goes on: what it lacks, only those know who took it
+/// (quick-restart seeds 5016 and 5133).
+pub const LAST_WORDS: Scenario = Scenario {
+    name: "last-words",
+    about: "a node is stopped for a moment, and who wrote meanwhile is killed before it goes on",
+    nodes: (3, 4),
+    options: |options, _| {
+        options.latency_us_max = 2_000;
+        options.pause_ms = (4, 16);
+        options.keys = 12;
+        options.restarts_seeded = true;
+        options.healed_ms = 39_000;
+    },
+    faults: |line| {
+        while line.goes_on() {
+            line.pass(0..1_500);
+            let ((stopped, killed), length) = (line.pair(), line.draw(120..180));
+            line.stall(stopped, length);
+            line.now_ms += length - line.draw(20..60);
+            let away = line.draw(2..10);
+            line.crash(killed, away);
+            line.now_ms += 2_000;
+        }
+    },
+};
+
 /// Nothing else happens than that a node is there again at once: nobody has noticed that it was
 /// gone, and what is said in the sessions with its former life nobody hears (the twelfth story).
 pub const FORMER_LIFE: Scenario = Scenario {

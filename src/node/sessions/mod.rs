@@ -8,9 +8,9 @@
 //! [`comparison`], who brings a partition up to date in [`supply`], when it is ready in [`boot`],
 //! what is passed on in [`renewal`], who is asked before something is dropped in [`vouching`], when a
 //! partition can be dropped in [`handoff`], what is different while others are out of sight in
-//! [`solitude`], what is read elsewhere in [`heat`], and whether all of it works in [`audit`]. What
-//! must be atomic with reads and writes is in `store/partition/exchange` and
-//! `store/partition/comparison`.
+//! [`solitude`], what is read elsewhere in [`heat`], what one that was stopped is owed in
+//! [`arrears`], and whether all of it works in [`audit`]. What must be atomic with reads and writes
+//! is in `store/partition/exchange` and `store/partition/comparison`.
 //!
 //! In a session in step nothing is said. How one side stands is said in a push, which is repeated
 //! until it is answered, or in an answer, which is asked for again; so what was said is heard, unless
@@ -20,6 +20,7 @@
 //! silent peer after [`SILENCE_MS`]. While it is open its bit is awaited, so what is overwritten or
 //! evicted meanwhile leaves marks, and a return costs little.
 
+mod arrears;
 mod audit;
 mod boot;
 mod comparison;
@@ -36,6 +37,7 @@ mod vouching;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use self::arrears::Arrears;
 use self::audit::Audits;
 use self::boot::Boot;
 use self::pace::Paces;
@@ -127,6 +129,7 @@ pub struct Sessions {
     gone: BTreeMap<NodeId, Mono>,
     /// Members that came back, and when.
     back: BTreeMap<NodeId, Mono>,
+    arrears: Arrears,
     audit_ms: u64,
     audits: BTreeMap<NodeId, Audits>,
     numbers: u64,
@@ -157,6 +160,7 @@ impl Sessions {
             met: BTreeSet::new(),
             gone: BTreeMap::new(),
             back: BTreeMap::new(),
+            arrears: Arrears::default(),
             audit_ms,
             audits: BTreeMap::new(),
             numbers: if rules.life_numbers() { life.0 << 20 } else { 0 },
@@ -245,6 +249,7 @@ impl Sessions {
         if self.gone.remove(&peer).is_some() {
             self.back.insert(peer, turn.now.mono);
         }
+        self.arrears.forget(peer);
         for partition in turn.store.options().partitions.iter() {
             let (role, life) = turn.see(partition, |kept, _| {
                 (kept.role(), kept.sessions().with(peer).map(|session| session.life))
@@ -271,6 +276,7 @@ impl Sessions {
         self.gone.insert(peer, turn.now.mono);
         self.met.remove(&peer);
         self.brought.remove(&peer);
+        self.arrears.forget(peer);
         self.consider_bereft(turn);
         self.next_step = turn.now.mono;
     }
@@ -443,6 +449,13 @@ impl Sessions {
         self.say_what_is_due(turn);
     }
 
+    /// What was installed before that is offered also to those in step: its acknowledgements would
+    /// have been relayed by now.
+    fn recent(&self, peer: NodeId, turn: &Turn<'_>) -> Mono {
+        let relayed = Mono(turn.now.mono.0.saturating_sub(INTERVAL_MS * 1_000_000));
+        relayed.max(self.arrears.since(peer))
+    }
+
     fn silent(&self, turn: &Turn<'_>) -> impl Iterator<Item = NodeId> {
         let now = turn.now.mono;
         let silent = move |since: Mono| now.since(since) >= SILENCE_MS * 1_000_000;
@@ -488,10 +501,4 @@ impl Sessions {
         let now = self.unfinished || !self.opening.is_empty() || !self.closing.is_empty();
         Some(if now { Mono::default() } else { self.next_step })
     }
-}
-
-/// What was installed before that is offered also to those in step: its acknowledgements would have
-/// been relayed by now.
-fn recent(turn: &Turn<'_>) -> Mono {
-    Mono(turn.now.mono.0.saturating_sub(INTERVAL_MS * 1_000_000))
 }

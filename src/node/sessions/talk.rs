@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::Sessions;
 use super::room::UnderWay;
 use super::vouching::Doubted;
-use super::{Sessions, recent};
 use crate::node::message::{Doubt, Exchange, Floors, Full, Standing, Supply};
 use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
@@ -409,7 +409,7 @@ impl Sessions {
         let Some(talk) = self.talks.get(&(to, partition)) else {
             return true;
         };
-        let before = recent(turn);
+        let before = self.recent(to, turn);
         let (in_step, owes) = turn.see(partition, |kept, _| {
             let in_step = kept.sessions().get(bit).is_some_and(|s| s.is_in_step());
             (in_step, kept.owes(bit, before))
@@ -432,6 +432,7 @@ impl Sessions {
             return;
         };
         let standing = self.standing(to, bit, partition, turn);
+        let before = self.recent(to, turn);
         let talk = self.talks.entry((to, partition)).or_default();
         if talk.sent.is_some() {
             return;
@@ -463,7 +464,7 @@ impl Sessions {
         let talk = self.talks.entry((to, partition)).or_default();
         let (mut headers, mut full) = (confirmed.unwrap_or_default(), None);
         if headers.is_empty() && entries.is_empty() && standing.echo != 0 && !talk.later && !waits {
-            let (before, own) = (recent(turn), (turn.own, self.life));
+            let own = (turn.own, self.life);
             let supply = talk.supply;
             let mut looks_on = false;
             turn.with(partition, |kept, context| {

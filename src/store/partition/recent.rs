@@ -69,6 +69,15 @@ impl Partition {
         });
     }
 
+    /// Whether anything that was installed up to then is on the list because a peer is not known to
+    /// cover it.
+    pub fn has_news_for(&mut self, bit: u8, before: Mono) -> bool {
+        self.prune();
+        let listed = self.recent.iter().filter(|recent| recent.at <= before);
+        let lacks = |record: &Record| record.bits() & 1 << bit == 0;
+        listed.into_iter().any(|recent| self.table.iter_hash(recent.hash).any(lacks))
+    }
+
     /// Whether all these peers, who own it, cover what is held. Of what one of them brought, it is
     /// enough that one of them still has it: they go on taking and telling, and something would
     /// always be on its way to one of them.
