@@ -79,7 +79,8 @@
 //! And what is not: `SET NX`, `INCR` and the like are decided by one owner, which is exact while
 //! the members are stable, and last-writer-wins across a partition: it is no lock service. Several
 //! keys are never written atomically. An acknowledged write is lost if every owner that has it dies
-//! before another one got it. Nothing is written to disk.
+//! before another one got it; and it may be, if none of those who took it owned it in the eyes of the
+//! rest, from whom they were cut off. Nothing is written to disk.
 //!
 //! # How the sources are laid out
 //!

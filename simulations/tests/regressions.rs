@@ -475,3 +475,11 @@ fn what_was_found_elsewhere_is_not_fallen_short_of() {
 fn who_has_what_a_dead_one_wrote_offers_it_before_it_says_level() {
     holds("quick-restart", &[5016, 5133]);
 }
+
+/// A node that was cut off from all others took a write of a key that was not its to own in their
+/// eyes; they had forgotten something later of the same floor. That was held against them, and is not
+/// promised.
+#[test]
+fn who_stands_in_for_owners_it_cannot_see_may_be_overruled() {
+    holds("partition-heal-long", &[5000]);
+}

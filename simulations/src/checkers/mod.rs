@@ -137,6 +137,7 @@ pub(crate) mod tests {
             stalled: false,
             majority: true,
             one: true,
+            strayed: false,
             reach: None,
             holders: HostSet::default(),
             vanished: false,

@@ -110,14 +110,17 @@ impl History {
     /// what came after it was not written under the eyes of all, dropped by owners that had forgotten
     /// something later; or because whoever had it alone was away for too long. Two halves that only
     /// fall apart, not for long, and come together again have no such excuse: neither forgets
-    /// anything later before it has heard the other.
+    /// anything later before it has heard the other. But an owner does not count on those who become
+    /// owners only because they see nobody else (partition-heal-long seed 5000).
     pub fn may_be_gone(&self, write: &Record, by: Time) -> bool {
         let since = |seen: &BTreeMap<String, Time>| {
             seen.get(&write.key).is_some_and(|seen| write.start <= *seen)
         };
         let died = || self.deaths.iter().any(|death| write.start <= *death && *death <= by);
         since(&self.evictions)
-            || (self.troubled || self.doubted) && since(&self.dropped) && self.any_apart(write, by)
+            || (self.troubled || self.doubted || write.strayed)
+                && since(&self.dropped)
+                && self.any_apart(write, by)
             || self.outwaited(write, by) && (died() || self.any_apart(write, by))
     }
 

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 use chickadee::node::event::{self, Command, OpId, Reply};
-use chickadee::placement::{PartitionCount, slot};
+use chickadee::placement::{NodeId, PartitionCount, Ring, slot};
 use chickadee::store::{
     Answer, Held, Key, KeyRef, Only, OnlyDeadline, Operation, Role, Stamp, Ttl, Update, Version,
 };
@@ -142,6 +142,7 @@ impl<L: Level> World<L> {
             stalled: self.process(host).is_some_and(|p| p.stalled.is_some()),
             majority: true,
             one: true,
+            strayed: false,
             reach: None,
             holders: HostSet::default(),
             vanished: false,
@@ -479,12 +480,20 @@ impl<L: Level> World<L> {
             .filter(|owner| self.role(*owner, partition) == Role::Ready)
             .count();
         let majority = 2 * ready > owners.len();
+        let strayed = !self.history.together(self.now, self.now) && {
+            let reached = |owner: &NodeId| owners.contains(owner) && within(&self.index(*owner));
+            let strange = |ring: &Ring| !ring.owners(partition).iter().any(reached);
+            let others = self.hosts.iter().filter_map(|host| host.process.as_ref());
+            let mut rings = others.map(|other| other.inside.ring());
+            rings.any(|ring| !ring.seats().is_empty() && strange(ring))
+        };
         let reach = counts_reach.then(|| {
             (0..self.hosts.len()).filter(|other| self.runs(*other) && within(other)).collect()
         });
         let record = &mut self.history.records[index];
         record.majority &= majority;
         record.one &= ready > 0;
+        record.strayed |= strayed;
         match (&mut record.reach, reach) {
             (Some(known), Some(reach)) => known.retain(&reach),
             (unknown, reach) => *unknown = reach,
