@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::AddAssign;
 
+use chickadee::node::codec::Kind;
+
 /// Kinds of frames, by their first byte; see the node's codec.
 const NAMES: [&str; 10] = [
     "other",
@@ -36,6 +38,11 @@ impl Traffic {
     /// Bytes by kind of frame, of those kinds that there are.
     pub fn kinds(&self) -> impl Iterator<Item = (&'static str, u64)> {
         NAMES.into_iter().zip(self.bytes)
+    }
+
+    /// Bytes of one kind of frame.
+    pub fn bytes_of(&self, kind: Kind) -> u64 {
+        self.bytes.get(kind as usize).copied().unwrap_or_default()
     }
 
     /// Bytes of all kinds.

@@ -38,6 +38,7 @@ pub mod says_ready;
 pub mod stamps;
 pub mod staying;
 pub mod tree;
+pub mod turns;
 pub mod validity;
 
 use std::fmt;

@@ -4,6 +4,7 @@
 use std::num::NonZeroU8;
 use std::sync::Arc;
 
+use chickadee::node::codec::Kind;
 use chickadee::node::event::{Command, Input, OpId, Output, Reply};
 use chickadee::node::membership::Identity;
 use chickadee::node::{Node, Options};
@@ -12,6 +13,7 @@ use chickadee::store::{Clock, Store, StoreOptions, Writer};
 
 use super::core::{Core, Held, Machine, Step};
 use super::{Process, World};
+use crate::checkers::turns::{self, Work};
 use crate::streams::{Purpose, bytes, stream};
 use crate::time::Time;
 use rand::RngExt;
@@ -100,8 +102,15 @@ impl World<Core> {
     pub fn handle(&mut self, host: usize, input: Input) {
         let Lent { now, process } = lend(self, host);
         process.last_turn = now.mono;
+        let before = process.inside.node.exchanged().opened;
         process.inside.node.handle(input, now);
+        let opened = process.inside.node.exchanged().opened - before;
+        let said = self.traffic[host].bytes_of(Kind::Exchange);
         self.outputs(host);
+        let said = self.traffic[host].bytes_of(Kind::Exchange) - said;
+        let options = &self.plan.options;
+        let longest = options.value_bytes.max(options.large_bytes);
+        self.complain(turns::judge(self.now, host, Work { opened, said: said as usize }, longest));
         self.schedule_wake(host);
     }
 
