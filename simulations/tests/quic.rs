@@ -50,6 +50,12 @@ fn a_lossy_network_only_slows() {
     holds("lossy", &[1, 2]);
 }
 
+/// A node says that it is ready, and at once hears of another one that makes it own more.
+#[test]
+fn what_a_node_says_is_judged_by_what_it_is_then() {
+    holds("swarm", &[7012]);
+}
+
 #[test]
 fn one_plan_is_one_run_in_two_threads_and_another_process() {
     let plan = plan("lossy", 7, Some(4));
