@@ -204,7 +204,12 @@ impl Timekeeping {
             return None;
         }
         let counted = self.counted(now.mono).count();
-        let same = |lead: &&Lead| (wall - lead.shown()).abs() <= bound;
+        // And rather that than what this node's clock shows: peers that are a little off themselves
+        // would confirm one that is off by as much more, and some of them not believe its stamps.
+        let same = |lead: &&Lead| {
+            let off = (wall - lead.shown()).abs();
+            off <= bound && off < lead.shown().abs()
+        };
         let agree = self.counted(now.mono).filter(same).count();
         let confirmed = (lone && self.leads.is_empty()) || 2 * agree > counted;
         let before = clock.physical_ms(now.mono) as i64;
@@ -324,6 +329,19 @@ mod tests {
         }
         keeping.steer(true, false, &clock, stopped);
         assert_eq!(clock.physical_ms(stopped.mono), 160_000);
+    }
+
+    #[test]
+    fn peers_that_are_nearer_to_the_clock_than_to_its_jump_do_not_confirm_it() {
+        let clock = Clock::new(Writer(1), now(0, 100_000));
+        let mut keeping = Timekeeping::default();
+        let jumped = now(1_000, 101_600);
+        (2..5).for_each(|n| heard(&mut keeping, n, 101_200, &clock, jumped));
+        assert_eq!(keeping.steer(false, false, &clock, jumped), Some(600));
+        assert_eq!(clock.physical_ms(jumped.mono), 101_000);
+        (2..5).for_each(|n| heard(&mut keeping, n, 101_350, &clock, jumped));
+        keeping.steer(false, false, &clock, now(1_100, 101_700));
+        assert_eq!(clock.physical_ms(Mono(0).plus_ms(1_100)), 101_700, "they rather show that");
     }
 
     #[test]
