@@ -98,6 +98,8 @@ struct Path {
     free_at: Time,
     /// The same on the connection for bulk, between whose packets the others pass: it gives way.
     bulk_free_at: Time,
+    /// When the last datagram arrives that is not overtaken.
+    arrives_at: Time,
 }
 
 impl Path {
@@ -267,6 +269,18 @@ impl Network {
         fixed + self.rng.random_range(0..self.jitter_ns_max)
     }
 
+    /// When a datagram arrives that would arrive at `at` by itself. In bad weather it may overtake
+    /// others. Else it waits for those before it, as in the queues that make delays differ: QUIC
+    /// takes three packets that pass another for its loss, and would send slower and slower.
+    pub fn arrival(&mut self, from: usize, to: usize, at: Time) -> Time {
+        if self.loss_ppm > 0 || self.duplicate_ppm > 0 {
+            return at;
+        }
+        let path = self.path(from, to);
+        path.arrives_at = path.arrives_at.max(at);
+        path.arrives_at
+    }
+
     /// How long a frame takes that is sent again until it passes: (first packet to arrival, first
     /// packet to last packet sent).
     pub fn reliable_ns(&mut self, from: usize, to: usize) -> (u64, u64) {
@@ -354,5 +368,24 @@ impl Link {
     /// Which end a host is at.
     pub fn side(&self, host: usize) -> usize {
         usize::from(self.ends[0].host != host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenarios;
+    use crate::streams::{Purpose, stream};
+
+    #[test]
+    fn a_datagram_overtakes_another_in_bad_weather_only() {
+        let plan = scenarios::find("kill").expect("it is there").plan(1, None);
+        let mut network = Network::new(&plan.options, 2, stream(1, Purpose::Network, 0));
+        network.set_weather(0, 0, 1_000);
+        assert_eq!(network.arrival(0, 1, Time::ms(5)), Time::ms(5));
+        assert_eq!(network.arrival(0, 1, Time::ms(3)), Time::ms(5));
+        assert_eq!(network.arrival(1, 0, Time::ms(3)), Time::ms(3), "another way");
+        network.set_weather(1, 0, 1_000);
+        assert_eq!(network.arrival(0, 1, Time::ms(3)), Time::ms(3));
     }
 }

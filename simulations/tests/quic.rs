@@ -50,6 +50,12 @@ fn a_lossy_network_only_slows() {
     holds("lossy", &[1, 2]);
 }
 
+/// What is large takes many datagrams, which QUIC sends slower and slower where they pass each other.
+#[test]
+fn nodes_that_join_slowly_take_over_what_is_large() {
+    holds("slow-join", &[1]);
+}
+
 /// A node says that it is ready, and at once hears of another one that makes it own more.
 #[test]
 fn what_a_node_says_is_judged_by_what_it_is_then() {

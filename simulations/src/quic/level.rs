@@ -294,8 +294,9 @@ impl World<Quic> {
         };
         for _ in 0..copies {
             let ns = self.network.delay_ns(from, to);
+            let at = self.network.arrival(from, to, self.now.plus_ns(queued + ns));
             let step = Step::Arrive { from, to, bytes: bytes.clone() };
-            self.then(self.now.plus_ns(queued + ns), step);
+            self.then(at, step);
         }
     }
 
