@@ -159,6 +159,9 @@ pub struct History {
     pub troubled: bool,
     /// What a node had learnt from another made it doubt a third, which then was judged anew.
     pub doubted: bool,
+    /// Where and of which keys a read at the end is answered by an owner outside of the core that not
+    /// all of the core can reach: by host and key.
+    pub outside: BTreeSet<(usize, String)>,
     /// When a process ended.
     pub deaths: Vec<Time>,
     /// Under which versions each value was seen, by key and value.

@@ -2,7 +2,9 @@
 //! of a key that was acknowledged, or something newer. What was deleted stays deleted.
 //!
 //! It may be missing only if at some moment every process that held it had died, or if the key may
-//! have been deleted, flushed, evicted, or have ended.
+//! have been deleted, flushed, evicted, or have ended. Nor is an owner outside of the core asked for
+//! what was written by those of the core that it is cut off from for good: what one replica knew says
+//! nothing of another.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +32,8 @@ pub fn judge(history: &History) -> Option<Violation> {
             continue;
         };
         let stamp = write.acknowledged().expect("only those are listed").value;
-        if history.lost(&read.key, stamp, read.end) {
+        let outside = history.outside.contains(&(read.host, read.key.clone()));
+        if outside || history.lost(&read.key, stamp, read.end) {
             continue;
         }
         let text = match &read.outcome {
@@ -90,6 +93,11 @@ mod tests {
         end.client = READER;
         let mut gone = history(vec![a, b, end]);
         assert!(judge(&gone).is_some());
+        gone.outside.insert((1, "k1".to_owned()));
+        assert!(judge(&gone).is_some(), "another node's answer");
+        gone.outside.insert((2, "k1".to_owned()));
+        assert_eq!(judge(&gone), None, "who answers is cut off");
+        gone.outside.clear();
         gone.evicted("k1", Time::ms(9));
         assert_eq!(judge(&gone), None, "evicted");
     }

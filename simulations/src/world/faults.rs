@@ -1,12 +1,12 @@
 //! What goes wrong, and how it is mended.
 
 use chickadee::node::event::{Command, OpId};
-use chickadee::store::Stamp;
+use chickadee::store::{Role, Stamp};
 use rand::RngExt;
 
-use super::level::Level;
+use super::level::{Inside, Level};
 use super::{Event, World};
-use crate::checkers::handed_over;
+use crate::checkers::{handed_over, membership};
 use crate::history::{Loss, Stall};
 use crate::plan::Fault;
 use crate::time::Time;
@@ -134,12 +134,33 @@ impl<L: Level> World<L> {
         L::kill(self, host);
     }
 
-    /// Takes note of what only nodes outside of the core hold: nobody may ever ask them.
+    /// Takes note of what only nodes outside of the core hold: nobody may ever ask them. And of what
+    /// they may be asked for and not know: those that cannot reach them may have written it.
     pub fn account_outsiders(&mut self) {
         let outside = |host: &usize| !self.plan.in_core(*host) && self.process(*host).is_some();
         for host in (0..self.hosts.len()).filter(outside).collect::<Vec<_>>() {
             self.account_losses(host);
         }
+        let core = membership::live(self);
+        for host in &core {
+            for key in self.history.keys.clone() {
+                if self.asks_outside(*host, &key, &core) {
+                    self.history.outside.insert((*host, key));
+                }
+            }
+        }
+    }
+
+    /// Whether a node of the core may be answered for a key by an owner outside that others of the
+    /// core cannot reach.
+    fn asks_outside(&self, host: usize, key: &str, core: &[usize]) -> bool {
+        let Some(process) = self.process(host) else { return false };
+        let partition = process.store.partition_of(key.as_bytes());
+        let owners = process.inside.ring().owners(partition).iter();
+        let mut owners = owners.map(|owner| self.index(*owner));
+        let apart = |owner: usize| core.iter().any(|other| !self.joined(*other, owner));
+        self.role(host, partition) != Role::Ready
+            && owners.any(|owner| !self.plan.in_core(owner) && apart(owner))
     }
 
     /// Takes note of what nobody else holds, or nobody in the core does if the node is not in it.
