@@ -62,6 +62,18 @@ fn what_a_node_says_is_judged_by_what_it_is_then() {
     holds("swarm", &[7012]);
 }
 
+/// One clock is set by a little more than is believed, among clocks that are a little off themselves.
+#[test]
+fn a_clock_that_jumps_does_not_reorder_writes() {
+    holds("swarm", &[8002]);
+}
+
+/// The only owner of a key is out of the core, and cut off for good from who has written it.
+#[test]
+fn an_owner_that_some_cannot_reach_is_not_asked_for_what_they_wrote() {
+    holds("swarm", &[7002]);
+}
+
 #[test]
 fn one_plan_is_one_run_in_two_threads_and_another_process() {
     let plan = plan("lossy", 7, Some(4));
