@@ -32,15 +32,56 @@ pub const UNDER_WAY_MAX: usize = 4_096;
 /// missed, and the peer is told to fetch them.
 pub const PEER_QUEUE_BYTES_MAX: usize = 64 << 20;
 
-/// Most bytes of large values, above 64 KiB each, that are under way to one peer when a command with
-/// another one begins; less where the rate of bulk is low. Beyond it such commands wait, with no
-/// deadline running, and small ones pass them.
+/// Most bytes of large values, above 64 KiB each, that are under way to one peer when a command
+/// with another one for it begins; less where the rate of bulk is low. Beyond it such commands
+/// wait, with no deadline running; small ones pass them, and those that go to other peers.
 pub const LARGE_UNDER_WAY_MAX: usize = 4 << 20;
+
+/// Most commands that wait for that; beyond it the node takes none at all. [`DOOR_BYTES_MAX`] is full
+/// with fewer where all of them have places.
+pub const LARGE_WAITING_MAX: usize = 1_024;
+
+/// Large values that wait for a peer, or are under way to it, are dropped when it has not answered
+/// for so long, in milliseconds: it is told what it misses when it does.
+pub const LARGE_SILENCE_MS: u64 = 500;
 
 /// Of the memory for entries, one of so many parts may be taken by large values that are arriving,
 /// half of that by those on one connection. Each has its place before its first byte is taken, for
 /// which others are evicted as for an entry; beyond the bound their senders wait.
 pub const ARRIVING_PARTS: usize = 4;
+
+/// Of the memory for entries, one of so many parts, and no more than [`DOOR_BYTES_MAX`], may be
+/// taken besides by what clients and callers have handed over of commands and values above 64 KiB:
+/// what arrives, waits, or is under way to other nodes. A longer command passes alone. Beyond it
+/// connections are not read, and callers' futures are pending. Some of the longest values fit in
+/// it, as many as arrive at a peer at a time ([`ARRIVING_PARTS`]).
+pub const DOOR_PARTS: usize = 4;
+
+/// Most bytes of that, whatever the memory. As much as one peer's queue takes: more of it would wait
+/// longer, and not be faster.
+pub const DOOR_BYTES_MAX: usize = PEER_QUEUE_BYTES_MAX;
+
+/// The same for commands and values above 1 KiB and up to 64 KiB. These go the way of all operations,
+/// so what is under way of them is what a small one waits for.
+pub const SHORT_DOOR_PARTS: usize = 16;
+
+/// Most bytes of that, whatever the memory: some 30 ms of a way of 1 Gbit/s.
+pub const SHORT_DOOR_BYTES_MAX: usize = 4 << 20;
+
+/// A command that has had a place there for so long, in milliseconds, and what it takes at
+/// [`CLIENT_RATE_MIN`], and has not arrived yet, loses its connection as soon as others wait for the
+/// place.
+pub const CLIENT_PATIENCE_MS: u64 = 5_000;
+
+/// Bytes a second, as slow as a client may be that keeps others waiting.
+pub const CLIENT_RATE_MIN: u64 = 64 << 10;
+
+/// Bytes of long commands and values, and of short ones, that a node with that memory for entries
+/// has in hand.
+pub(crate) fn door_bytes(max_memory: usize) -> (usize, usize) {
+    let long = (max_memory / DOOR_PARTS).min(DOOR_BYTES_MAX);
+    (long, (max_memory / SHORT_DOOR_PARTS).min(SHORT_DOOR_BYTES_MAX))
+}
 
 /// Bytes a second that bring other nodes up to date, unless another rate is given.
 pub const BULK_RATE: u64 = 64 << 20;

@@ -8,11 +8,14 @@
 //! the clock once and compares it with the driver's last turn; a gap of more than 100 ms means that
 //! memory may have been overtaken, and everything goes to the node, which knows what to do.
 
+mod door;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
@@ -21,6 +24,9 @@ use crate::config::SUBMISSIONS_MAX;
 use crate::node::event::{Command, Failure, Reply};
 use crate::node::lateness::GAP_NS_MAX;
 use crate::store::{Answer, Clock, KeyRef, Mono, NotHere, Now, Operation, Store};
+
+use door::{Door, FREE_BYTES, arrives_within};
+pub(crate) use door::{Place, SHORT_BYTES};
 
 /// The clocks of a node. The monotonic one is tokio's: that of the system, read in place, unless
 /// whoever built this asked for a clock that can be paused.
@@ -141,6 +147,7 @@ pub(crate) struct Shared {
     pub(crate) changed: Notify,
     /// Another process runs under this node's name, and this one has ended.
     pub(crate) replaced: AtomicBool,
+    pub(crate) door: Door,
     submissions: mpsc::Sender<Submission>,
 }
 
@@ -175,6 +182,7 @@ impl Handle {
     ) -> (Handle, mpsc::Receiver<Submission>) {
         let (submissions, receiver) = mpsc::channel(SUBMISSIONS_MAX);
         let shared = Arc::new(Shared {
+            door: Door::new(store.options().memory_bytes_max),
             store,
             clock,
             last_turn: AtomicU64::new(time.mono().0),
@@ -224,33 +232,78 @@ impl Handle {
         self.shared.store.options().value_bytes_max
     }
 
-    /// Hands commands to the node. Waits while too many are under way already.
+    /// Hands commands to the node. Waits while too many are under way already, or too many bytes;
+    /// those of values above [`SHORT_BYTES`] have been counted when they arrived.
     ///
     /// # Errors
     /// Why the node takes none any more.
     pub async fn submit(&self, batch: &mut Vec<Submission>) -> Result<(), Failure> {
+        let mut placed = 0;
+        while let Some(Submission { command, .. }) = batch.get_mut(placed) {
+            if let Some(bytes) = longest(command).map(|bytes| bytes.len()).filter(is_short) {
+                let place = match self.shared.door.try_enter(bytes) {
+                    Some(place) => place,
+                    None => {
+                        // Those before it have the places that it waits for, perhaps.
+                        self.send(batch, std::mem::take(&mut placed)).await?;
+                        self.shared.door.enter(bytes).await
+                    }
+                };
+                give(place, &mut batch[placed].command);
+            }
+            placed += 1;
+        }
+        self.send(batch, placed).await
+    }
+
+    /// Sends the first commands of a batch.
+    async fn send(&self, batch: &mut Vec<Submission>, mut count: usize) -> Result<(), Failure> {
         // Permits are taken for as many as can be had at all.
-        while !batch.is_empty() {
-            let count = batch.len().min(SUBMISSIONS_MAX / 4);
-            let permits = self.shared.submissions.reserve_many(count).await;
+        while count > 0 {
+            let some = count.min(SUBMISSIONS_MAX / 4);
+            let permits = self.shared.submissions.reserve_many(some).await;
             let permits = permits.map_err(|_| self.shared.end())?;
-            for (permit, submission) in permits.zip(batch.drain(..count)) {
+            for (permit, submission) in permits.zip(batch.drain(..some)) {
                 permit.send(submission);
             }
+            count -= some;
         }
         Ok(())
     }
 
-    /// Asks the node one thing.
+    /// Asks the node one thing. Waits as [`Handle::submit`] does, for values of any size.
     ///
     /// # Errors
     /// Why the node does not answer any more.
-    pub async fn ask(&self, command: Command) -> Result<Reply, Failure> {
+    pub async fn ask(&self, mut command: Command) -> Result<Reply, Failure> {
+        let bytes = longest(&mut command).map_or(0, |bytes| bytes.len());
+        if bytes > FREE_BYTES {
+            give(self.shared.door.enter(bytes).await, &mut command);
+        }
         let (caller, answer) = oneshot::channel();
         let submission = Submission { command, reply_to: ReplyTo::Caller(caller) };
         let sent = self.shared.submissions.send(submission).await;
         sent.map_err(|_| self.shared.end())?;
         answer.await.map_err(|_| self.shared.end())
+    }
+
+    /// Waits until there is a place for so many bytes of a command that arrives, in all.
+    pub(crate) async fn long_place(&self, place: Option<Place>, bytes: usize) -> Place {
+        let door = &self.shared.door;
+        match place {
+            Some(place) => door.widen(place, bytes).await,
+            None => door.enter(bytes).await,
+        }
+    }
+
+    /// How long a command of so many bytes keeps a place that others want while it arrives.
+    pub(crate) fn patience(&self, bytes: usize) -> Duration {
+        arrives_within(bytes)
+    }
+
+    /// Whether somebody waits for such a place.
+    pub(crate) fn wants_long_places(&self) -> bool {
+        self.shared.door.is_wanted()
     }
 
     /// What it keeps, and the clock that stamps it, for whoever checks both.
@@ -262,5 +315,86 @@ impl Handle {
     /// Whether this node has all of what it owns.
     pub fn is_ready(&self) -> bool {
         self.shared.ready.load(Ordering::Acquire)
+    }
+}
+
+fn is_short(bytes: &usize) -> bool {
+    (FREE_BYTES + 1..=SHORT_BYTES).contains(bytes)
+}
+
+/// The place goes with the key or the value, whichever is longer.
+fn give(place: Place, command: &mut Command) {
+    if let Some(bytes) = longest(command) {
+        *bytes = place.around(std::mem::take(bytes));
+    }
+}
+
+/// The key or the value of a command, whichever is longer.
+fn longest(command: &mut Command) -> Option<&mut Bytes> {
+    match command {
+        Command::Key { key, operation, .. } => {
+            let value = operation.value_mut().filter(|value| value.len() > key.bytes.len());
+            Some(value.unwrap_or(&mut key.bytes))
+        }
+        Command::Explain { key } => Some(&mut key.bytes),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(crate) use tests::alone;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::node::event::Level;
+    use crate::placement::PartitionCount;
+    use crate::store::{Key, Namespace, Rules, StoreOptions, Version, Writer};
+
+    /// One without a node, and what was submitted to it.
+    pub(crate) fn alone(max_memory: usize) -> (Handle, mpsc::Receiver<Submission>) {
+        let time = Time::start();
+        let store = Store::new(StoreOptions {
+            partitions: PartitionCount::default(),
+            shards: 1,
+            memory_bytes_max: max_memory,
+            value_bytes_max: max_memory / 16,
+            seed: 0,
+            rules: Rules::default(),
+        });
+        let clock = Clock::new(Writer(1), time.now());
+        Handle::new(Arc::new(store), Arc::new(clock), time)
+    }
+
+    fn set(bytes: usize) -> Submission {
+        let key = Key { namespace: Namespace(0), bytes: Bytes::from_static(b"k") };
+        let operation = Operation::Set { value: Bytes::from(vec![0; bytes]), deadline_ms: None };
+        let command = Command::Key { key, operation, level: Level::Quorum, min: Version::ZERO };
+        Submission { command, reply_to: ReplyTo::Caller(oneshot::channel().0) }
+    }
+
+    #[tokio::test]
+    async fn a_batch_with_more_than_there_are_places_for_goes_on_as_they_become_free() {
+        let (handle, mut submissions) = alone(4 << 20);
+        let mut batch: Vec<_> = (0..40).map(|_| set(60 << 10)).collect();
+        batch.extend((0..100).map(|_| set(FREE_BYTES)));
+        let submitting = tokio::spawn(async move { handle.submit(&mut batch).await });
+        let mut at_once = 0;
+        while let Ok(Some(submission)) =
+            tokio::time::timeout(Duration::from_millis(200), submissions.recv()).await
+        {
+            at_once += 1;
+            std::mem::forget(submission);
+        }
+        assert_eq!(at_once, (256 << 10) / (60 << 10), "as many as there are places for");
+        submitting.abort();
+        let (handle, mut submissions) = alone(4 << 20);
+        let mut batch: Vec<_> = (0..40).map(|_| set(60 << 10)).collect();
+        let submitting = tokio::spawn(async move { handle.submit(&mut batch).await });
+        for _ in 0..40 {
+            let next = tokio::time::timeout(Duration::from_secs(10), submissions.recv()).await;
+            drop(next.expect("it does not wait for itself"));
+        }
+        submitting.await.unwrap().unwrap();
     }
 }

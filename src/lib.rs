@@ -38,8 +38,9 @@
 //! * **Large values give way to small ones.** Above 64 KiB they go to other nodes on a connection of
 //!   their own; what of them is arriving has its place in the memory before it comes, and their
 //!   operations have as much more time as they take at [`bulk_rate`](Config::bulk_rate). They wait
-//!   for one another, and for seconds where a node hangs. (Simulation `large-values`,
-//!   `tests/clients/large.py`.)
+//!   for one another, and a node that does not answer is sent no more of them. What callers hand over
+//!   is bounded in bytes ([`config::DOOR_PARTS`]): beyond it they wait. (Simulation `large-values`,
+//!   `tests/clients/large.py`, `tests/binary.rs`.)
 //! * **The last writer wins, always the same one.** Versions are unique and totally ordered, so all
 //!   nodes agree which of two concurrent writes stays: the one with the later hybrid time, or at
 //!   equal times the larger writer. The other is lost. (Laws in `src/store/entry.rs`.) A write that

@@ -4,8 +4,8 @@
 //! condition, with a deadline.
 #![cfg(feature = "cli")]
 
-use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, UdpSocket};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -512,6 +512,58 @@ fn a_killed_node_takes_its_place_again() {
     for i in 0..20 {
         assert_eq!(get(&resp_b, &format!("key-{i}")), "kept\n", "key-{i} on the node that is back");
     }
+}
+
+/// The most memory that a process had, in MiB.
+#[cfg(target_os = "linux")]
+fn most_memory(process: &Process) -> u64 {
+    let path = format!("/proc/{}/status", process.child.id());
+    let status = std::fs::read_to_string(path).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_clients_pipeline_is_bounded_in_bytes() {
+    const VALUES: usize = 150;
+    let home = Home::new("pipeline");
+    let first = home.serve(&["--name", "a", "--max-memory", "16MiB"]);
+    let (resp, seed) = first.until_serving();
+    let second = home.serve(&["--name", "b", "--max-memory", "16MiB", "--seed", &seed]);
+    second.until_said("ready: ");
+    until("two members", || alive(&home, &resp) == 2);
+    let mut client = TcpStream::connect(&resp).unwrap();
+    client.set_read_timeout(Some(WAIT_MAX)).unwrap();
+    let mut sender = client.try_clone().unwrap();
+    // A client that announces much and sends little takes its place, too.
+    let mut slow = TcpStream::connect(&resp).unwrap();
+    slow.write_all(b"*3\r\n$3\r\nSET\r\n$4\r\nslow\r\n$1048576\r\nxx").unwrap();
+    let sending = std::thread::spawn(move || {
+        let value = vec![b'x'; 1 << 20];
+        for n in 0..VALUES {
+            let key = format!("key:{n:04}");
+            let head = format!("*3\r\n$3\r\nSET\r\n$8\r\n{key}\r\n$1048576\r\n");
+            sender.write_all(&[head.as_bytes(), &value, b"\r\n"].concat()).unwrap();
+        }
+    });
+    let mut small = 0;
+    let (mut replies, mut buffer) = (Vec::new(), [0; 1024]);
+    while replies.len() < 5 * VALUES {
+        let count = client.read(&mut buffer).unwrap();
+        assert!(count > 0, "closed: {}", first.said());
+        replies.extend_from_slice(&buffer[..count]);
+        let begun = Instant::now();
+        assert!(home.run(&["set", "small", "v", "--connect", &resp]).status.success());
+        assert!(begun.elapsed() < WAIT_MAX / 6, "a small one waits: {:?}", begun.elapsed());
+        small += 1;
+    }
+    sending.join().unwrap();
+    assert_eq!(replies, b"+OK\r\n".repeat(VALUES), "nothing is refused");
+    // 16 MiB of entries, 4 that have a place at the door, 4 that arrive, and the process itself;
+    // without a bound at the door it was 116.
+    let most = most_memory(&first);
+    assert!(most < 90, "{most} MiB, beside {small} small ones");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The arguments of a command: slices of the buffer in which they were received.
 
+use bytes::Bytes;
+
 /// Where an argument lies, relative to the start of its command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Span {
@@ -82,11 +84,19 @@ impl PartialEq for Args<'_> {
 
 impl Eq for Args<'_> {}
 
-/// The arguments of a command with memory of their own: two allocations, however many they are.
+/// The arguments of a command that outlive the buffer in which they were received: two allocations,
+/// however many they are, or one where the command was kept as it came.
 #[derive(Clone, Debug)]
 pub struct OwnedArgs {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     spans: Vec<Span>,
+}
+
+/// A part of a command without copying it, if the command was kept (`whole`) and this lies in it.
+pub(super) fn part_of(whole: &Bytes, part: &[u8]) -> Option<Bytes> {
+    let (all, part_range) = (whole.as_ptr_range(), part.as_ptr_range());
+    let inside = all.start <= part_range.start && part_range.end <= all.end;
+    (inside && !part.is_empty()).then(|| whole.slice_ref(part))
 }
 
 impl OwnedArgs {
@@ -96,16 +106,32 @@ impl OwnedArgs {
     ///
     /// If they have more than 4 GiB, which no decoder lets through.
     pub fn new<'a>(args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
-        let mut owned = Self {
-            bytes: Vec::with_capacity(args.clone().map(<[u8]>::len).sum()),
-            spans: Vec::with_capacity(args.clone().count()),
-        };
+        let mut bytes = Vec::with_capacity(args.clone().map(<[u8]>::len).sum());
+        let mut spans = Vec::with_capacity(args.clone().count());
         for arg in args {
-            owned.bytes.extend_from_slice(arg);
-            let end = u32::try_from(owned.bytes.len()).expect("a command has less than 4 GiB");
-            owned.spans.push(Span { start: end - arg.len() as u32, end });
+            bytes.extend_from_slice(arg);
+            let end = u32::try_from(bytes.len()).expect("a command has less than 4 GiB");
+            spans.push(Span { start: end - arg.len() as u32, end });
         }
-        owned
+        Self { bytes: bytes.into(), spans }
+    }
+
+    /// The same of a command that was kept, without copying it; if it was not, it is empty.
+    pub(super) fn within<'a>(whole: &Bytes, args: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        if whole.is_empty() {
+            return Self::new(args);
+        }
+        let place = |arg: &[u8]| {
+            // They are slices of it, so this is where they begin.
+            let start = (arg.as_ptr() as usize - whole.as_ptr() as usize) as u32;
+            Span { start, end: start + arg.len() as u32 }
+        };
+        Self { bytes: whole.clone(), spans: args.map(place).collect() }
+    }
+
+    /// What they lie in.
+    pub(super) fn bytes(&self) -> &Bytes {
+        &self.bytes
     }
 
     /// The arguments.

@@ -3,22 +3,25 @@
 //!
 //! Commands overlap up to a [`Window`], but one waits for earlier unfinished ones that touch a key it
 //! touches; commands about the connection, a whole database or very many keys wait for all, and all
-//! wait for them. Memory is bounded: a client that does not read its replies is not read either.
+//! wait for them. Memory is bounded: a client that does not read its replies is not read either, and
+//! a long command has to have a place before it is read ([`Arrival`]). Such a one is kept as it came,
+//! and what goes to the node of it is not copied, so one place is enough for all of its way.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::arrival::{Arrival, Change};
 use super::decode::{Decoded, Decoder, Limits};
 use super::encode::Encoder;
 use super::listener::Clients;
 use super::session::{Progress, Session, Verdict};
 use super::window::Window;
 use super::{Command, CommandError};
-use crate::handle::{Mailbox, Submission};
+use crate::handle::{Mailbox, SHORT_BYTES, Submission};
 use crate::node::event::Failure;
 
 /// Replies are sent when they have grown to this, in bytes, even if more could be added.
@@ -26,12 +29,20 @@ pub(super) const OUT_BYTES: usize = 256 << 10;
 /// Memory that an idle connection keeps for replies.
 const RETAINED_BYTES: usize = 16 << 10;
 /// Least room for a read.
-const READ_BYTES: usize = 16 << 10;
+pub(super) const READ_BYTES: usize = 16 << 10;
+
+/// What a client is told whose command took too long to arrive.
+const LATE: &[u8] = b"ERR the rest of a long command did not arrive, and others wait for its place";
 
 /// One connection.
 pub(super) struct Connection {
     stream: TcpStream,
     received: BytesMut,
+    /// A long command that is there, with its place.
+    whole: Bytes,
+    arrival: Arrival,
+    /// Bytes that are missing of the command at hand, at least.
+    wanted: usize,
     decoder: Decoder,
     out: Encoder,
     window: Window,
@@ -73,6 +84,9 @@ impl Connection {
         Connection {
             stream,
             received: BytesMut::new(),
+            whole: Bytes::new(),
+            arrival: Arrival::default(),
+            wanted: 1,
             decoder,
             out: Encoder::default(),
             window: Window::default(),
@@ -105,7 +119,17 @@ impl Connection {
             if self.ended && self.window.is_empty() {
                 return Ok(());
             }
-            let reading = pause == Pause::Nothing && !self.window.is_full() && !self.ended;
+            let next = pause == Pause::Nothing && !self.window.is_full() && !self.ended;
+            let (entering, long) =
+                (next && self.arrival.is_waiting(), next && self.arrival.is_long());
+            let reading = next && !entering;
+            let room = self.arrival.room(self.received.len(), self.wanted);
+            if reading {
+                self.received.reserve(room);
+            }
+            // Of a long command no more than there is a place for.
+            let most = if long { room } else { usize::MAX };
+            let mut into = (&mut self.received).limit(most);
             tokio::select! {
                 biased;
                 () = self.mailbox.take(&mut arrived), if !self.window.is_empty() => {
@@ -113,9 +137,16 @@ impl Connection {
                         self.window.arrive(token, reply);
                     }
                 }
-                read = self.stream.read_buf(&mut self.received), if reading => {
+                read = self.stream.read_buf(&mut into), if reading => {
                     // Whoever closes its side may still want the replies to what it asked.
                     self.ended = read? == 0;
+                }
+                change = self.arrival.change(&self.clients.handle), if entering || long => {
+                    if let Change::Late = change {
+                        self.out.error(LATE);
+                        self.stream.write_all(self.out.as_bytes()).await?;
+                        return self.stream.shutdown().await;
+                    }
                 }
             }
         }
@@ -143,8 +174,17 @@ impl Connection {
                 Progress::Waiting => break Pause::Earlier,
                 Progress::Sending => break Pause::Replies,
             }
-            let (consumed, verdict) = match self.decoder.next(&self.received[done..]) {
+            let whole = self.whole.clone();
+            let bytes = if whole.is_empty() { &self.received[done..] } else { &whole[..] };
+            let (consumed, verdict) = match self.decoder.next(bytes) {
+                Ok(Decoded::Command { consumed, .. }) if self.arrival.is_long() => {
+                    self.keep(done, consumed);
+                    done = 0;
+                    // Once more, from where it is now.
+                    continue;
+                }
                 Ok(Decoded::Command { args, consumed }) => {
+                    self.session.keep(whole.clone());
                     let verdict = match Command::parse(args) {
                         Ok(command) => self.session.execute(
                             command,
@@ -165,7 +205,7 @@ impl Connection {
                 }
                 Ok(Decoded::Incomplete { consumed, wanted }) => {
                     self.received.advance(done + consumed);
-                    self.received.reserve(wanted.max(READ_BYTES));
+                    self.expect(wanted);
                     return Pause::Nothing;
                 }
                 // Its turn comes when what was asked before is answered.
@@ -181,11 +221,37 @@ impl Connection {
                 Verdict::Wait => break Pause::Earlier,
                 Verdict::Close => break Pause::End,
             }
-            done += consumed;
+            match whole.is_empty() {
+                true => done += consumed,
+                false => self.whole = Bytes::new(),
+            }
+            self.session.keep(Bytes::new());
             self.decoder.restrict(!self.session.is_authenticated());
         };
         self.received.advance(done);
         pause
+    }
+
+    /// So many bytes are missing of a command, at least.
+    fn expect(&mut self, wanted: usize) {
+        self.wanted = wanted;
+        let bytes = self.received.len() + wanted;
+        self.arrival.announce(bytes, &self.clients.handle);
+        if bytes <= SHORT_BYTES && self.received.capacity() > 2 * SHORT_BYTES {
+            // A long command has gone by, and its memory would stay.
+            self.received = BytesMut::from(&self.received[..]);
+        }
+    }
+
+    /// A long command is there: it gets its place, and leaves behind what came after it.
+    fn keep(&mut self, from: usize, bytes: usize) {
+        let mut received = std::mem::take(&mut self.received);
+        received.advance(from);
+        self.received.extend_from_slice(&received[bytes..]);
+        received.truncate(bytes);
+        if let Some(place) = self.arrival.take() {
+            self.whole = place.around(received.freeze());
+        }
     }
 
     /// The node has stopped: say so, and close.

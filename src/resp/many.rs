@@ -7,6 +7,8 @@
 //! MGET's reply is begun before all of it is known: a value that cannot be had is an error in its
 //! place. The others say how far they came.
 
+use bytes::Bytes;
+
 use super::Command;
 use super::args::OwnedArgs;
 use super::encode::Encoder;
@@ -44,13 +46,21 @@ pub(super) struct Many {
 }
 
 impl Many {
-    /// Takes a command over, if it has so many keys; writes the beginning of its reply.
-    pub(super) fn new(command: &Command<'_>, silent: bool, out: &mut Encoder) -> Option<Many> {
+    /// Takes a command over, if it has so many keys; writes the beginning of its reply. `whole` is
+    /// the command as it came, if that was kept.
+    pub(super) fn new(
+        command: &Command<'_>,
+        whole: &Bytes,
+        silent: bool,
+        out: &mut Encoder,
+    ) -> Option<Many> {
         let (each, args) = match command {
-            Command::Mget(keys) => (Each::Get, OwnedArgs::new(*keys)),
-            Command::Exists(keys) => (Each::Exists, OwnedArgs::new(*keys)),
-            Command::Del(keys) | Command::Unlink(keys) => (Each::Delete, OwnedArgs::new(*keys)),
-            Command::Mset(pairs) => (Each::Set, OwnedArgs::new(pairs.args().iter())),
+            Command::Mget(keys) => (Each::Get, OwnedArgs::within(whole, *keys)),
+            Command::Exists(keys) => (Each::Exists, OwnedArgs::within(whole, *keys)),
+            Command::Del(keys) | Command::Unlink(keys) => {
+                (Each::Delete, OwnedArgs::within(whole, *keys))
+            }
+            Command::Mset(pairs) => (Each::Set, OwnedArgs::within(whole, pairs.args().iter())),
             _ => return None,
         };
         let many = Many { each, args, begun: 0, answered: 0, counted: 0, failure: None, silent };
@@ -58,6 +68,11 @@ impl Many {
             out.array(many.keys());
         }
         Some(many)
+    }
+
+    /// What its values lie in.
+    pub(super) fn whole(&self) -> &Bytes {
+        self.args.bytes()
     }
 
     /// How its pieces are finished.
@@ -154,8 +169,6 @@ impl Many {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
     use crate::resp::{Decoded, Decoder, Limits};
 
@@ -168,7 +181,7 @@ mod tests {
             panic!("a command");
         };
         let command = Command::parse(args).expect("a good command");
-        Many::new(&command, silent, out).expect("a command on many keys")
+        Many::new(&command, &Bytes::new(), silent, out).expect("a command on many keys")
     }
 
     fn found(value: &'static [u8]) -> Option<Reply> {

@@ -14,6 +14,7 @@
 //!   departs, the item that departs says so.
 
 pub mod args;
+mod arrival;
 pub mod command;
 mod connection;
 pub mod decode;

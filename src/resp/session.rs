@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::args::part_of;
 use super::command::{Expiry, ReplyMode, Set, SetCondition, SetExpiry};
 use super::connection::OUT_BYTES;
 use super::encode::Encoder;
@@ -15,7 +16,7 @@ use super::many::{Many, WHOLE_MAX};
 use super::reply::{Finish, combine, encode};
 use super::window::{Slot, Window};
 use super::{Command, CommandError};
-use crate::handle::{Batch, Mailbox, ReplyTo, Submission};
+use crate::handle::{Batch, Mailbox, ReplyTo, SHORT_BYTES, Submission};
 use crate::node::event::{Command as NodeCommand, Level, Reply};
 use crate::store::entry::KEY_BYTES_MAX;
 use crate::store::{
@@ -58,6 +59,8 @@ pub(super) struct Session {
     pub(super) replies: ReplyMode,
     scratch: Encoder,
     many: Option<Many>,
+    /// A long command as it came, while it is carried out: its long values are parts of it.
+    whole: Bytes,
     mailbox: Arc<Mailbox>,
     pub(super) clients: Arc<Clients>,
 }
@@ -79,6 +82,7 @@ impl Session {
             replies: ReplyMode::On,
             scratch: Encoder::default(),
             many: None,
+            whole: Bytes::new(),
             mailbox,
             clients,
         };
@@ -99,6 +103,11 @@ impl Session {
     ) -> Verdict {
         self.answer(window, out, |out| error.encode(out));
         Verdict::Done
+    }
+
+    /// Takes note of how the command came that is carried out next, if that was kept.
+    pub(super) fn keep(&mut self, whole: Bytes) {
+        self.whole = whole;
     }
 
     /// Carries out a command, as far as it goes without waiting.
@@ -153,7 +162,7 @@ impl Session {
             if !window.is_empty() {
                 return Verdict::Wait;
             }
-            self.many = Many::new(&command, self.replies != ReplyMode::On, out);
+            self.many = Many::new(&command, &self.whole, self.replies != ReplyMode::On, out);
             if self.replies == ReplyMode::Skip {
                 self.replies = ReplyMode::On;
             }
@@ -392,8 +401,10 @@ impl Session {
                 return Progress::Done;
             }
             let span = window.span();
+            self.whole = many.whole().clone();
             let mut call = Call { batch, window, out, submissions };
             let parts = self.parts(&mut call, many.finish(), many.piece(span), OUT_BYTES);
+            self.whole = Bytes::new();
             many.begin(parts.answers.len());
             if parts.missing == 0 {
                 let now_ms = self.clients.handle.expiry_ms(batch);
@@ -478,7 +489,13 @@ impl Session {
     }
 
     fn node_command(&self, key: &[u8], operation: Operation<&[u8]>) -> NodeCommand {
-        let operation = operation.map(Bytes::copy_from_slice);
+        let operation = operation.map(|value| {
+            match value.len() > SHORT_BYTES {
+                true => part_of(&self.whole, value),
+                false => None,
+            }
+            .unwrap_or_else(|| Bytes::copy_from_slice(value))
+        });
         // One owner's answer is the default for reads, a majority's acknowledgement for writes.
         let level = match operation {
             Operation::Get => Level::One,

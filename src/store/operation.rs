@@ -34,6 +34,15 @@ impl<B> Operation<B> {
             Operation::Get | Operation::Delete => None,
         }
     }
+
+    /// The same, to be taken out or put in.
+    pub fn value_mut(&mut self) -> Option<&mut B> {
+        match self {
+            Operation::Set { value, .. } => Some(value),
+            Operation::Update(update) => update.value_mut(),
+            Operation::Get | Operation::Delete => None,
+        }
+    }
 }
 
 /// A read-modify-write.
