@@ -8,8 +8,10 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::link::{Failure, Link};
 
@@ -18,6 +20,11 @@ pub(super) const LARGE_FRAME: usize = 64 << 10;
 
 /// Both bounds are counted in so many bytes, since a permit is a `u32`.
 const UNIT: usize = 1 << 10;
+
+/// What has its place arrives at this rate at least, in bytes a second, but for a pause: the least
+/// that a sender can be set to. An honest one that is slower has given up, and so has whoever
+/// asked.
+const RATE_MIN: u64 = 64 << 10;
 
 /// Who accounts for what is arriving. Called from any task, and must not block.
 pub trait Ledger: Send + Sync {
@@ -32,14 +39,27 @@ pub(super) struct Arriving {
     all: Arc<Semaphore>,
     units: usize,
     units_of_one: usize,
+    pause: Duration,
     ledger: OnceLock<Arc<dyn Ledger>>,
 }
 
 /// The place of one frame that is arriving, or has arrived and is not taken yet.
 pub struct Reservation {
     bytes: usize,
+    since: Instant,
+    pause: Duration,
     ledger: Option<Arc<dyn Ledger>>,
     _places: [OwnedSemaphorePermit; 2],
+}
+
+impl Reservation {
+    /// Until when more of the frame has to come, of which so many bytes are there: within a pause,
+    /// and no later than a pause after these should have been. So a place is not kept by a byte now
+    /// and then.
+    pub(super) fn until(&self, arrived: usize) -> Instant {
+        let takes = Duration::from_millis(arrived as u64 * 1_000 / RATE_MIN);
+        (Instant::now() + self.pause).min(self.since + self.pause + takes)
+    }
 }
 
 impl Drop for Reservation {
@@ -57,11 +77,12 @@ impl fmt::Debug for Reservation {
 }
 
 impl Arriving {
-    pub(super) fn new(bytes_max: usize, bytes_max_of_one: usize) -> Arriving {
+    /// `pause`: how long nothing more may come of what has its place.
+    pub(super) fn new(bytes_max: usize, bytes_max_of_one: usize, pause: Duration) -> Arriving {
         let units = |bytes: usize| (bytes / UNIT).clamp(1, u32::MAX as usize >> 3);
         let (units, units_of_one) = (units(bytes_max), units(bytes_max_of_one.min(bytes_max)));
         let ledger = OnceLock::new();
-        Arriving { all: Arc::new(Semaphore::new(units)), units, units_of_one, ledger }
+        Arriving { all: Arc::new(Semaphore::new(units)), units, units_of_one, pause, ledger }
     }
 
     pub(super) fn set_ledger(&self, ledger: Arc<dyn Ledger>) {
@@ -91,6 +112,7 @@ impl Arriving {
         if let Some(ledger) = &ledger {
             ledger.reserve(bytes);
         }
-        Ok(Reservation { bytes, ledger, _places: places })
+        let (since, pause) = (Instant::now(), self.pause);
+        Ok(Reservation { bytes, since, pause, ledger, _places: places })
     }
 }

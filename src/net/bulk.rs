@@ -104,6 +104,10 @@ async fn send(hub: &Hub, link: &Arc<Link>, accepted: Accepted) -> Result<(), Str
         link.close(code::SURPLUS, "nothing more is sent");
         return Ok(());
     };
+    if link.is_retired() {
+        // It was given up, or its peer has another life.
+        return Ok(());
+    }
     let reason = link.reason().unwrap_or_else(|| describe(failure));
     link.close(code::CLOSED, "");
     Err(reason)

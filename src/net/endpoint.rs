@@ -141,7 +141,7 @@ impl Endpoint {
             dials: Semaphore::new(options.dials_max.max(1)),
             handshakes: Arc::default(),
             accepted: Arc::default(),
-            arriving: Arriving::new(arriving.0, arriving.1),
+            arriving: Arriving::new(arriving.0, arriving.1, options.arriving_pause),
             options,
         });
         hub.start(accept_all(hub.clone()));
@@ -319,6 +319,22 @@ impl Endpoint {
     /// Bytes of large frames that wait for this peer or are under way to it.
     pub fn queued_large(&self, peer: NodeId) -> usize {
         self.hub.table.lock().sending(peer).map_or(0, |(_, outbox)| outbox.large_bytes())
+    }
+
+    /// Peers for whom large frames wait, or are under way.
+    pub fn awaited_large(&self) -> impl Iterator<Item = NodeId> {
+        self.hub.table.lock().awaited_large().into_iter()
+    }
+
+    /// Drops the large frames that wait for a peer or are under way to it, and closes the
+    /// connection that carries them; the next one is dialed for the next frame. Where they go over
+    /// the link, they are left.
+    pub fn give_up_large(&self, peer: NodeId, reason: &str) {
+        if let Some(link) = self.hub.table.lock().give_up_large(peer) {
+            // Its dialer, too, is to take it for an end that was meant.
+            link.retire(false);
+            link.close(code::SURPLUS, reason);
+        }
     }
 
     /// Says who accounts for large frames that arrive; once, before any peer is connected.

@@ -96,6 +96,11 @@ impl Cutter {
         begun.then(|| self.partial.len() + self.missing)
     }
 
+    /// How much of it is there.
+    pub(super) fn arrived(&self) -> usize {
+        self.partial.len()
+    }
+
     /// Makes room for all of that frame, for which there is a place by now.
     pub(super) fn make_room(&mut self) {
         self.partial.reserve(self.missing);

@@ -16,7 +16,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
@@ -34,8 +33,6 @@ const STREAMS_MAX: usize = 6;
 const LONG_STREAMS_MAX: usize = 3;
 /// Frames up to this size, with their keys, need not wait for longer ones to end.
 pub(super) const SHORT_BYTES: usize = (1 << 20) + (64 << 10);
-/// A frame of which nothing more comes for so long is given up by its receiver.
-const STALLED: Duration = Duration::from_secs(10);
 
 /// Writes what waits until the connection ends.
 pub(super) async fn write_large(hub: &Hub, link: &Arc<Link>, outbox: &Arc<Outbox>) -> Failure {
@@ -109,7 +106,7 @@ pub(super) async fn read_streams(
 async fn read_one(hub: &Hub, link: &Link, stream: RecvStream) -> Failure {
     let mut stream = LaneIn::large(hub, stream);
     loop {
-        match timeout(STALLED, stream.read(hub, link)).await {
+        match timeout(hub.options.arriving_pause, stream.read(hub, link)).await {
             Ok(Ok(())) => {}
             Ok(Err(failure)) => return failure,
             Err(_) => return Failure::Timeout,

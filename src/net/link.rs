@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::arriving::{LARGE_FRAME, Reservation};
 use super::connect::refusal;
@@ -560,7 +560,10 @@ pub(super) async fn read_lane(hub: &Hub, link: &Link, lane: &mut LaneIn) -> Fail
         if let Err(failure) = lane.read(hub, link).await {
             // What the same chunks completed before a violation goes with it: who breaks the
             // rules here is not believed the rest.
-            return failure;
+            return match failure {
+                Failure::Timeout => Failure::Violation("a frame came too slowly".to_owned()),
+                failure => failure,
+            };
         }
     }
 }
@@ -619,9 +622,15 @@ impl LaneIn {
     /// that one of these has.
     pub(super) async fn read(&mut self, hub: &Hub, link: &Link) -> Result<(), Failure> {
         if self.uncut.is_empty() {
-            let Some(count) = self.stream.read_chunks(&mut self.chunks).await? else {
-                return Err(Failure::Ended);
+            let chunks = self.stream.read_chunks(&mut self.chunks);
+            let chunks = match &self.reserved {
+                None => chunks.await?,
+                Some(place) => {
+                    let until = place.until(self.cutter.arrived());
+                    timeout_at(until, chunks).await.map_err(|_| Failure::Timeout)??
+                }
             };
+            let Some(count) = chunks else { return Err(Failure::Ended) };
             link.touched();
             self.uncut = 0..count;
         }

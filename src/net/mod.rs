@@ -118,6 +118,9 @@ pub struct Options {
     pub arriving_bytes_max: usize,
     /// The same for one connection: a peer that begins many and ends none leaves room for others.
     pub arriving_bytes_max_of_one: usize,
+    /// How long nothing more may come of a large frame that has been promised its room, or waits for
+    /// it; and how far behind the least rate it may fall. Then it is given up.
+    pub arriving_pause: Duration,
     /// How long the connection for bulk must be silent before its dialer closes it. A new one costs
     /// two handshakes' time and processor time, an open one 40 KiB on either side.
     pub bulk_linger: Duration,
@@ -147,6 +150,7 @@ impl Default for Options {
             large_bytes_max: 64 << 20,
             arriving_bytes_max: 64 << 20,
             arriving_bytes_max_of_one: 32 << 20,
+            arriving_pause: Duration::from_secs(10),
             bulk_linger: Duration::from_secs(5),
             bulk_retry: Duration::from_secs(10),
         }

@@ -200,6 +200,24 @@ impl Table {
         peer.bulk_in.take_if(|known| known.id == link.id);
     }
 
+    /// Drops what is large and waits for a peer. Answers the connection that carries more of it,
+    /// which is out from here on.
+    pub(super) fn give_up_large(&mut self, peer: NodeId) -> Option<Arc<Link>> {
+        let peer = self.peers.get_mut(&peer)?;
+        peer.outbox.drop_large();
+        let BulkOut::Own(link) = &peer.bulk_out else { return None };
+        let link = link.clone();
+        peer.bulk_out = BulkOut::Nothing;
+        peer.outbox.hand_bulk_to(None);
+        Some(link)
+    }
+
+    /// Peers for whom something large waits, or is under way.
+    pub(super) fn awaited_large(&self) -> Vec<NodeId> {
+        let awaited = self.peers.iter().filter(|(_, peer)| peer.outbox.large_bytes() > 0);
+        awaited.map(|(peer, _)| *peer).collect()
+    }
+
     /// Takes a dead link out. If it was the peer's last, answers with the connections for bulk that
     /// were beside it.
     pub(super) fn leave(&mut self, link: &Link) -> Option<Vec<Arc<Link>>> {
@@ -385,6 +403,13 @@ impl Outbox {
         let at = state.large.iter().position(|frame| long || large_bytes(frame) <= SHORT_BYTES)?;
         let parts = state.large.remove(at)?;
         Some(LargeFrame { parts, outbox: self.clone() })
+    }
+
+    fn drop_large(&self) {
+        let state = &mut *self.state.lock();
+        for frame in state.large.drain(..) {
+            state.bytes.large -= large_bytes(&frame);
+        }
     }
 
     fn has_large(&self) -> bool {

@@ -321,6 +321,50 @@ async fn without_a_connection_for_bulk_large_frames_go_over_the_link() {
     assert_eq!(frames[0], vec![7; 30 + (1 << 20)]);
 }
 
+#[tokio::test]
+async fn a_byte_now_and_then_keeps_no_place() {
+    let options = Options { arriving_pause: Duration::from_millis(300), ..options() };
+    let (mut a, mut b) = pair(&options);
+    let sums = Arc::new(Sums::default());
+    a.endpoint.set_ledger(sums.clone());
+    linked(&mut b, &mut a).await;
+    let raw = b.endpoint.connect_raw(a.addr()).await;
+    let mut lane = raw.open_uni().await.unwrap();
+    lane.write_all(BEGIN).await.unwrap();
+    carried(&mut b, &mut a, 1).await;
+    let mut stream = raw.open_uni().await.unwrap();
+    stream.write_all(&[LARGE, 0, 0, 16, 0]).await.unwrap();
+    until(|| sums.now.load(Ordering::Relaxed) == 1 << 20).await;
+    let begun = Instant::now();
+    while stream.write_all(&[7]).await.is_ok() {
+        assert!(begun.elapsed() < DEADLINE / 4, "each byte comes in time, and all of them never");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    until(|| sums.now.load(Ordering::Relaxed) == 0).await;
+    assert!(raw.close_reason().is_none(), "the others on that connection go on");
+}
+
+#[tokio::test]
+async fn what_waits_for_a_silent_peer_can_be_dropped_and_the_next_goes_on_a_new_connection() {
+    let (mut a, mut b) = pair(&Options::default());
+    linked(&mut a, &mut b).await;
+    a.endpoint.send_large(b.id, parts(0, 1 << 20)).unwrap();
+    large(&mut a, &mut b, 1).await;
+    for n in 1..6 {
+        a.endpoint.send_large(b.id, parts(n, 8 << 20)).unwrap();
+    }
+    assert_eq!(a.endpoint.awaited_large().collect::<Vec<_>>(), [b.id]);
+    a.endpoint.give_up_large(b.id, "silent");
+    until(|| a.endpoint.awaited_large().next().is_none()).await;
+    assert_eq!((a.endpoint.queued_large(b.id), a.endpoint.bulk_links(b.id).0), (0, false));
+    a.endpoint.send_large(b.id, parts(9, 1 << 20)).unwrap();
+    let arrived = timeout(DEADLINE, async {
+        while large(&mut a, &mut b, 1).await.last().is_some_and(|frame| frame[0] != 9) {}
+    });
+    arrived.await.expect("at once, and not only after those before it");
+    assert!(a.endpoint.bulk_links(b.id).0, "and not over the link");
+}
+
 /// Of several large frames on one lane, one after the other, each has its place only while it is
 /// there: together they are more than may arrive.
 #[tokio::test]
