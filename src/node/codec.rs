@@ -44,6 +44,15 @@ pub enum Kind {
     LargeRequest = 11,
     /// One response, and behind it the value that belongs in it.
     LargeResponse = 12,
+    /// A batch of numbers of requests whose large answers have arrived.
+    Took = 13,
+}
+
+impl Kind {
+    /// Whether it shows that the peer hears this node.
+    pub fn answers(self) -> bool {
+        matches!(self, Kind::Responses | Kind::LargeResponse | Kind::Coming | Kind::Took)
+    }
 }
 
 /// The version of every body so far.
@@ -135,6 +144,7 @@ pub fn open(mut frame: Bytes) -> Result<(Kind, Header, Bytes), CodecError> {
         (10, VERSION) => Kind::Coming,
         (11, VERSION) => Kind::LargeRequest,
         (12, VERSION) => Kind::LargeResponse,
+        (13, VERSION) => Kind::Took,
         _ => return Err(unknown),
     };
     Ok((kind, header, frame.split_off(HEADER_BYTES)))
@@ -249,6 +259,36 @@ mod tests {
         let mut frame = begin(Kind::Responses);
         put(&mut frame, &(7u64, Response::Ack { existed: true, epoch: 5 }));
         assert_eq!(&hex(&frame)[HEADER_BYTES * 2..], "07000105");
+    }
+
+    /// The same of messages with large values, which go behind them as they are.
+    #[test]
+    fn the_bytes_of_large_messages_have_not_changed() {
+        let mut frame = begin(Kind::Coming);
+        put(&mut frame, &(7u64, 70_000u64));
+        let body = "07fc70110100";
+        assert_eq!(hex(&frame), format!("0a01{}{body}", "00".repeat(HEADER_BYTES - 2)));
+
+        let mut frame = begin(Kind::Took);
+        put(&mut frame, &70_000u64);
+        let body = "fc70110100";
+        assert_eq!(hex(&frame), format!("0d01{}{body}", "00".repeat(HEADER_BYTES - 2)));
+
+        let entry = Entry::value(stamp(), Bytes::from_static(b"v"), Some(300));
+        let write = Request::Write { key: key(), entry: entry.clone() };
+        let (frame, value) = begin_with_value(Kind::LargeRequest, 7, &write);
+        let body = "070003036b65790100fd0807060504030201090001fb2c01";
+        assert_eq!(hex(&frame), format!("0b01{}{body}", "00".repeat(HEADER_BYTES - 2)));
+        assert_eq!(&value[..], b"v");
+        let (.., body) = open([&frame[..], &value].concat().into()).unwrap();
+        assert_eq!(take_with_value::<Request>(body).unwrap(), (7, write));
+
+        let hit = Response::Hit(entry);
+        let (frame, value) = begin_with_value(Kind::LargeResponse, 7, &hit);
+        let body = "07030100fd0807060504030201090001fb2c01";
+        assert_eq!(hex(&frame), format!("0c01{}{body}", "00".repeat(HEADER_BYTES - 2)));
+        let (.., body) = open([&frame[..], &value].concat().into()).unwrap();
+        assert_eq!(take_with_value::<Response>(body).unwrap(), (7, hit));
     }
 
     #[test]

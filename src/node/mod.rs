@@ -10,6 +10,7 @@
 //! No clock is read here, nothing waited for, nothing drawn from the operating system: the same
 //! inputs and the same seed give the same outputs.
 
+mod answers;
 mod ascending;
 pub mod codec;
 pub mod coordinator;
@@ -210,6 +211,7 @@ impl Node {
                 if !self.links.insert(peer) {
                     // A new life, and nobody saw the old link end.
                     self.responsiveness.down(peer);
+                    self.outbox.answers.forget(peer);
                     self.refresh_reachable(peer);
                     self.roles(now, |node, turn| node.coordinator.on_unreachable(peer, turn));
                     self.settle(now);
@@ -227,6 +229,7 @@ impl Node {
                 self.links.remove(&peer);
                 self.timekeeping.forget(peer);
                 self.responsiveness.down(peer);
+                self.outbox.answers.forget(peer);
                 self.membership.down(peer, now);
                 self.refresh_reachable(peer);
                 self.roles(now, |node, turn| node.coordinator.on_unreachable(peer, turn));
@@ -289,6 +292,7 @@ impl Node {
             self.responsiveness.next_deadline(),
             self.lateness.next_deadline(now),
             self.coordinator.next_deadline(),
+            self.outbox.answers.next_deadline(),
             self.sessions.next_deadline(),
         ]
         .into_iter()
@@ -345,7 +349,7 @@ impl Node {
         };
         self.observe(from, header, now);
         self.membership.heard(from, now, &mut self.outbox);
-        self.hear(from, matches!(kind, Kind::Responses | Kind::LargeResponse | Kind::Coming), now);
+        self.hear(from, kind.answers(), now);
         match kind {
             Kind::Hello => {}
             // It has said goodbye: any word about members now would bring it back to life.
@@ -362,9 +366,11 @@ impl Node {
             }
             Kind::LargeRequest => self.large(from, body, now, Node::on_request),
             Kind::LargeResponse => self.large(from, body, now, |node, from, item, now| {
+                node.outbox.took(from, item.0);
                 node.on_response(from, header.ring == node.ring.id(), item, now);
             }),
             Kind::Coming => self.batch::<(u64, u64)>(from, &body, now, Node::on_coming),
+            Kind::Took => self.batch::<u64>(from, &body, now, Node::on_took),
             Kind::Exchange => self.batch::<Exchange>(from, &body, now, |node, from, item, now| {
                 let same_ring = header.ring == node.ring.id();
                 node.roles(now, |node, turn| {
@@ -586,6 +592,7 @@ impl Node {
             });
             node.sessions.tick(turn);
         });
+        self.answer_waiting(now);
         if now.mono >= self.next_roster {
             // Members that are held lose their place with time.
             self.next_roster = now.mono.plus_ms(ROSTER_MS);
@@ -669,6 +676,11 @@ impl Node {
     /// Members that answer.
     pub fn reachable(&self) -> impl Iterator<Item = NodeId> {
         self.reachable.iter().copied()
+    }
+
+    /// Who owns a key, in order.
+    pub fn owners(&self, key: &[u8]) -> &[NodeId] {
+        self.ring.owners(self.store.partition_of(key))
     }
 
     /// Whether this node is a member, or alone, and has all of what it owns.

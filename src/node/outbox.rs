@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Bytes, BytesMut};
 
+use super::answers::Answers;
 use super::codec::{self, Carries, Header, Kind};
 use super::event::{
     BULK_LANE, CONTROL_LANE, LARGE_LANE, Notice, OPERATION_LANES, OpId, Output, Reply,
@@ -43,6 +44,8 @@ pub struct Outbox {
     full: Vec<(NodeId, u8, BytesMut)>,
     /// Large frames and the values at their end, each to one or several.
     large: Vec<(Vec<NodeId>, BytesMut, Bytes)>,
+    /// Large answers under way, and requests that wait for their turn.
+    pub answers: Answers,
     /// Requests put into batches since the last look, by peer.
     pub sent: Vec<NodeId>,
     /// Peers that were asked something else, to which some frame answers.
@@ -109,6 +112,7 @@ impl Outbox {
         let bytes = response.value_bytes();
         if bytes > LARGE_BYTES {
             self.coming(to, lane, number, bytes);
+            self.answers.sent(to, number, bytes);
             let (frame, value) = codec::begin_with_value(Kind::LargeResponse, number, response);
             return self.large.push((vec![to], frame, value));
         }
@@ -118,6 +122,11 @@ impl Outbox {
     /// Tells a peer that what it waits for is of that size.
     pub fn coming(&mut self, to: NodeId, lane: u8, number: u64, bytes: usize) {
         self.batch(to, lane, Kind::Coming, &(number, bytes as u64), 1);
+    }
+
+    /// Tells a peer that its large answer is there.
+    pub fn took(&mut self, from: NodeId, number: u64) {
+        self.batch(from, CONTROL_LANE, Kind::Took, &number, 1);
     }
 
     /// Sends an exchange message on the lane of the partition's operations.

@@ -27,6 +27,9 @@ const RATE_MAX: u64 = 8 << 20;
 const COMING_MS: u64 = 250;
 /// So many peers may make an operation longer.
 const COMING_MAX: usize = 2;
+/// And no operation longer than that, in milliseconds: an answer that waits for others' is
+/// announced as long as it does.
+pub(super) const PATIENCE_MS: u64 = 30_000;
 /// Time between two questions to a peer whether it is there, in nanoseconds: several times within
 /// the least silence that makes it unresponsive.
 const THERE_NS: u64 = 15_000_000;
@@ -52,6 +55,12 @@ impl Patience {
     pub(super) fn takes_ms(&self, bytes: usize) -> u64 {
         bytes.min(ITEM_BYTES_MAX) as u64 * 1_000 / self.rate
     }
+}
+
+/// How long something large may take at the rate that a way is taken to have at most, in
+/// milliseconds.
+pub(super) fn expected_ms(bytes: usize) -> u64 {
+    DEADLINE_MS + Patience::new(u64::MAX).takes_ms(bytes)
 }
 
 impl Coordinator {
@@ -80,11 +89,16 @@ impl Coordinator {
             Phase::Write(_) | Phase::Scatter(_) => false,
         };
         let asked = asked && told == op.round;
-        // Once for each peer, and for one more than the first, or the operation might last for ever.
-        let known = op.coming.iter().any(|(peer, _)| *peer == from);
-        if asked && !known && op.coming.len() < COMING_MAX {
+        // For one peer more than the first, or the operation might last for ever; and so it might if
+        // they went on saying it.
+        let known = op.coming.iter().position(|(peer, _)| *peer == from);
+        let more = known.is_some() || op.coming.len() < COMING_MAX;
+        if asked && more && turn.now.mono < op.patient_until {
             let until = turn.now.mono.plus_ms(COMING_MS + self.patience.takes_ms(bytes));
-            op.coming.push((from, until));
+            match known {
+                Some(at) => op.coming[at].1 = until,
+                None => op.coming.push((from, until)),
+            }
             self.lengthen(&mut op, bytes, turn);
             // At once: this word was the last that is heard from it for a while.
             self.ask_whether_there(&op, turn);

@@ -3,6 +3,7 @@
 use super::coordinator::{DEADLINE_MS, Phase};
 use super::event::OpId;
 use super::message::Asker;
+use super::patience::PATIENCE_MS;
 use super::turn::Turn;
 use crate::placement::{NodeId, Partition};
 use crate::store::{Key, Mono};
@@ -37,6 +38,8 @@ pub(super) struct Pending {
     pub(super) large: bool,
     /// Peers whose answers are large and under way, and until when they may be expected.
     pub(super) coming: Vec<(NodeId, Mono)>,
+    /// Until then its deadline may be put off because of them.
+    pub(super) patient_until: Mono,
     /// Counts what was asked for it, one after the other.
     pub(super) round: u64,
     pub(super) phase: Phase,
@@ -61,6 +64,7 @@ impl Pending {
             late: Vec::new(),
             large: false,
             coming: Vec::new(),
+            patient_until: now.plus_ms(PATIENCE_MS),
             round: 0,
             phase,
         })
