@@ -8,8 +8,10 @@
 
 mod account;
 mod env;
+mod running;
 mod said;
 mod waiting;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -25,19 +27,21 @@ use tracing::{debug, error, info, warn};
 use crate::config::{ARRIVING_PARTS, Config, PEER_QUEUE_BYTES_MAX, UNDER_WAY_MAX};
 use crate::error::{EndError, StartError};
 use crate::handle::{Handle, Submission, Time};
-use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId, Runtime, UdpSocket};
-use crate::node::event::{Input, LARGE_LANE, Notice, Output, Reply};
+use crate::net::{self, DialError, Endpoint, Event, EventReceiver, LinkId};
+use crate::node::event::{Command, Input, LARGE_LANE, Notice, Output, Reply};
 use crate::node::membership::Identity as Member;
 use crate::node::refused::Refused;
 use crate::node::{Node, Options};
 use crate::placement::{Generation, Life, NodeId, Zone};
 use crate::store::{Clock, Mono, Rules, Store, StoreOptions, Writer};
-use crate::tls::{Identity, NodeKey};
 
 use account::Account;
 pub use env::{Env, Observer};
+use running::Naming;
+pub use running::{Running, Stage};
 use said::{Said, Topic};
 use waiting::{Held, Waiting, is_large};
+use ways::Ways;
 
 /// Most events and commands handled between two drains of the outputs.
 const BATCH_MAX: usize = 512;
@@ -59,124 +63,8 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long peers are given to take note of the end.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// How far a node is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stage {
-    /// Looking for others.
-    Joining,
-    /// A member, or alone: the doors may open.
-    Open,
-    /// It has stopped.
-    Stopped,
-}
-
-/// A node at work.
-#[derive(Debug)]
-pub struct Running {
-    /// How callers reach it.
-    pub handle: Handle,
-    /// Who it is.
-    pub id: NodeId,
-    pub(crate) name: String,
-    pub(crate) addr: SocketAddr,
-    pub(crate) listen_addr: SocketAddr,
-    pub(crate) stage: watch::Receiver<Stage>,
-    /// Why it ended, if it did so by itself.
-    pub(crate) ended: Arc<OnceLock<EndError>>,
-    stop: mpsc::Sender<()>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-impl Running {
-    /// Starts a node on a thread of its own. Returns when its socket is bound.
-    pub(crate) fn start(config: Config) -> Result<Running, StartError> {
-        config.check()?;
-        let (ready, bound) = std::sync::mpsc::channel();
-        let body = move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let runtime = match runtime {
-                Ok(runtime) => runtime,
-                Err(error) => return drop(ready.send(Err(StartError::Thread(error)))),
-            };
-            runtime.block_on(async move {
-                match Driver::bind(config) {
-                    Err(error) => drop(ready.send(Err(error))),
-                    Ok((running, driver)) => {
-                        if ready.send(Ok(running)).is_ok() {
-                            driver.run().await;
-                        }
-                    }
-                }
-            });
-        };
-        let thread = std::thread::Builder::new().name("chickadee-node".to_owned()).spawn(body);
-        let thread = thread.map_err(StartError::Thread)?;
-        let stopped = || StartError::Thread(std::io::Error::other("the node's thread ended"));
-        let mut running = bound.recv().map_err(|_| stopped())??;
-        running.thread = Some(thread);
-        Ok(running)
-    }
-
-    /// A node on a socket and a runtime of the caller's, who also polls its loop: for a simulated
-    /// network. Must be called inside a tokio runtime. A loop that is dropped ends the node on the
-    /// spot, without a word to anybody.
-    ///
-    /// # Errors
-    /// The socket's.
-    pub fn over<O: Observer>(
-        config: Config,
-        mut env: Env,
-        socket: Arc<dyn UdpSocket>,
-        runtime: Arc<dyn Runtime>,
-        observer: O,
-    ) -> Result<(Running, impl Future<Output = ()> + Send + 'static), StartError> {
-        let listen = config.listen;
-        let naming = Naming::new(&config, listen);
-        let identity = naming.identity.clone().with_rng_seed(env.rng.random());
-        let net = Endpoint::with_socket(socket, runtime, &identity, net_options(&config))
-            .map_err(|source| StartError::Listen { addr: listen, source })?;
-        let (running, driver) = Driver::new(config, naming, env, net, observer);
-        Ok((running, driver.run()))
-    }
-
-    /// Stops for a restart: finishes what is under way, tells the others, ends.
-    pub fn begin_stop(&self) {
-        let _ = self.stop.try_send(());
-    }
-
-    /// The same, and waits for it.
-    pub(crate) async fn stop(&mut self) {
-        self.begin_stop();
-        let mut stage = self.stage.clone();
-        let _ = stage.wait_for(|stage| *stage == Stage::Stopped).await;
-    }
-}
-
 /// What the seeds' names resolve to, and which do not.
 type Resolved = (Vec<SocketAddr>, Vec<String>);
-
-/// Where a node is, and who that makes it.
-struct Naming {
-    addr: SocketAddr,
-    name: String,
-    identity: Identity,
-}
-
-impl Naming {
-    /// The name may be the address, which `listen` tells in full.
-    fn new(config: &Config, listen: SocketAddr) -> Naming {
-        let addr = match config.advertise {
-            Some(advertise) if advertise.port() == 0 => {
-                SocketAddr::new(advertise.ip(), listen.port())
-            }
-            Some(advertise) => advertise,
-            None => listen,
-        };
-        let name = config.name.clone().unwrap_or_else(|| addr.to_string());
-        let identity = Identity::new(&config.key, &NodeKey::derive(&config.key, &name));
-        Naming { addr, name, identity }
-    }
-}
 
 fn net_options(config: &Config) -> net::Options {
     net::Options {
@@ -208,6 +96,7 @@ struct Driver<O = ()> {
     links: BTreeMap<LinkId, SocketAddr>,
     waiting: Waiting,
     held: Held,
+    ways: Ways,
     said: Said,
     /// As whom, and when, it has last said what its Hello is.
     own_hello: (Generation, Mono),
@@ -308,7 +197,8 @@ impl<O: Observer> Driver<O> {
             stage,
             links: BTreeMap::new(),
             waiting: Waiting::default(),
-            held: Held::new(config.bulk_rate),
+            held: Held::default(),
+            ways: Ways::new(config.bulk_rate),
             said: Said::default(),
             own_hello,
             was_ready: false,
@@ -365,14 +255,17 @@ impl<O: Observer> Driver<O> {
                 submissions.push(submission);
             }
             for submission in submissions.drain(..) {
-                let peers = self.node.reachable();
-                if let Some(submission) = self.held.pass(submission, &self.endpoint, peers) {
+                let Driver { held, ways, node, endpoint, .. } = &mut self;
+                let room = |command: &Command| ways.have_room(command, node, endpoint);
+                if let Some(submission) = held.pass(submission, room) {
                     self.begin(submission);
                 }
             }
-            while let Some(next) = self.held.next(&self.endpoint, self.node.reachable()) {
+            let mut passed_over = 0;
+            while let Some(next) = self.next_held(&mut passed_over) {
                 self.begin(next);
             }
+            self.ways.give_up(&self.node, &self.endpoint, self.time.mono());
             self.perform();
             if self.ended.get().is_some() {
                 break;
@@ -419,6 +312,12 @@ impl<O: Observer> Driver<O> {
 
     fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.held.is_empty()
+    }
+
+    /// The next of those that wait for the ways they take, behind so many that go on waiting.
+    fn next_held(&mut self, passed_over: &mut usize) -> Option<Submission> {
+        let Driver { held, ways, node, endpoint, .. } = self;
+        held.next(passed_over, |command| ways.have_room(command, node, endpoint))
     }
 
     fn begin(&mut self, Submission { command, reply_to }: Submission) {

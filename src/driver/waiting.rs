@@ -4,17 +4,10 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::config::LARGE_UNDER_WAY_MAX;
+use crate::config::LARGE_WAITING_MAX;
 use crate::handle::{ReplyTo, Submission};
-use crate::net::Endpoint;
 use crate::node::event::{Command, OpId, Reply};
 use crate::node::outbox::LARGE_BYTES;
-use crate::placement::NodeId;
-
-/// Most large commands that wait for their turn; beyond it no commands at all are taken.
-const HELD_MAX: usize = 1_024;
-/// Most bytes of their values; the same.
-const HELD_BYTES_MAX: usize = 64 << 20;
 
 /// Callers waiting for answers, by operation.
 #[derive(Default)]
@@ -73,73 +66,56 @@ impl Waiting {
     }
 }
 
-/// Commands with large values that wait until what is under way to the peers is less, while small
-/// ones pass them: two commands of one client that touch one key are never both here.
+/// Commands with large values that wait until there is room on their ways, while small ones pass
+/// them, and large ones with other ways: two commands of one client that touch one key are never both
+/// here.
+#[derive(Default)]
 pub(super) struct Held {
     commands: VecDeque<Submission>,
-    /// Bytes of their values.
-    bytes: usize,
-    /// Bytes of large frames under way to one peer, beyond which no more are begun.
-    most: usize,
 }
 
 impl Held {
-    /// `bulk_rate`: bytes a second. Where that is little, so is what may be under way: a quarter of
-    /// a second of it, so that no deadline passes behind what was begun before.
-    pub(super) fn new(bulk_rate: u64) -> Held {
-        let most = usize::try_from(bulk_rate / 4).unwrap_or(usize::MAX).min(LARGE_UNDER_WAY_MAX);
-        Held { commands: VecDeque::new(), bytes: 0, most }
-    }
-
     /// Whether no more commands are to be taken in.
     pub(super) fn is_full(&self) -> bool {
-        self.commands.len() >= HELD_MAX || self.bytes >= HELD_BYTES_MAX
+        self.commands.len() >= LARGE_WAITING_MAX
     }
 
-    /// Takes a command that has to wait; gives back what may begin.
+    /// Takes a command that has to wait; gives back what may begin. Of those that wait none has room,
+    /// or it would have begun.
     pub(super) fn pass(
         &mut self,
         submission: Submission,
-        endpoint: &Endpoint,
-        peers: impl Iterator<Item = NodeId>,
+        has_room: impl FnOnce(&Command) -> bool,
     ) -> Option<Submission> {
-        if !is_large(&submission.command) {
+        if !is_large(&submission.command) || has_room(&submission.command) {
             return Some(submission);
         }
-        if self.commands.is_empty() && self.has_room(endpoint, peers) {
-            return Some(submission);
-        }
-        self.bytes += value_bytes(&submission.command);
         self.commands.push_back(submission);
         None
     }
 
-    /// The next that may begin by now.
+    /// The next that may begin by now, behind so many that were looked at and may not.
     pub(super) fn next(
         &mut self,
-        endpoint: &Endpoint,
-        peers: impl Iterator<Item = NodeId>,
+        passed_over: &mut usize,
+        has_room: impl Fn(&Command) -> bool,
     ) -> Option<Submission> {
-        if self.commands.is_empty() || !self.has_room(endpoint, peers) {
-            return None;
+        while let Some(held) = self.commands.get(*passed_over) {
+            if has_room(&held.command) {
+                return self.commands.remove(*passed_over);
+            }
+            *passed_over += 1;
         }
-        let next = self.commands.pop_front()?;
-        self.bytes -= value_bytes(&next.command);
-        Some(next)
+        None
     }
 
     /// All of them, at the end.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Submission> {
-        self.bytes = 0;
         self.commands.drain(..)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.commands.is_empty()
-    }
-
-    fn has_room(&self, endpoint: &Endpoint, mut peers: impl Iterator<Item = NodeId>) -> bool {
-        !peers.any(|peer| endpoint.queued_large(peer) > self.most)
     }
 }
 
@@ -152,5 +128,47 @@ fn value_bytes(command: &Command) -> usize {
     match command {
         Command::Key { operation, .. } => operation.value().map_or(0, Bytes::len),
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::node::event::Level;
+    use crate::store::{Key, Namespace, Operation, Version};
+
+    fn set(key: &'static str, bytes: usize) -> Submission {
+        let key = Key { namespace: Namespace(0), bytes: Bytes::from_static(key.as_bytes()) };
+        let operation = Operation::Set { value: Bytes::from(vec![0; bytes]), deadline_ms: None };
+        let (level, min) = (Level::Quorum, Version::ZERO);
+        let command = Command::Key { key, operation, level, min };
+        Submission { command, reply_to: ReplyTo::Caller(oneshot::channel().0) }
+    }
+
+    fn key_of(command: &Command) -> &[u8] {
+        match command {
+            Command::Key { key, .. } => &key.bytes,
+            _ => &[],
+        }
+    }
+
+    #[test]
+    fn a_command_waits_for_its_own_way_only() {
+        let mut held = Held::default();
+        let not_a = |command: &Command| key_of(command) != b"a";
+        assert!(held.pass(set("a", LARGE_BYTES), not_a).is_some(), "a small one never waits");
+        for key in ["a", "b", "a"] {
+            let begun = held.pass(set(key, LARGE_BYTES + 1), not_a).is_some();
+            assert_eq!(begun, key == "b");
+        }
+        assert!(held.pass(set("c", LARGE_BYTES + 1), |_| false).is_none());
+        let mut passed_over = 0;
+        let next = held.next(&mut passed_over, not_a).expect("that one");
+        assert_eq!(key_of(&next.command), b"c");
+        assert!(held.next(&mut passed_over, not_a).is_none());
+        assert_eq!((passed_over, held.commands.len()), (2, 2));
+        assert!(held.next(&mut 0, |_| true).is_some());
     }
 }
