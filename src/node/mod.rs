@@ -12,6 +12,7 @@
 
 mod answers;
 mod ascending;
+mod batch;
 pub mod codec;
 pub mod coordinator;
 pub mod decision;
@@ -53,7 +54,7 @@ use rand::rngs::ChaCha12Rng;
 
 use crate::placement::{Circles, NodeId, Partition, Ring, Seat};
 use crate::store::{Clock, Mono, Now, Store};
-use codec::{Carries, CodecError, Header, Kind};
+use codec::{Header, Kind};
 use coordinator::{Coordinator, Origin};
 use event::{Command, Input, Notice, Output, Reply};
 use lateness::{GAP_NS_MAX, Lateness};
@@ -410,45 +411,9 @@ impl Node {
         }
     }
 
-    fn batch<T: serde::de::DeserializeOwned>(
-        &mut self,
-        from: NodeId,
-        body: &Bytes,
-        now: Now,
-        mut each: impl FnMut(&mut Node, NodeId, T, Now),
-    ) {
-        for item in codec::items::<T>(body) {
-            match item {
-                Ok(item) => each(self, from, item, now),
-                Err(error) => self.on_bad_bytes(from, error),
-            }
-        }
-    }
-
-    fn large<T: Carries + serde::de::DeserializeOwned>(
-        &mut self,
-        from: NodeId,
-        body: Bytes,
-        now: Now,
-        each: impl FnOnce(&mut Node, NodeId, (u64, T), Now),
-    ) {
-        match codec::take_with_value(body) {
-            Ok(item) => each(self, from, item, now),
-            Err(error) => self.on_bad_bytes(from, error),
-        }
-    }
-
     fn on_swim(&mut self, from: NodeId, body: &[u8], reliable: bool, now: Now) {
         let header = self.header();
         self.membership.packet(from, body, reliable, now, &mut self.outbox, header);
-    }
-
-    fn on_bad_bytes(&mut self, from: NodeId, error: CodecError) {
-        match error {
-            CodecError::Unknown { .. } => self.stats.unknown_frames += 1,
-            _ => self.stats.malformed_frames += 1,
-        }
-        self.outbox.notice(Notice::Dropped { peer: from, reason: error.to_string() });
     }
 
     /// What every frame tells besides its body: the sender's clock, and whether its flushes differ.
