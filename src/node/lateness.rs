@@ -24,8 +24,12 @@ pub const GAP_NS_MAX: u64 = 100_000_000;
 /// Time between pings of the same peer, in milliseconds.
 const PING_MS: u64 = 50;
 /// Longest time for which local answers are withheld, in milliseconds. Peers that answer nothing at
-/// all are not waited for; this bounds the wait for one that answers, but never about this.
-const LATE_MS_MAX: u64 = 2_000;
+/// all are not waited for; this bounds the wait for one that answers, but has always more to tell.
+/// Then this node boots what it holds, which is not served before it is up to date.
+const LATE_MS_MAX: u64 = 10_000;
+/// For so long also peers without a link or an answer are waited for, in milliseconds: links of a
+/// node that was stopped for long have to be made anew.
+const PATIENT_MS: u64 = 200;
 /// Time between repetitions of a Behind, in milliseconds.
 const BEHIND_MS: u64 = 500;
 
@@ -33,7 +37,7 @@ const BEHIND_MS: u64 = 500;
 struct Late {
     nonce: u64,
     waiting: BTreeSet<NodeId>,
-    until: Mono,
+    since: Mono,
     next_ping: Mono,
 }
 
@@ -80,10 +84,10 @@ impl Lateness {
         self.own = Some(Late {
             nonce: self.numbers,
             waiting: turn.members.clone(),
-            until: turn.now.mono.plus_ms(LATE_MS_MAX),
+            since: turn.now.mono,
             next_ping: turn.now.mono,
         });
-        self.tick(turn, |_, _, _| false);
+        let _ = self.tick(turn, |_, _, _| false);
     }
 
     /// Whether local answers are withheld.
@@ -177,12 +181,15 @@ impl Lateness {
     }
 
     /// Does what is due. `outstanding(peer, before, _)`: whether a write that began before that
-    /// operation still waits for the peer, or it is to be offered something.
+    /// operation still waits for the peer, or it is to be offered something. Returns whether this
+    /// node has waited for too long, so that it does not know whether it holds what others have moved
+    /// past.
+    #[must_use]
     pub fn tick(
         &mut self,
         turn: &mut Turn<'_>,
         mut outstanding: impl FnMut(NodeId, u64, &Turn<'_>) -> bool,
-    ) {
+    ) -> bool {
         let now = turn.now.mono;
         for (peer, missed) in &mut self.missed {
             if !turn.rules().behind() {
@@ -216,7 +223,7 @@ impl Lateness {
             turn.outbox.lateness(owed.peer, &pong);
             false
         });
-        let Some(late) = &mut self.own else { return };
+        let Some(late) = &mut self.own else { return false };
         if late.next_ping <= now {
             late.next_ping = now.plus_ms(PING_MS);
             for peer in &late.waiting {
@@ -226,14 +233,14 @@ impl Lateness {
                 }
             }
         }
-        // For the first 200 ms also peers without a link or an answer are waited for: links of a
-        // node that was stopped for long have to be made anew.
-        let patient = now < late.until && now.plus_ms(LATE_MS_MAX - 200) < late.until;
+        let patient = now < late.since.plus_ms(PATIENT_MS);
         let pending = late.waiting.iter().any(|peer| patient || turn.reachable.contains(peer));
-        if !pending || now >= late.until {
+        let too_long = now >= late.since.plus_ms(LATE_MS_MAX);
+        if !pending || too_long {
             self.own = None;
             turn.store.set_late(false);
         }
+        pending && too_long
     }
 
     /// When [`Lateness::tick`] wants to be called.

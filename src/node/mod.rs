@@ -552,9 +552,12 @@ impl Node {
         self.roles(now, |node, turn| {
             node.coordinator.tick(turn);
             let (coordinator, sessions) = (&node.coordinator, &mut *node.sessions);
-            node.lateness.tick(turn, |peer, before, turn| {
+            let in_doubt = node.lateness.tick(turn, |peer, before, turn| {
                 coordinator.outstanding(peer, before) || sessions.is_in_arrears(peer, turn)
             });
+            if in_doubt {
+                sessions.doubt(turn.store.options().partitions.iter(), turn);
+            }
             node.sessions.tick(turn);
         });
         self.answer_waiting(now);

@@ -9,6 +9,10 @@ use crate::node::turn::Turn;
 use crate::placement::{NodeId, Partition};
 use crate::store::{Mono, Role};
 
+/// Nobody is stopped again within so long, in nanoseconds: a question that comes sooner is the same,
+/// whatever its number.
+const AGAIN_NS: u64 = 100_000_000;
+
 /// What is owed to each peer that asked.
 #[derive(Debug, Default)]
 pub(super) struct Arrears(BTreeMap<NodeId, Owed>);
@@ -35,10 +39,11 @@ impl Arrears {
 }
 
 impl Sessions {
-    /// A peer was stopped, and asks whether it missed anything. It repeats its question.
+    /// A peer was stopped, and asks whether it missed anything. It repeats its question; another
+    /// one comes only when it was stopped again.
     pub fn offer_arrears(&mut self, peer: NodeId, nonce: u64, turn: &mut Turn<'_>) {
-        let again = self.arrears.0.get(&peer).is_some_and(|owed| owed.nonce == nonce);
-        if again || !turn.rules().arrears() {
+        let again = |owed: &Owed| owed.nonce == nonce || turn.now.mono.since(owed.since) < AGAIN_NS;
+        if self.arrears.0.get(&peer).is_some_and(again) || !turn.rules().arrears() {
             return;
         }
         let since = turn.now.mono;
@@ -54,22 +59,17 @@ impl Sessions {
         self.arrears.0.insert(peer, Owed { nonce, since, partitions });
     }
 
-    /// Whether a peer that asked may still lack anything that this node can offer it now.
+    /// Whether a peer that asked may still lack anything that this node had then.
     pub fn is_in_arrears(&mut self, peer: NodeId, turn: &Turn<'_>) -> bool {
         let Some(owed) = self.arrears.0.get_mut(&peer) else { return false };
         while let Some(partition) = owed.partitions.first().copied() {
-            // To one that boots, or is brought up to date by another, it comes in its time; nobody
-            // is served it before.
-            let waits = self
-                .talks
-                .get(&(peer, partition))
-                .is_none_or(|talk| talk.is_waited_for(turn.now.mono));
-            let lacks = !waits
-                && turn.with(partition, |kept, _| {
-                    let session = kept.sessions().iter().find(|(_, s)| s.peer == peer);
-                    let ready = session.filter(|(_, s)| s.role == Role::Ready).map(|(bit, _)| bit);
-                    ready.is_some_and(|bit| kept.has_news_for(bit, owed.since))
-                });
+            // To one that boots it comes in its time; nobody is served it before. One that is brought
+            // up to date by another one may lack what that one does not have.
+            let lacks = turn.with(partition, |kept, _| {
+                let session = kept.sessions().iter().find(|(_, s)| s.peer == peer);
+                let ready = session.filter(|(_, s)| s.role == Role::Ready).map(|(bit, _)| bit);
+                ready.is_some_and(|bit| kept.has_news_for(bit, owed.since))
+            });
             if lacks {
                 return true;
             }

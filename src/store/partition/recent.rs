@@ -69,9 +69,12 @@ impl Partition {
         });
     }
 
-    /// Whether anything that was installed up to then is on the list because a peer is not known to
-    /// cover it.
+    /// Whether anything that was installed up to then may be unknown to a peer: it is on the list, or
+    /// all that there is has yet to be looked through.
     pub fn has_news_for(&mut self, bit: u8, before: Mono) -> bool {
+        if self.sessions.get(bit).is_some_and(|session| session.scan != Scan::Done) {
+            return true;
+        }
         self.prune();
         let listed = self.recent.iter().filter(|recent| recent.at <= before);
         let lacks = |record: &Record| record.bits() & 1 << bit == 0;
