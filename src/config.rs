@@ -68,9 +68,9 @@ pub const SHORT_DOOR_PARTS: usize = 16;
 /// Most bytes of that, whatever the memory: some 30 ms of a way of 1 Gbit/s.
 pub const SHORT_DOOR_BYTES_MAX: usize = 4 << 20;
 
-/// A command that has had a place there for so long, in milliseconds, and what it takes at
-/// [`CLIENT_RATE_MIN`], and has not arrived yet, loses its connection as soon as others wait for the
-/// place.
+/// A command that has had a place there for so long, in milliseconds, and for what its bytes that are
+/// there take at [`CLIENT_RATE_MIN`], and has not arrived yet, loses its connection as soon as others
+/// wait for the place. So does one whose client takes as long to read replies.
 pub const CLIENT_PATIENCE_MS: u64 = 5_000;
 
 /// Bytes a second, as slow as a client may be that keeps others waiting.

@@ -296,7 +296,7 @@ impl Handle {
         }
     }
 
-    /// How long a command of so many bytes keeps a place that others want while it arrives.
+    /// How long a command of which so many bytes have come, or gone, keeps a place that others want.
     pub(crate) fn patience(&self, bytes: usize) -> Duration {
         arrives_within(bytes)
     }

@@ -8,7 +8,8 @@
 //! Long and short ones have places apart, so that no short one waits behind a long one, and the
 //! shortest need none: how many these may be is bounded ([`SUBMISSIONS_MAX`], [`UNDER_WAY_MAX`]).
 //!
-//! Nobody waits for ever. What has all of its place goes on without another one. A command that
+//! Nobody waits for ever. What has all of its place goes on without another one, and a client that
+//! is slow to send the rest, or to read its replies, loses it while others wait. A command that
 //! grows while it arrives, since each of its arguments tells its own length, does not wait for those
 //! who wait for it: where there is no more, one at a time may have more than there is.
 //!
@@ -142,7 +143,8 @@ impl Door {
     }
 }
 
-/// How long a command of so many bytes keeps a place that others want while it arrives.
+/// How long a command of which so many bytes are there, or a client that takes so many bytes of
+/// replies, keeps a place that others want.
 pub(crate) fn arrives_within(bytes: usize) -> Duration {
     Duration::from_millis(CLIENT_PATIENCE_MS + bytes as u64 * 1_000 / CLIENT_RATE_MIN)
 }

@@ -75,10 +75,11 @@ impl Answers {
         may
     }
 
-    /// The peer got one.
+    /// The peer got one, or does not want it any more.
     pub fn took(&mut self, from: NodeId, number: u64) {
         if let Some(way) = self.0.get_mut(&from) {
             way.under_way.remove(&number);
+            way.waiting.retain(|request| request.number != number);
         }
     }
 
@@ -163,6 +164,9 @@ mod tests {
         assert_eq!(answers.next(|_| true).expect("its turn").1.number, 7);
         answers.sent(PEER, 7, UNDER_WAY_MAX);
         assert!(answers.next(|_| true).is_none());
+        answers.took(PEER, 8);
+        answers.took(PEER, 7);
+        assert!(answers.next(|_| true).is_none(), "nobody wants it any more");
     }
 
     #[test]

@@ -81,7 +81,10 @@ impl Coordinator {
     /// A peer says that its answer is large and under way.
     pub fn on_coming(&mut self, from: NodeId, asked: u64, bytes: u64, turn: &mut Turn<'_>) {
         let number = operation_of(asked);
-        let Some(mut op) = self.pending.remove(&number) else { return };
+        let Some(mut op) = self.pending.remove(&number) else {
+            // Nobody waits for it any more, and others may for its turn.
+            return turn.outbox.took(from, asked);
+        };
         let (told, bytes) = (asked - number, usize::try_from(bytes).unwrap_or(usize::MAX));
         let asked = match &op.phase {
             Phase::Read(_) | Phase::Gather(_) => op.waiting.iter().any(|(peer, _)| *peer == from),

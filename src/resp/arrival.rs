@@ -71,9 +71,9 @@ impl Arrival {
         std::mem::take(self).place
     }
 
-    /// Waits until it has its place; or, if it has, until it is late and others wait for that. Cancel
-    /// safe.
-    pub(super) async fn change(&mut self, handle: &Handle) -> Change {
+    /// Waits until it has its place; or, if it has, until it is late and others wait for that, if so
+    /// many bytes of it are there. Cancel safe.
+    pub(super) async fn change(&mut self, there: usize, handle: &Handle) -> Change {
         if let Some((entering, since)) = &mut self.entering {
             self.place = Some(entering.await);
             let now = Instant::now();
@@ -82,11 +82,17 @@ impl Arrival {
             return Change::Entered;
         }
         let Some(begun) = self.begun else { return std::future::pending().await };
-        sleep_until(begun + handle.patience(self.bytes)).await;
-        while !handle.wants_long_places() {
-            sleep(LOOK).await;
-        }
+        late(begun, there, handle).await;
         Change::Late
+    }
+}
+
+/// Waits until a place is kept for too long, since then and for so many bytes that have come or gone,
+/// and others want one.
+pub(super) async fn late(since: Instant, bytes: usize, handle: &Handle) {
+    sleep_until(since + handle.patience(bytes)).await;
+    while !handle.wants_long_places() {
+        sleep(LOOK).await;
     }
 }
 
@@ -98,7 +104,7 @@ mod tests {
     use crate::handle::alone;
 
     async fn changes(arrival: &mut Arrival, handle: &Handle) -> Option<Change> {
-        timeout(2 * LOOK, arrival.change(handle)).await.ok()
+        timeout(2 * LOOK, arrival.change(0, handle)).await.ok()
     }
 
     #[tokio::test]
@@ -117,7 +123,8 @@ mod tests {
         assert_eq!(first.room((1 << 20) + 1_000, 1), READ_BYTES - 1_000);
         first.announce((1 << 20) + READ_BYTES, &handle);
         assert!(!first.is_waiting());
-        first.begun = Instant::now().checked_sub(handle.patience(2 << 20));
+        // However much it has announced.
+        first.begun = Instant::now().checked_sub(handle.patience(0));
         assert!(changes(&mut first, &handle).await.is_none(), "it is late, and in nobody's way");
         second.announce(SHORT_BYTES + 1, &handle);
         assert!(changes(&mut second, &handle).await.is_none());

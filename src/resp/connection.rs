@@ -7,14 +7,16 @@
 //! a long command has to have a place before it is read ([`Arrival`]). Such a one is kept as it came,
 //! and what goes to the node of it is not copied, so one place is enough for all of its way.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use super::arrival::{Arrival, Change};
+use super::arrival::{Arrival, Change, late};
 use super::decode::{Decoded, Decoder, Limits};
 use super::encode::Encoder;
 use super::listener::Clients;
@@ -33,6 +35,9 @@ pub(super) const READ_BYTES: usize = 16 << 10;
 
 /// What a client is told whose command took too long to arrive.
 const LATE: &[u8] = b"ERR the rest of a long command did not arrive, and others wait for its place";
+
+/// What a client is told that sends so much before its password.
+const TOO_LONG: &[u8] = b"ERR Protocol error: unauthenticated command of more than 65536 bytes";
 
 /// One connection.
 pub(super) struct Connection {
@@ -108,7 +113,7 @@ impl Connection {
                 return self.end(failure).await;
             }
             if !self.out.is_empty() {
-                self.stream.write_all(self.out.as_bytes()).await?;
+                self.write().await?;
                 self.out.clear(RETAINED_BYTES);
             }
             match pause {
@@ -129,6 +134,7 @@ impl Connection {
             }
             // Of a long command no more than there is a place for.
             let most = if long { room } else { usize::MAX };
+            let there = self.received.len();
             let mut into = (&mut self.received).limit(most);
             tokio::select! {
                 biased;
@@ -141,7 +147,7 @@ impl Connection {
                     // Whoever closes its side may still want the replies to what it asked.
                     self.ended = read? == 0;
                 }
-                change = self.arrival.change(&self.clients.handle), if entering || long => {
+                change = self.arrival.change(there, &self.clients.handle), if entering || long => {
                     if let Change::Late = change {
                         self.out.error(LATE);
                         self.stream.write_all(self.out.as_bytes()).await?;
@@ -205,6 +211,13 @@ impl Connection {
                 }
                 Ok(Decoded::Incomplete { consumed, wanted }) => {
                     self.received.advance(done + consumed);
+                    if !self.session.is_authenticated()
+                        && self.received.len() + wanted > SHORT_BYTES
+                    {
+                        // It would take a place that those who may need it would wait for.
+                        self.out.error(TOO_LONG);
+                        return Pause::End;
+                    }
                     self.expect(wanted);
                     return Pause::Nothing;
                 }
@@ -252,6 +265,26 @@ impl Connection {
         if let Some(place) = self.arrival.take() {
             self.whole = place.around(received.freeze());
         }
+    }
+
+    /// Sends the replies so far. A client that does not read them, and has a place that others wait
+    /// for, is not waited for.
+    async fn write(&mut self) -> std::io::Result<()> {
+        let placed = self.arrival.is_long() || !self.whole.is_empty() || self.session.has_place();
+        let mut left = self.out.as_bytes();
+        while !left.is_empty() {
+            tokio::select! {
+                biased;
+                written = self.stream.write(left) => match written? {
+                    0 => return Err(ErrorKind::WriteZero.into()),
+                    written => left = &left[written..],
+                },
+                () = late(Instant::now(), 0, &self.clients.handle), if placed => {
+                    return Err(ErrorKind::TimedOut.into());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The node has stopped: say so, and close.

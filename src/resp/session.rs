@@ -105,6 +105,11 @@ impl Session {
         Verdict::Done
     }
 
+    /// Whether it is in the middle of a long command.
+    pub(super) fn has_place(&self) -> bool {
+        self.many.as_ref().is_some_and(|many| !many.whole().is_empty())
+    }
+
     /// Takes note of how the command came that is carried out next, if that was kept.
     pub(super) fn keep(&mut self, whole: Bytes) {
         self.whole = whole;
