@@ -68,8 +68,8 @@ pub struct Record {
     pub majority: bool,
     /// All the while one ready owner could be reached from the node.
     pub one: bool,
-    /// While hosts were apart, one of the others counted none of those as an owner of the key that
-    /// the node could reach and did.
+    /// While hosts were apart and the node could reach half of them at most, one of the others
+    /// counted none of those as an owner of the key that the node could reach and did.
     pub strayed: bool,
     /// For a read or a flush: hosts that could be reached from the node all the while. `None` is
     /// before anybody looked.

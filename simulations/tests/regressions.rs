@@ -3,7 +3,7 @@
 //! A seed names a run of one commit: when the harness draws differently, its story may no longer
 //! come up in it. The rule that was missing is tested where it stands; this list is the memory.
 
-use simulations::plan::{Act, ClientOperation, Fault, Timed};
+use simulations::plan::{Act, ClientOperation, Fault, Plan, Timed};
 use simulations::run::run;
 use simulations::scenarios;
 use simulations::trace::Trace;
@@ -482,4 +482,53 @@ fn who_has_what_a_dead_one_wrote_offers_it_before_it_says_level() {
 #[test]
 fn who_stands_in_for_owners_it_cannot_see_may_be_overruled() {
     holds("partition-heal-long", &[5000]);
+}
+
+/// So many keys of one partition are overwritten while an owner of it is stopped, by one who is killed
+/// before it goes on; and from so long after that it is asked for them.
+fn overwritten_meanwhile(keys: u64, asked_ms: u64) -> Plan {
+    let (stalled_ms, resumed_ms) = (17_000, 17_910);
+    let mut plan = scenarios::find("last-words").expect("there is one").plan(1, Some(3));
+    let options = &mut plan.options;
+    (options.partitions, options.clients) = (1, 120);
+    (options.bulk_rate, options.value_bytes, options.memory_bytes_max) = (1 << 20, 1_000, 1 << 30);
+    options.keys = keys as usize;
+    options.healed_ms = 25_000;
+    plan.faults.retain(|fault| matches!(fault.what, Fault::Start { .. }) && fault.at_ms < 2_000);
+    let mut happen = |at_ms, what| plan.faults.push(Timed { at_ms, what });
+    happen(stalled_ms, Fault::Stall { node: 2 });
+    happen(resumed_ms - 10, Fault::Crash { node: 1 });
+    happen(resumed_ms - 5, Fault::Start { node: 1, seeded: true });
+    happen(resumed_ms, Fault::Resume { node: 2 });
+    let operation = |at_ms, number: u64, node, act| {
+        let (client, key) = ((3 * (number % 40) + node) as usize, format!("k{number}"));
+        Timed { at_ms, what: ClientOperation { client, key, act } }
+    };
+    let before = (0..keys).map(|key| operation(9_500 + key, key, 0, Act::Set));
+    let meanwhile =
+        (0..keys).map(|key| operation(stalled_ms + 100 + key * 700 / keys, key, 1, Act::Set));
+    let after = (0..300)
+        .map(|read| operation(resumed_ms + asked_ms + 2 * read, read * keys / 300, 2, Act::Get));
+    plan.operations = before.chain(meanwhile).chain(after).collect();
+    plan.operations.sort_by_key(|operation| operation.at_ms);
+    plan
+}
+
+/// More was written than is listed, so that all that is held had to be looked through, and that did
+/// not count as owed; and offering it took longer than the two seconds that one that was stopped
+/// waited.
+#[test]
+fn who_was_stopped_waits_for_much_that_it_missed() {
+    for (keys, asked_ms) in [(4_097, 260), (4_000, 2_100)] {
+        let outcome = run(&overwritten_meanwhile(keys, asked_ms), Trace::default());
+        assert_eq!(outcome.violation, None, "{keys} keys, asked after {asked_ms} ms");
+    }
+}
+
+/// A node that had said goodbye counted as one that could be asked; and one that did not know yet
+/// that it was an owner as one that could have taken a write; and it was held against one that was
+/// stopped that it did not know of what only another one had, who was stopped himself.
+#[test]
+fn nobody_is_asked_who_is_not_there() {
+    holds("swarm", &[2378, 3396, 3802, 4593]);
 }

@@ -1,6 +1,7 @@
 //! After a stall: a process that was stopped, and goes on, answers with nothing that others
 //! overwrote, and acknowledged, while it was stopped; from its first answer on. A miss is allowed,
-//! and what it is told by an owner that had been apart from the others.
+//! and what it is told by an owner that had been apart from the others; nor does it know of a write
+//! when as many are stopped themselves as had it (swarm seed 2378).
 
 use chickadee::node::lateness::GAP_NS_MAX;
 
@@ -19,7 +20,12 @@ pub fn judge(history: &History) -> Option<Violation> {
             .records
             .iter()
             .filter(during)
-            .filter_map(|write| Some((&write.key, write.acknowledged()?.value)))
+            .filter_map(|write| match write.outcome {
+                Outcome::Done { version: Some(version), acks } => {
+                    Some((&write.key, version.value, acks))
+                }
+                _ => None,
+            })
             .collect();
         for read in &history.records {
             let here = (read.host, read.life) == (stall.host, stall.life) && read.end >= stall.to;
@@ -29,12 +35,17 @@ pub fn judge(history: &History) -> Option<Violation> {
             let Some(seen) = history.seen(&read.key, value).filter(|_| here) else {
                 continue;
             };
+            let stopped = |other: &&Stall| {
+                other.host != stall.host && other.from <= read.end && other.to >= stall.to
+            };
+            let stopped = history.stalls.iter().filter(stopped).count();
             let overwritten = overwrites
                 .iter()
-                .filter(|(key, stamp)| **key == read.key && *stamp > seen.newest)
+                .filter(|(key, stamp, _)| **key == read.key && *stamp > seen.newest)
                 .filter(|_| history.together(stall.from, read.end))
-                .find(|(_, stamp)| !history.lost(&read.key, *stamp, read.end));
-            if let Some((_, stamp)) = overwritten {
+                .filter(|(.., acks)| usize::from(*acks) > stopped)
+                .find(|(_, stamp, _)| !history.lost(&read.key, *stamp, read.end));
+            if let Some((_, stamp, _)) = overwritten {
                 return Some(Violation {
                     invariant: "after-stall",
                     at: read.end,
@@ -67,6 +78,11 @@ mod tests {
         bad.stalls.push(Stall { host: 0, life: 1, from: Time::ms(10), to: Time::ms(200) });
         assert!(judge(&bad).is_some());
         bad.records[2] = read(0, "b", (199, 201));
+        assert_eq!(judge(&bad), None);
+        bad.records[2] = read(0, "a", (199, 201));
+        bad.stalls.push(Stall { host: 1, life: 1, from: Time::ms(100), to: Time::ms(300) });
+        assert!(judge(&bad).is_some(), "two had it");
+        bad.stalls.push(Stall { host: 2, life: 1, from: Time::ms(100), to: Time::ms(300) });
         assert_eq!(judge(&bad), None);
     }
 }

@@ -478,9 +478,13 @@ impl<L: Level> World<L> {
             .map(|owner| self.index(*owner))
             .filter(|owner| self.runs(*owner) && within(owner))
             .filter(|owner| self.role(*owner, partition) == Role::Ready)
+            // Who has said goodbye answers nothing that it is asked now (swarm seeds 3396, 3802).
+            .filter(|owner| self.process(*owner).is_some_and(|process| !process.stopping))
             .count();
         let majority = 2 * ready > owners.len();
-        let strayed = !self.history.together(self.now, self.now) && {
+        let all = (0..self.hosts.len()).filter(|host| self.runs(*host));
+        let few = 2 * all.clone().filter(within).count() <= all.count();
+        let strayed = few && !self.history.together(self.now, self.now) && {
             let reached = |owner: &NodeId| owners.contains(owner) && within(&self.index(*owner));
             let strange = |ring: &Ring| !ring.owners(partition).iter().any(reached);
             let others = self.hosts.iter().filter_map(|host| host.process.as_ref());

@@ -291,4 +291,14 @@ impl<L: Level> World<L> {
             self.each_entry(process, visit);
         }
     }
+
+    /// Whether all that run see the same owners of a key as a host does.
+    pub fn agree_on_owners(&self, host: usize, key: &str) -> bool {
+        let owners = |process: &Process<L::Inside>| {
+            process.inside.ring().owners(process.store.partition_of(key.as_bytes())).to_vec()
+        };
+        let seen = self.process(host).map(owners);
+        let others = (0..self.hosts.len()).filter(|other| self.runs(*other));
+        others.filter_map(|other| self.process(other)).all(|other| Some(owners(other)) == seen)
+    }
 }
