@@ -530,5 +530,19 @@ fn who_was_stopped_waits_for_much_that_it_missed() {
 /// stopped that it did not know of what only another one had, who was stopped himself.
 #[test]
 fn nobody_is_asked_who_is_not_there() {
-    holds("swarm", &[2378, 3396, 3802, 4593]);
+    holds("swarm", &[2378, 3396, 3802, 4593, 5112]);
+}
+
+/// A node that dropped a partition while others were out of sight, and took it over again before they
+/// were back, forgot what the others kept for them, and condemned what they had held all along.
+#[test]
+fn who_is_out_of_sight_stays_so_for_what_is_taken_over_again() {
+    holds("swarm", &[3611]);
+}
+
+/// A node that was stopped declared another one down when it went on, whose refutation lay unread in
+/// its socket; it was the only one that had what the first one had written.
+#[test]
+fn nobody_is_declared_down_before_it_was_heard() {
+    holds("swarm", &[3692]);
 }

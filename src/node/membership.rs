@@ -64,6 +64,9 @@ const STATE_MS: u64 = 30_000;
 pub const HOLD_MS: u64 = 60_000;
 /// How often a suspect that is heard is told so.
 const TELL_MS: u64 = 500;
+/// What lies unread after a stop is read within so long at most, in nanoseconds, and who is suspected
+/// was told so and has refuted it.
+const UNREAD_NS_MAX: u64 = 1_000_000_000;
 /// Most members that one state message may bring.
 const MEMBERS_MAX: usize = 20_000;
 /// As many words about members as foca is given without a look whether they are known.
@@ -139,6 +142,8 @@ pub struct Membership {
     dirty: bool,
     /// Not to be compared before.
     next_look: Mono,
+    /// See [`Membership::forgive`].
+    unread_until: Mono,
     /// SWIM packets that could not be read or belonged to somebody else.
     pub packets_refused: u64,
 }
@@ -186,6 +191,7 @@ impl Membership {
             rejoined: false,
             dirty: false,
             next_look: now.mono,
+            unread_until: Mono(0),
             packets_refused: 0,
         }
     }
@@ -479,9 +485,20 @@ impl Membership {
         self.settle(now, outbox, header);
     }
 
+    /// This node did not run for so long, in nanoseconds. Whoever is suspected may have refuted it
+    /// meanwhile, and that lies unread: nobody is declared down here before it is (swarm seed 3692).
+    pub fn forgive(&mut self, gap_ns: u64, now: Mono) {
+        self.unread_until = Mono(now.0 + gap_ns.min(UNREAD_NS_MAX));
+    }
+
     /// Does what is due.
     pub fn tick(&mut self, now: Now, outbox: &mut Outbox, header: Header) {
         while let Some((_, timer)) = self.timers.due(now.mono) {
+            let down = matches!(timer, Timer::ChangeSuspectToDown { .. });
+            if down && now.mono < self.unread_until {
+                self.timers.set(self.unread_until, timer);
+                continue;
+            }
             // Gossip changes nothing here, and is most of what foca does in a quiet cluster.
             let gossips = matches!(timer, Timer::PeriodicGossip(_)) && self.open;
             self.fire(timer, outbox);

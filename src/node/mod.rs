@@ -444,6 +444,7 @@ impl Node {
         }
         self.responsiveness.forgive(now.mono);
         self.timekeeping.forgive(now.mono);
+        self.membership.forgive(gap, now.mono);
         let suspicion = self.membership.suspicion_ns();
         self.roles(now, |node, turn| {
             node.lateness.stalled(gap, turn);

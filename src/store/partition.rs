@@ -181,6 +181,9 @@ pub struct Partition {
     /// Counts the steps that may have changed anything but how it is used.
     #[cfg(feature = "simulation")]
     steps: u64,
+    /// Counts how often it was dropped.
+    #[cfg(feature = "simulation")]
+    drops: u64,
     /// Keys of what went for want of memory, until somebody asks.
     #[cfg(feature = "simulation")]
     pub(super) evicted: Vec<Vec<u8>>,
@@ -218,6 +221,8 @@ impl Partition {
             mark_bytes: 0,
             #[cfg(feature = "simulation")]
             steps: 0,
+            #[cfg(feature = "simulation")]
+            drops: 0,
             #[cfg(feature = "simulation")]
             evicted: Vec::new(),
         }
@@ -606,9 +611,14 @@ impl Partition {
             layout,
             forgotten,
             rules,
+            // Who is out of sight stays so, and it is told here only when that changes (swarm seed
+            // 3611: what was taken over again was forgotten at once).
+            lonely: self.lonely,
             // Counted on: what was looked at before would pass for what comes now.
             #[cfg(feature = "simulation")]
             steps: self.steps,
+            #[cfg(feature = "simulation")]
+            drops: self.drops + 1,
             #[cfg(feature = "simulation")]
             evicted: std::mem::take(&mut self.evicted),
             ..Partition::new(self.seed)

@@ -102,7 +102,7 @@ pub struct Process<I> {
     /// Since when its partitions are ready.
     pub ready_since: ReadySince,
     /// How far each of its partitions had come when it was last looked at.
-    pub looked_at: Vec<Option<u64>>,
+    pub looked_at: Vec<Option<(u64, u64)>>,
     /// Entries evicted when it was last looked at.
     pub evicted: u64,
     /// Entries condemned when it was last looked at.

@@ -114,12 +114,19 @@ impl<L: Level> World<L> {
             for partition in count.iter() {
                 let looked_at = &mut process.looked_at[usize::from(partition.0)];
                 process.store.see(partition, &process.clock, mono, |kept, _| {
-                    if looked_at.replace(kept.steps()) == Some(kept.steps()) {
+                    let look = (kept.steps(), kept.drops());
+                    let before = looked_at.replace(look);
+                    if before == Some(look) {
                         // It is as it was, and was right then.
                         return;
                     }
-                    if kept.role() == chickadee::store::Role::None {
+                    let dropped = before.is_some_and(|(_, drops)| drops != kept.drops());
+                    let none = kept.role() == chickadee::store::Role::None;
+                    if none || dropped {
+                        // Perhaps it was taken over again since (swarm seed 5112).
                         seen.dropped(partition);
+                    }
+                    if none {
                         return;
                     }
                     complaints.extend(tree::judge(now, index, partition, kept));

@@ -522,3 +522,11 @@ fn what_is_read_is_offered_first_where_the_values_go_along() {
     let (at_once, _) = first.with(0, |p, context| p.offer(0, limit(false), context));
     assert_eq!(at_once.len(), 100);
 }
+
+#[test]
+fn what_is_dropped_does_not_say_that_nobody_is_out_of_sight() {
+    let mut bench = Bench::new(Role::Old, false);
+    bench.partition.lonely = true;
+    bench.partition.clear();
+    assert!(bench.partition.lonely, "whoever knows it says it only once");
+}

@@ -25,6 +25,12 @@ impl Partition {
         self.steps
     }
 
+    /// How often what is held was dropped as a whole.
+    #[cfg(feature = "simulation")]
+    pub fn drops(&self) -> u64 {
+        self.drops
+    }
+
     /// Something goes for want of memory.
     pub(super) fn note_evicted(&mut self, key: &[u8]) {
         #[cfg(feature = "simulation")]
