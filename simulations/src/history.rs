@@ -176,7 +176,7 @@ pub struct History {
 }
 
 /// One time a node was stopped.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Stall {
     /// Which.
     pub host: usize,
@@ -186,6 +186,8 @@ pub struct Stall {
     pub from: Time,
     /// To.
     pub to: Time,
+    /// The members it knew of.
+    pub knew: HostSet,
 }
 
 /// What may have removed values, by key.

@@ -1,7 +1,8 @@
 //! After a stall: a process that was stopped, and goes on, answers with nothing that others
 //! overwrote, and acknowledged, while it was stopped; from its first answer on. A miss is allowed,
 //! and what it is told by an owner that had been apart from the others; nor does it know of a write
-//! when as many are stopped themselves as had it (swarm seed 2378).
+//! when as many are stopped themselves as had it (swarm seed 2378), nor whom to ask when it did not
+//! know of the node that wrote (5192: one without seeds, and those who knew it had died).
 
 use chickadee::node::lateness::GAP_NS_MAX;
 
@@ -14,7 +15,7 @@ pub fn judge(history: &History) -> Option<Violation> {
     let long = |stall: &&Stall| stall.to.0 - stall.from.0 > GAP_NS_MAX;
     for stall in history.stalls.iter().filter(long) {
         let during = |write: &&Record| {
-            write.host != stall.host && write.start >= stall.from && write.end <= stall.to
+            stall.knew.contains(write.host) && write.start >= stall.from && write.end <= stall.to
         };
         let overwrites: Vec<_> = history
             .records
@@ -69,20 +70,25 @@ mod tests {
     use super::*;
     use crate::time::Time;
 
+    fn stall(host: usize, from: u64, to: u64) -> Stall {
+        let knew = [0, 1, 2].into_iter().filter(|other| *other != host).collect();
+        Stall { host, life: 1, from: Time::ms(from), to: Time::ms(to), knew }
+    }
+
     #[test]
     fn a_value_overwritten_meanwhile_is_noticed() {
         let records =
             vec![write(0, "a", 1, (0, 1)), write(1, "b", 2, (20, 30)), read(0, "a", (199, 201))];
         let mut bad = history(records);
         assert_eq!(judge(&bad), None);
-        bad.stalls.push(Stall { host: 0, life: 1, from: Time::ms(10), to: Time::ms(200) });
+        bad.stalls.push(stall(0, 10, 200));
         assert!(judge(&bad).is_some());
         bad.records[2] = read(0, "b", (199, 201));
         assert_eq!(judge(&bad), None);
         bad.records[2] = read(0, "a", (199, 201));
-        bad.stalls.push(Stall { host: 1, life: 1, from: Time::ms(100), to: Time::ms(300) });
+        bad.stalls.push(stall(1, 100, 300));
         assert!(judge(&bad).is_some(), "two had it");
-        bad.stalls.push(Stall { host: 2, life: 1, from: Time::ms(100), to: Time::ms(300) });
+        bad.stalls.push(stall(2, 100, 300));
         assert_eq!(judge(&bad), None);
     }
 }

@@ -242,7 +242,8 @@ impl<L: Level> World<L> {
         let Some(from) = process.stalled.take() else {
             return;
         };
-        self.history.stalls.push(Stall { host, life, from, to: now });
+        let knew = process.members.iter().copied().collect();
+        self.history.stalls.push(Stall { host, life, from, to: now, knew });
         // Clients are served by other threads than the driver's: either may run first.
         for record in std::mem::take(&mut process.late) {
             let at = now.plus_ns(self.schedule.random_range(0..3_000_000));
