@@ -79,6 +79,8 @@ pub mod thousand;
 mod timeline;
 pub mod updates;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chickadee::store::clock::AHEAD_MS_MAX;
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
@@ -244,9 +246,35 @@ fn draw(
     faults.extend(timeline.faults());
     faults.retain(|fault| fault.at_ms < options.healed_ms);
     faults.sort_by_key(|fault| fault.at_ms);
+    seed_the_unknown(&mut faults);
     let operations = workload::draw(&options, &mut stream(seed, Purpose::Workload, 0));
     let without = Vec::new();
     Plan { scenario: name.to_owned(), seed, without, options, faults, operations }
+}
+
+/// Gives seeds to those who start when nobody runs who knows them: a node without is found by whoever
+/// remembers it. Where all have died, nobody does (swarm seed 5192).
+fn seed_the_unknown(faults: &mut [Timed<Fault>]) {
+    // Those that run, and whom they know.
+    let mut known: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for fault in faults.iter_mut() {
+        match &mut fault.what {
+            Fault::Start { node, seeded } => {
+                known.remove(node);
+                *seeded |= fault.at_ms > 0 && !known.values().any(|known| known.contains(node));
+                let all: BTreeSet<usize> = known.keys().chain([&*node]).copied().collect();
+                let all = known.values().flatten().copied().chain(all).collect();
+                known.insert(*node, all);
+                for known in known.values_mut() {
+                    known.insert(*node);
+                }
+            }
+            Fault::Crash { node } | Fault::Stop { node } | Fault::Leave { node } => {
+                known.remove(node);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// How far clocks may be off in the beginning, in milliseconds, so that none is so far from another
