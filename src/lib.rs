@@ -51,8 +51,9 @@
 //!   the old one again. In doubt it answers as if there were nothing: a cache may forget, it may
 //!   not lie. What one replica knew says nothing of another: a client that is answered by two owners
 //!   in turn, which were cut off from each other until lately, may read the older value second.
-//!   Nor does a process serve what was overwritten while it was stopped for longer than 100 ms: it
-//!   asks the others before it answers. (Simulations `kill`, `stall`, `quick-restart`, `last-words`,
+//!   Nor does a process serve what was overwritten while it was stopped for longer than 100 ms, if
+//!   somebody who has that can be reached: it asks before it answers.
+//!   (Simulations `kill`, `stall`, `quick-restart`, `last-words`,
 //!   `flush`, `partition-heal-short`, `partition-heal-long`, `heal-and-crash`, `half-told`, `swarm`.)
 //! * **It converges.** Any two holders of an entry know of each other whether the other has it, and
 //!   tell it what it may lack; then they are quiet. Two that meet again compare trees of hashes

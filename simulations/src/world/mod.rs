@@ -101,7 +101,8 @@ pub struct Process<I> {
     pub waiting: BTreeMap<OpId, usize>,
     /// Since when its partitions are ready.
     pub ready_since: ReadySince,
-    /// How far each of its partitions had come when it was last looked at.
+    /// How far each of its partitions had come, and how often it had been dropped, when it was last
+    /// looked at.
     pub looked_at: Vec<Option<(u64, u64)>>,
     /// Entries evicted when it was last looked at.
     pub evicted: u64,
