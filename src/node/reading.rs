@@ -261,10 +261,12 @@ impl Coordinator {
                 // What is written here next is to come after what was read here.
                 turn.clock.observe(version.value.hlc, turn.now.mono);
                 read.answers.push((from, version));
-                // Another owner knew it to be dead: the answer is a miss.
+                // Another holder knew it to be dead: the answer is a miss, unless one that knows all
+                // of what that holder has forgotten has it.
                 if is_dead(read, from, version.value, turn) {
                     self.stats.barred += 1;
                     read.misses += 1;
+                    read.doubted = true;
                 } else if read.best.as_ref().is_none_or(|(_, best)| best.version() < version) {
                     read.best = Some((from, entry));
                 }
@@ -379,14 +381,18 @@ fn know(key: &Key, partition: Partition, read: &mut Read, turn: &mut Turn<'_>) {
         if kept.role() == Role::None || read.answers.iter().any(|(peer, _)| *peer == own) {
             return;
         }
-        match kept.look(key_ref(key), context) {
+        let key = key_ref(key);
+        match kept.look(key, context) {
             Held::Value(parts) => {
                 // It may also be newer than what the owners have, and written here.
                 read.min = read.min.max(parts.version);
                 read.own = read.own.max(parts.version);
             }
             Held::Dead(version) => read.bar = read.bar.max(version),
-            Held::Nothing => {}
+            // It may have held it and forgotten it since.
+            Held::Nothing => {
+                read.floors.push((kept.floor(key, context), kept.sessions().synced()));
+            }
         }
     });
 }
