@@ -533,8 +533,7 @@ fn what_clients_pipeline_is_bounded_in_bytes() {
     let second = home.serve(&["--name", "b", "--max-memory", "16MiB", "--seed", &seed]);
     second.until_said("ready: ");
     until("two members", || alive(&home, &resp) == 2);
-    let mut client = TcpStream::connect(&resp).unwrap();
-    client.set_read_timeout(Some(WAIT_MAX)).unwrap();
+    let mut client = connect(&resp);
     let mut sender = client.try_clone().unwrap();
     // A client that announces much and sends little takes its place, too.
     let mut slow = TcpStream::connect(&resp).unwrap();
@@ -564,6 +563,80 @@ fn what_clients_pipeline_is_bounded_in_bytes() {
     // without a bound at the door it was 116.
     let most = most_memory(&first);
     assert!(most < 90, "{most} MiB, beside {small} small ones");
+}
+
+/// An array of bulk strings, as clients send them.
+fn command(arguments: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
+    for argument in arguments {
+        bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+        bytes.extend_from_slice(argument);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+/// A connection that waits for each reply up to [`WAIT_MAX`].
+fn connect(resp: &str) -> TcpStream {
+    let client = TcpStream::connect(resp).unwrap();
+    client.set_read_timeout(Some(WAIT_MAX)).unwrap();
+    client
+}
+
+fn expect(client: &mut TcpStream, reply: &[u8]) {
+    let mut bytes = vec![0; reply.len()];
+    client.read_exact(&mut bytes).unwrap();
+    assert_eq!(String::from_utf8_lossy(&bytes), String::from_utf8_lossy(reply));
+}
+
+#[test]
+fn who_does_not_read_replies_keeps_no_place() {
+    let home = Home::new("unread");
+    let node = home.serve(&["--max-memory", "16MiB"]);
+    let (resp, _) = node.until_serving();
+    let mut other = connect(&resp);
+    let set = command(&[b"SET", b"key", &vec![b'x'; 1 << 20]]);
+    other.write_all(&set).unwrap();
+    expect(&mut other, b"+OK\r\n");
+    // Keys so long that four commands have all places; and the replies are more than sockets take.
+    let keys = [&[&b"MGET"[..]], &[&b"key"[..]; 100][..], &[&[b'k'; 60_000][..]; 17][..]].concat();
+    let mget = command(&keys);
+    let unread = [(); 4].map(|()| {
+        let mut unread = connect(&resp);
+        unread.write_all(&mget).unwrap();
+        expect(&mut unread, b"*117\r\n$1048576\r\nx");
+        unread
+    });
+    let begun = Instant::now();
+    other.write_all(&set).unwrap();
+    expect(&mut other, b"+OK\r\n");
+    assert!(begun.elapsed() > Duration::from_secs(2), "it has not waited: {:?}", begun.elapsed());
+    let lost = |mut unread: TcpStream| {
+        let mut rest = Vec::new();
+        let _ = unread.read_to_end(&mut rest);
+        rest.len() < 100 << 20
+    };
+    assert!(unread.into_iter().any(lost), "all of them got all of their replies");
+}
+
+#[test]
+fn nothing_long_is_read_before_the_password() {
+    let home = Home::new("before-password");
+    let file = home.file("password", "open sesame\n");
+    let node = home.serve(&["--resp-password-file", &file]);
+    let (resp, _) = node.until_serving();
+    let mut client = connect(&resp);
+    // As much as Redis lets pass before it: ten arguments of 16 KiB.
+    let _ = client.write_all(&command(&[&[b'x'; 16 << 10][..]; 10]));
+    expect(&mut client, b"-ERR Protocol error: unauthenticated command of more than 65536 bytes");
+    let mut rest = Vec::new();
+    let _ = client.read_to_end(&mut rest);
+    assert!(rest.len() < 200, "{}", String::from_utf8_lossy(&rest));
+    let mut client = connect(&resp);
+    client.write_all(&command(&[b"AUTH", b"open sesame"])).unwrap();
+    expect(&mut client, b"+OK\r\n");
+    client.write_all(&command(&[b"SET", b"key", &vec![b'x'; 160 << 10]])).unwrap();
+    expect(&mut client, b"+OK\r\n");
 }
 
 #[test]

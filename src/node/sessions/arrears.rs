@@ -32,6 +32,12 @@ impl Arrears {
         self.0.get(&peer).map_or(Mono(0), |owed| owed.since)
     }
 
+    /// Whether a question is the one that is being answered.
+    fn is_same(&self, peer: NodeId, nonce: u64, now: Mono) -> bool {
+        let same = |owed: &Owed| owed.nonce == nonce || now.since(owed.since) < AGAIN_NS;
+        self.0.get(&peer).is_some_and(same)
+    }
+
     /// A peer is gone, or in another life, which boots.
     pub(super) fn forget(&mut self, peer: NodeId) {
         self.0.remove(&peer);
@@ -42,8 +48,7 @@ impl Sessions {
     /// A peer was stopped, and asks whether it missed anything. It repeats its question; another
     /// one comes only when it was stopped again.
     pub fn offer_arrears(&mut self, peer: NodeId, nonce: u64, turn: &mut Turn<'_>) {
-        let again = |owed: &Owed| owed.nonce == nonce || turn.now.mono.since(owed.since) < AGAIN_NS;
-        if self.arrears.0.get(&peer).is_some_and(again) || !turn.rules().arrears() {
+        if self.arrears.is_same(peer, nonce, turn.now.mono) || !turn.rules().arrears() {
             return;
         }
         let since = turn.now.mono;
@@ -76,5 +81,23 @@ impl Sessions {
             owed.partitions.pop_first();
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_partitions_are_looked_through_for_one_question_in_a_while() {
+        let (peer, since) = (NodeId([1; 16]), Mono(5_000_000_000));
+        let mut arrears = Arrears::default();
+        assert!(!arrears.is_same(peer, 7, since));
+        arrears.0.insert(peer, Owed { nonce: 7, since, partitions: BTreeSet::new() });
+        let (soon, later) = (Mono(since.0 + AGAIN_NS - 1), Mono(since.0 + AGAIN_NS));
+        assert!(arrears.is_same(peer, 8, soon), "nobody is stopped so often");
+        assert!(arrears.is_same(peer, 7, later), "it is repeated until it is answered");
+        assert!(!arrears.is_same(peer, 8, later));
+        assert!(!arrears.is_same(NodeId([2; 16]), 7, soon));
     }
 }
