@@ -58,6 +58,8 @@ impl Node {
             return Err(Refused::Constant(Difference::Replicas { theirs, ours }));
         }
         self.membership.greet(peer, &hello.name, hello.members);
+        // It may be in another life, with another clock.
+        self.timekeeping.forget(peer);
         // Before anything is stamped above what the peer has flushed: of two, this one may follow.
         let late = self.lateness.is_late();
         self.timekeeping.observe(peer, header.hlc, late, &self.clock, now);

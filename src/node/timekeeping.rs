@@ -5,7 +5,8 @@
 //! write. Where it is off the median of the cluster by more than the bound, it follows the median;
 //! where its own wall clock jumps, it follows only if a majority of the peers shows the same time.
 //! A frame shows its sender's clock late by the way it took and the queues it stood in, never early,
-//! so of several frames the one that shows the latest time is right.
+//! so of several frames the one that shows the latest time is right; unless its sender has moved its
+//! clock meanwhile, as who has just started may have to.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,12 @@ const WINDOW_MS: u64 = 1_000;
 /// What a peer shows after a silence of two windows counts only so much later, in milliseconds: what
 /// had waited for a way to open again comes first, and is as old as the silence.
 const AFTER_SILENCE_MS: u64 = 300;
+/// As long after it was first heard, in milliseconds, a peer's clock counts: it may have just started,
+/// and is about to give in to the others.
+const SETTLING_MS: u64 = 300;
+/// So long after this node has compared its clock for the first time, in milliseconds, others' count at
+/// once.
+const JOINING_MS: u64 = 1_000;
 /// Where half of the clocks are ahead of the other half, those are followed so far, in milliseconds.
 const TIE_MS_MAX: i64 = 60_000;
 
@@ -37,6 +44,8 @@ struct Lead {
     previous: i64,
     /// From when on it counts.
     counts_from: Mono,
+    /// Nothing has been heard since then.
+    settling: bool,
     /// When it was last seen to have stamped something too far ahead to be believed.
     stamped: Option<Mono>,
 }
@@ -62,6 +71,8 @@ pub struct Timekeeping {
     next_complaint: Mono,
     /// It became a member, and has not compared its clock yet.
     newcomer: bool,
+    /// Up to then, and before it has compared its clock, others count as soon as they are heard.
+    joining_until: Option<Mono>,
     /// Frames whose time was too far ahead to be believed.
     pub refused: u64,
 }
@@ -78,8 +89,10 @@ impl Timekeeping {
         }
         let shown = hlc.ms() as i64 - clock.physical_ms(now.mono) as i64;
         let stamped = self.leads.get(&from).and_then(|lead| lead.stamped);
-        let (since, counts_from) = (now.mono, now.mono);
-        let fresh = Lead { since, current: shown, previous: i64::MIN, counts_from, stamped };
+        let settling = self.joining_until.is_some_and(|until| until <= now.mono);
+        let counts_from = if settling { now.mono.plus_ms(SETTLING_MS) } else { now.mono };
+        let (since, current, previous) = (now.mono, shown, i64::MIN);
+        let fresh = Lead { since, current, previous, counts_from, settling, stamped };
         if self.newcomer && self.leads.is_empty() {
             // The first clock besides its own.
             self.next = self.next.min(now.mono);
@@ -87,11 +100,17 @@ impl Timekeeping {
         let mut was_off = false;
         let lead = self.leads.entry(from);
         let lead = lead.and_modify(|lead| was_off = lead.is_off()).or_insert(fresh);
-        if now.mono.since(lead.since) > WINDOW_MS * 1_000_000 {
+        if lead.settling && lead.counts_from <= now.mono {
+            *lead = Lead { counts_from: now.mono, settling: false, ..fresh };
+        } else if now.mono.since(lead.since) > WINDOW_MS * 1_000_000 {
+            let Lead { counts_from, settling, current: previous, .. } = *lead;
             let stale = now.mono.since(lead.since) > 2 * WINDOW_MS * 1_000_000;
             *lead = match stale {
-                true => Lead { counts_from: now.mono.plus_ms(AFTER_SILENCE_MS), ..fresh },
-                false => Lead { previous: lead.current, counts_from: lead.counts_from, ..fresh },
+                true => {
+                    let counts_from = now.mono.plus_ms(AFTER_SILENCE_MS);
+                    Lead { counts_from, settling: false, ..fresh }
+                }
+                false => Lead { previous, counts_from, settling, ..fresh },
             };
         }
         lead.current = lead.current.max(shown);
@@ -100,7 +119,7 @@ impl Timekeeping {
 
     /// What the peers show that counts now.
     fn counted(&self, now: Mono) -> impl Iterator<Item = &Lead> {
-        self.leads.values().filter(move |lead| lead.counts_from <= now)
+        self.leads.values().filter(move |lead| !lead.settling && lead.counts_from <= now)
     }
 
     /// A peer is gone.
@@ -121,6 +140,7 @@ impl Timekeeping {
     /// This node becomes a member: the next correction is due now, unless it was stopped lately.
     pub fn join(&mut self, now: Mono) {
         self.newcomer = true;
+        self.joining_until = None;
         if self.next <= now.plus_ms(STEER_MS) {
             self.next = now;
         }
@@ -196,7 +216,10 @@ impl Timekeeping {
             clock.shift_ms(step);
             self.have_moved(step);
         }
-        self.newcomer &= self.leads.is_empty();
+        if self.newcomer && !self.leads.is_empty() {
+            self.newcomer = false;
+            self.joining_until = Some(now.mono.plus_ms(JOINING_MS));
+        }
         let wall = clock.wall_lead_ms(now);
         if agree && wall.abs() <= bound {
             // As nearly always: all clocks show about the same.
@@ -359,5 +382,27 @@ mod tests {
         assert_eq!(clock.physical_ms(Mono(0).plus_ms(2_000)), 102_000);
         keeping.steer(false, true, &clock, now(3_000, 203_000));
         assert_eq!(clock.physical_ms(Mono(0).plus_ms(3_000)), 203_000);
+    }
+
+    /// Two in a row started with clocks that were hours off, and gave in at once; what the first had
+    /// shown before and what the second showed were a majority (clock-jump seed 7074).
+    #[test]
+    fn who_has_just_started_is_not_followed_before_it_may_have_given_in() {
+        let at = |ms: u64| now(ms, 100_000 + ms);
+        let clock = Clock::new(Writer(1), at(0));
+        let joining_until = Some(Mono(0));
+        let mut keeping = Timekeeping { joining_until, ..Timekeeping::default() };
+        heard(&mut keeping, 2, 20_000_000, &clock, at(0));
+        heard(&mut keeping, 2, 100_050, &clock, at(50));
+        heard(&mut keeping, 2, 100_310, &clock, at(310));
+        heard(&mut keeping, 3, 40_000_000, &clock, at(500));
+        keeping.steer(false, false, &clock, at(500));
+        assert_eq!(clock.physical_ms(at(500).mono), 100_500);
+        // If it has not, it counts, as everybody does.
+        for n in [2, 3] {
+            heard(&mut keeping, n, 40_000_400, &clock, at(900));
+        }
+        keeping.steer(false, false, &clock, at(900));
+        assert_eq!(clock.physical_ms(at(900).mono), 40_000_400);
     }
 }
