@@ -59,7 +59,7 @@ impl Kind {
 pub const VERSION: u8 = 1;
 
 /// Bytes before the body.
-pub const HEADER_BYTES: usize = 26;
+pub const HEADER_BYTES: usize = 28;
 
 /// Longest item, in bytes: the longest value, its key, and headers. Checked before anything is
 /// allocated for it.
@@ -68,8 +68,11 @@ pub const ITEM_BYTES_MAX: usize = 9 << 20;
 /// What every frame says besides its body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
-    /// The sender's clock.
+    /// The sender's hybrid time.
     pub hlc: Hlc,
+    /// By how much that is ahead of its physical time, in milliseconds, because others are ahead of
+    /// it: what it has of them says nothing about its own clock.
+    pub ahead_ms: u16,
     /// The sender's ring.
     pub ring: u64,
     /// Hash of the sender's flush stamps.
@@ -118,8 +121,9 @@ pub fn begin(kind: Kind) -> BytesMut {
 /// Ends a frame.
 pub fn seal(mut frame: BytesMut, header: Header) -> Bytes {
     frame[2..10].copy_from_slice(&header.hlc.0.to_le_bytes());
-    frame[10..18].copy_from_slice(&header.ring.to_le_bytes());
-    frame[18..26].copy_from_slice(&header.flushes.to_le_bytes());
+    frame[10..12].copy_from_slice(&header.ahead_ms.to_le_bytes());
+    frame[12..20].copy_from_slice(&header.ring.to_le_bytes());
+    frame[20..28].copy_from_slice(&header.flushes.to_le_bytes());
     frame.freeze()
 }
 
@@ -129,7 +133,8 @@ pub fn open(mut frame: Bytes) -> Result<(Kind, Header, Bytes), CodecError> {
         return Err(CodecError::Short(frame.len()));
     }
     let word = |at: usize| u64::from_le_bytes(frame[at..at + 8].try_into().expect("eight bytes"));
-    let header = Header { hlc: Hlc(word(2)), ring: word(10), flushes: word(18) };
+    let ahead_ms = u16::from_le_bytes([frame[10], frame[11]]);
+    let header = Header { hlc: Hlc(word(2)), ahead_ms, ring: word(12), flushes: word(20) };
     let unknown = CodecError::Unknown { kind: frame[0], version: frame[1] };
     let kind = match (frame[0], frame[1]) {
         (1, VERSION) => Kind::Hello,
@@ -249,10 +254,10 @@ mod tests {
         let entry = Entry::value(stamp(), Bytes::from_static(b"v"), Some(300));
         put(&mut frame, &(7u64, Request::Write { key: key(), entry }));
         put(&mut frame, &(8u64, Request::Read { key: key(), min: Version::ZERO }));
-        let header = Header { hlc: Hlc(1), ring: 2, flushes: 3 };
+        let header = Header { hlc: Hlc(1), ahead_ms: 4, ring: 2, flushes: 3 };
         assert_eq!(
             hex(&seal(frame, header)),
-            "0401010000000000000002000000000000000300000000000000\
+            "04010100000000000000040002000000000000000300000000000000\
              070003036b6579010176fd0807060504030201090001fb2c0108\
              0103036b6579000000"
         );

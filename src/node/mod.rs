@@ -419,7 +419,8 @@ impl Node {
     /// What every frame tells besides its body: the sender's clock, and whether its flushes differ.
     fn observe(&mut self, from: NodeId, header: Header, now: Now) {
         let late = self.lateness.is_late();
-        self.timekeeping.observe(from, header.hlc, late, &self.clock, now);
+        let way_ms = self.responsiveness.rtt_us(from) / 2_000;
+        self.timekeeping.observe(from, header, way_ms, late, &self.clock, now);
         if header.flushes > self.flush_hash
             && self.links.contains(&from)
             && now.mono >= self.next_flush_question
@@ -612,7 +613,9 @@ impl Node {
 
     fn header(&self) -> Header {
         let hlc = self.clock.read(self.last_turn);
-        Header { hlc, ring: self.ring.id(), flushes: self.flush_hash }
+        let ahead_ms = hlc.ms() - self.clock.physical_ms(self.last_turn);
+        let ahead_ms = u16::try_from(ahead_ms).unwrap_or(u16::MAX);
+        Header { hlc, ahead_ms, ring: self.ring.id(), flushes: self.flush_hash }
     }
 
     /// Lends a role its surroundings for the length of a call.

@@ -2,17 +2,20 @@
 //! follows for this node's.
 //!
 //! A stamp too far ahead of its receiver's clock is refused, so a node whose clock is off could not
-//! write. Where it is off the median of the cluster by more than the bound, it follows the median;
-//! where its own wall clock jumps, it follows only if a majority of the peers shows the same time.
-//! A frame shows its sender's clock late by the way it took and the queues it stood in, never early,
-//! so of several frames the one that shows the latest time is right; unless its sender has moved its
-//! clock meanwhile, as who has just started may have to.
+//! write. Where it is off the median of the cluster by more than half of that bound, it follows the
+//! median, so that no two are further apart than is believed; where its own wall clock jumps, it
+//! follows only if a majority of the peers shows the same time.
+//!
+//! A frame shows its sender's clock late by the way it took, about half of a round trip, and the
+//! queues it stood in. So of several frames the one that shows the latest time is right; unless its
+//! sender has moved its clock meanwhile, as who has just started may have to.
 
 use std::collections::BTreeMap;
 
+use super::codec::Header;
 use crate::placement::NodeId;
 use crate::store::clock::AHEAD_MS_MAX;
-use crate::store::{Clock, Hlc, Mono, Now};
+use crate::store::{Clock, Mono, Now};
 
 /// Time between two corrections, in milliseconds.
 const STEER_MS: u64 = 100;
@@ -27,14 +30,23 @@ const WINDOW_MS: u64 = 1_000;
 /// What a peer shows after a silence of two windows counts only so much later, in milliseconds: what
 /// had waited for a way to open again comes first, and is as old as the silence.
 const AFTER_SILENCE_MS: u64 = 300;
-/// As long after it was first heard, in milliseconds, a peer's clock counts: it may have just started,
-/// and is about to give in to the others.
+/// So long after it was first heard, in milliseconds, a peer's clock counts: it may have just
+/// started, and is about to give in to the others.
 const SETTLING_MS: u64 = 300;
-/// So long after this node has compared its clock for the first time, in milliseconds, others' count at
-/// once.
+/// So long after this node has compared its clock for the first time, in milliseconds, others' count
+/// at once.
 const JOINING_MS: u64 = 1_000;
 /// Where half of the clocks are ahead of the other half, those are followed so far, in milliseconds.
 const TIE_MS_MAX: i64 = 60_000;
+/// How far a clock may be off the median of all, in milliseconds. Two of them are then no further
+/// apart than a stamp may be ahead.
+const OFF_MS_MAX: i64 = AHEAD_MS_MAX as i64 / 2;
+/// A wall clock that is no further from what is shown than this, in milliseconds, is followed without
+/// another look at the others: as far as one correction goes.
+const NEAR_MS: i64 = 5;
+/// No wall clock is followed further from the median than this, in milliseconds. Less than what is
+/// corrected, by more than what is shown of a clock varies.
+const HOLD_MS: i64 = 200;
 
 /// How far a peer's clock is ahead of this node's physical time, in milliseconds.
 #[derive(Clone, Copy, Debug)]
@@ -55,9 +67,24 @@ impl Lead {
         self.current.max(self.previous)
     }
 
-    /// Whether it is further away than is believed.
+    /// What a frame shows; alone it would be `fresh`.
+    fn hear(&mut self, fresh: Lead) {
+        let (now, silence) = (fresh.since, fresh.since.since(self.since));
+        let Lead { counts_from, settling, .. } = *self;
+        if settling && counts_from <= now {
+            *self = Lead { counts_from: now, settling: false, ..fresh };
+        } else if silence > 2 * WINDOW_MS * 1_000_000 {
+            let counts_from = now.plus_ms(AFTER_SILENCE_MS);
+            *self = Lead { counts_from, settling: false, ..fresh };
+        } else if silence > WINDOW_MS * 1_000_000 {
+            *self = Lead { previous: self.current, counts_from, settling, ..fresh };
+        }
+        self.current = self.current.max(fresh.current);
+    }
+
+    /// Whether it is further away than from the median it may be.
     fn is_off(&self) -> bool {
-        self.shown().abs() > AHEAD_MS_MAX as i64
+        self.shown().abs() > OFF_MS_MAX
     }
 }
 
@@ -78,18 +105,30 @@ pub struct Timekeeping {
 }
 
 impl Timekeeping {
-    /// A frame came that was sent at `hlc`. While this node is `late`, frames may have stood in
-    /// queues for as long as it did not run, and say nothing about clocks.
-    pub fn observe(&mut self, from: NodeId, hlc: Hlc, late: bool, clock: &Clock, now: Now) {
-        if !clock.observe(hlc, now.mono) {
+    /// A frame came with that header, by a way that takes about so long. While this node is `late`,
+    /// frames may have stood in queues for as long as it did not run, and say nothing about clocks.
+    pub fn observe(
+        &mut self,
+        from: NodeId,
+        Header { hlc, ahead_ms, .. }: Header,
+        way_ms: u64,
+        late: bool,
+        clock: &Clock,
+        now: Now,
+    ) {
+        let settling = self.joining_until.is_some_and(|until| until <= now.mono);
+        let settles = |lead: &Lead| lead.settling && now.mono < lead.counts_from;
+        // The hybrid time of one that is about to give in is its clock, which all would keep.
+        let gives_in = self.leads.get(&from).map_or(settling, settles) && !late;
+        if !gives_in && !clock.observe(hlc, now.mono) {
             self.refused += 1;
         }
         if late {
             return;
         }
-        let shown = hlc.ms() as i64 - clock.physical_ms(now.mono) as i64;
+        let theirs = (hlc.ms() + way_ms).saturating_sub(u64::from(ahead_ms));
+        let shown = theirs as i64 - clock.physical_ms(now.mono) as i64;
         let stamped = self.leads.get(&from).and_then(|lead| lead.stamped);
-        let settling = self.joining_until.is_some_and(|until| until <= now.mono);
         let counts_from = if settling { now.mono.plus_ms(SETTLING_MS) } else { now.mono };
         let (since, current, previous) = (now.mono, shown, i64::MIN);
         let fresh = Lead { since, current, previous, counts_from, settling, stamped };
@@ -100,20 +139,7 @@ impl Timekeeping {
         let mut was_off = false;
         let lead = self.leads.entry(from);
         let lead = lead.and_modify(|lead| was_off = lead.is_off()).or_insert(fresh);
-        if lead.settling && lead.counts_from <= now.mono {
-            *lead = Lead { counts_from: now.mono, settling: false, ..fresh };
-        } else if now.mono.since(lead.since) > WINDOW_MS * 1_000_000 {
-            let Lead { counts_from, settling, current: previous, .. } = *lead;
-            let stale = now.mono.since(lead.since) > 2 * WINDOW_MS * 1_000_000;
-            *lead = match stale {
-                true => {
-                    let counts_from = now.mono.plus_ms(AFTER_SILENCE_MS);
-                    Lead { counts_from, settling: false, ..fresh }
-                }
-                false => Lead { previous, counts_from, settling, ..fresh },
-            };
-        }
-        lead.current = lead.current.max(shown);
+        lead.hear(fresh);
         self.off = self.off + usize::from(lead.is_off()) - usize::from(was_off);
     }
 
@@ -162,6 +188,15 @@ impl Timekeeping {
         }
     }
 
+    /// The median of all clocks, this node's included, from where this node's is, in milliseconds: of
+    /// an even number, the two between which it is.
+    fn median(&self, now: Mono) -> (i64, i64) {
+        let own = std::iter::once(0);
+        let mut all: Vec<i64> = own.chain(self.counted(now).map(Lead::shown)).collect();
+        all.sort_unstable();
+        (all[(all.len() - 1) / 2], all[all.len() / 2])
+    }
+
     /// How far this node has to move: to the median, itself included, if that is too far away.
     ///
     /// Of an even number, half may be ahead of the other half (of two, one of the other). Those ahead
@@ -171,14 +206,11 @@ impl Timekeeping {
     /// [`TIE_MS_MAX`]: a clock that runs an hour ahead would end everything that was to live for
     /// less.
     fn off_by(&self, clock: &Clock, now: Mono) -> i64 {
-        let bound = AHEAD_MS_MAX as i64;
-        let own = std::iter::once(0);
-        let mut all: Vec<i64> = own.chain(self.counted(now).map(Lead::shown)).collect();
-        all.sort_unstable();
-        let (lower, upper) = (all[(all.len() - 1) / 2], all[all.len() / 2]);
+        let bound = OFF_MS_MAX;
+        let (lower, upper) = self.median(now);
         let tied = upper - lower > bound && upper - lower <= TIE_MS_MAX;
         if tied && upper.abs() <= bound {
-            let believed = clock.physical_ms(now) as i64 + lower + bound;
+            let believed = clock.physical_ms(now) as i64 + lower + AHEAD_MS_MAX as i64;
             let stays = clock.latest().ms() as i64 > believed && clock.rules().stamped_stay();
             return if stays { 0 } else { lower };
         }
@@ -221,7 +253,7 @@ impl Timekeeping {
             self.joining_until = Some(now.mono.plus_ms(JOINING_MS));
         }
         let wall = clock.wall_lead_ms(now);
-        if agree && wall.abs() <= bound {
+        if agree && wall.abs() <= NEAR_MS {
             // As nearly always: all clocks show about the same.
             clock.steer(now, true);
             return None;
@@ -235,10 +267,18 @@ impl Timekeeping {
         };
         let agree = self.counted(now.mono).filter(same).count();
         let confirmed = (lone && self.leads.is_empty()) || 2 * agree > counted;
-        let before = clock.physical_ms(now.mono) as i64;
-        clock.steer(now, confirmed);
-        self.have_moved(clock.physical_ms(now.mono) as i64 - before);
-        let complain = wall.abs() > bound && !confirmed && now.mono >= self.next_complaint;
+        // Otherwise the wall clock is not followed so far from the others that this node would have to
+        // give in to them again.
+        let (lower, _) = self.median(now.mono);
+        let away = if wall > 0 { -lower } else { lower };
+        let follows = confirmed || away < HOLD_MS;
+        if follows {
+            let before = clock.physical_ms(now.mono) as i64;
+            clock.steer(now, confirmed);
+            self.have_moved(clock.physical_ms(now.mono) as i64 - before);
+        }
+        let ignored = !follows || (wall.abs() > bound && !confirmed);
+        let complain = ignored && now.mono >= self.next_complaint;
         complain.then(|| {
             self.next_complaint = now.mono.plus_ms(COMPLAIN_MS);
             wall
@@ -249,7 +289,7 @@ impl Timekeeping {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Writer;
+    use crate::store::{Hlc, Writer};
 
     fn now(ms: u64, wall_ms: u64) -> Now {
         Now { mono: Mono(0).plus_ms(ms), wall_ms }
@@ -259,8 +299,12 @@ mod tests {
         NodeId([n; 16])
     }
 
+    fn header(shown_ms: u64) -> Header {
+        Header { hlc: Hlc::at_ms(shown_ms), ahead_ms: 0, ring: 0, flushes: 0 }
+    }
+
     fn heard(keeping: &mut Timekeeping, n: u8, shown_ms: u64, clock: &Clock, at: Now) {
-        keeping.observe(peer(n), Hlc::at_ms(shown_ms), false, clock, at);
+        keeping.observe(peer(n), header(shown_ms), 0, false, clock, at);
     }
 
     #[test]
@@ -348,7 +392,7 @@ mod tests {
         // And after a stop of this node, whatever comes says nothing until it is level again.
         let stopped = now(60_000, 160_000);
         for n in [2, 3] {
-            keeping.observe(peer(n), Hlc::at_ms(102_000), true, &clock, stopped);
+            keeping.observe(peer(n), header(102_000), 0, true, &clock, stopped);
         }
         keeping.steer(true, false, &clock, stopped);
         assert_eq!(clock.physical_ms(stopped.mono), 160_000);
@@ -362,9 +406,10 @@ mod tests {
         (2..5).for_each(|n| heard(&mut keeping, n, 101_200, &clock, jumped));
         assert_eq!(keeping.steer(false, false, &clock, jumped), Some(600));
         assert_eq!(clock.physical_ms(jumped.mono), 101_000);
-        (2..5).for_each(|n| heard(&mut keeping, n, 101_350, &clock, jumped));
+        let mut keeping = Timekeeping::default();
+        heard(&mut keeping, 2, 101_450, &clock, jumped);
         keeping.steer(false, false, &clock, now(1_100, 101_700));
-        assert_eq!(clock.physical_ms(Mono(0).plus_ms(1_100)), 101_700, "they rather show that");
+        assert_eq!(clock.physical_ms(Mono(0).plus_ms(1_100)), 101_700, "it rather shows that");
     }
 
     #[test]
@@ -404,5 +449,52 @@ mod tests {
         }
         keeping.steer(false, false, &clock, at(900));
         assert_eq!(clock.physical_ms(at(900).mono), 40_000_400);
+    }
+
+    /// Walls may each be off true time by less than the bound, and off each other by more
+    /// (clock-jump seed 7031).
+    #[test]
+    fn no_two_clocks_are_further_apart_than_is_believed() {
+        let at = |ms: u64| now(ms, 100_000 + ms);
+        let clock = Clock::new(Writer(1), at(0));
+        let mut keeping = Timekeeping::default();
+        let mut said = None;
+        for ms in (0..9_900).step_by(100) {
+            (2..4).for_each(|n| heard(&mut keeping, n, 99_700 + ms, &clock, at(ms)));
+            heard(&mut keeping, 4, 99_800 + ms, &clock, at(ms));
+            said = said.or(keeping.steer(false, false, &clock, at(ms)));
+            let ahead = clock.physical_ms(at(ms).mono) - 99_700 - ms;
+            assert_eq!(ahead, (5 + ms / 20).min(200), "it follows the others, then its wall clock");
+        }
+        assert_eq!(said, Some(100), "but not all the way");
+    }
+
+    /// Whoever has seen a stamp that is ahead shows it, and has a clock of its own all the same.
+    #[test]
+    fn what_a_peer_has_of_others_is_not_its_clock() {
+        let at = now(0, 100_000);
+        let clock = Clock::new(Writer(1), at);
+        let mut keeping = Timekeeping::default();
+        for n in 2..5 {
+            let header = Header { ahead_ms: 480, ..header(100_480) };
+            keeping.observe(peer(n), header, 0, false, &clock, at);
+        }
+        keeping.steer(false, false, &clock, at);
+        assert_eq!(clock.physical_ms(at.mono), 100_000);
+        assert_eq!(clock.latest(), Hlc::at_ms(100_480));
+    }
+
+    /// All at the end of a long way would otherwise look late to one another, give in, and look late
+    /// once more.
+    #[test]
+    fn a_long_way_is_no_clock_that_is_behind() {
+        let at = now(0, 100_000);
+        let clock = Clock::new(Writer(1), at);
+        let mut keeping = Timekeeping::default();
+        for n in 2..5 {
+            keeping.observe(peer(n), header(99_700), 300, false, &clock, at);
+        }
+        keeping.steer(false, false, &clock, at);
+        assert_eq!(clock.physical_ms(at.mono), 100_000);
     }
 }

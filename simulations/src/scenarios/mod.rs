@@ -81,7 +81,6 @@ pub mod updates;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chickadee::store::clock::AHEAD_MS_MAX;
 use rand::RngExt;
 use rand::rngs::ChaCha12Rng;
 
@@ -230,7 +229,6 @@ fn draw(
         agree_ms: three_intervals(),
     };
     change(&mut options, &mut rng);
-    options.wall_off_ms_max = options.wall_off_ms_max.min(believed_ms(&options));
     let mut rng = stream(seed, Purpose::Faults, 0);
     // However many they are, the last has begun long before the cluster is to have formed.
     let pause_ms = if options.nodes > MANY { 4 } else { 100 };
@@ -275,16 +273,6 @@ fn seed_the_unknown(faults: &mut [Timed<Fault>]) {
             _ => {}
         }
     }
-}
-
-/// How far clocks may be off in the beginning, in milliseconds, so that none is so far from another
-/// in the end that it does not believe its stamps (swarm seed 1175). Where some are to be, that is
-/// what is tried.
-fn believed_ms(options: &Options) -> i64 {
-    let run_ms = options.healed_ms as i64;
-    let drift_ms = options.wall_rate_ppm_max * run_ms / 1_000_000;
-    let most = AHEAD_MS_MAX as i64 / 2;
-    if options.wall_off_ms_max > most { i64::MAX } else { (most - 10 - drift_ms).max(0) }
 }
 
 /// One of several, all equally likely.
