@@ -155,6 +155,9 @@ pub struct History {
     /// Keys of which an owner did not take or keep a value, because it may have forgotten something
     /// later, and when that was seen last.
     pub dropped: BTreeMap<String, Time>,
+    /// Who did not take what was acknowledged of a key, because it had forgotten something later of
+    /// another one: by host and key.
+    pub refused: BTreeSet<(usize, String)>,
     /// Something else happened to hosts than to fall apart in two and to come together again.
     pub troubled: bool,
     /// What a node had learnt from another made it doubt a third, which then was judged anew.

@@ -563,3 +563,26 @@ fn nobody_is_declared_down_before_it_was_heard() {
 fn what_was_forgotten_counts_where_nobody_may_answer() {
     holds("swarm", &[6198]);
 }
+
+/// Two clocks, each within the bound of true time, were further apart than stamps are believed; and
+/// what a frame showed of its sender's clock was what that had from others' stamps. And whoever had
+/// just started with a clock that was ahead left the others with its hybrid time when it gave in.
+#[test]
+fn no_two_clocks_are_further_apart_than_stamps_are_believed() {
+    holds("clock-jump", &[1503, 7031, 7187]);
+}
+
+/// Two in a row started with clocks that were hours off. The first gave in at once, but counted as
+/// what it had shown for two seconds more; so with the second it was a majority.
+#[test]
+fn a_clock_that_has_just_given_in_is_not_followed() {
+    holds("clock-jump", &[7074]);
+}
+
+/// It was held against a decision that later deletions had overtaken it, and against an owner that it
+/// did not take what was no later than what it had forgotten of another key in the same millisecond.
+#[test]
+fn what_is_overtaken_may_be_refused() {
+    holds("clock-jump", &[7175]);
+    holds("clock-skew", &[375]);
+}

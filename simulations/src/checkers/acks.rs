@@ -6,11 +6,13 @@
 //! has only just started, or gone on after a stop, does not count yet. Where packets are
 //! lost or late, or were until lately, owners may be taken for hung; and to whom a value is gone,
 //! evicted or ended, its end is nothing. While they do not all see the same owners, one may not know
-//! yet that it is one (swarm seed 4593).
+//! yet that it is one (swarm seed 4593). And what was decided is not stamped anew: owners that have
+//! taken, and forgotten, a later deletion meanwhile do not take it (clock-jump seed 7175).
 
 use chickadee::node::event::Written;
 
 use super::Violation;
+use crate::history::Record;
 use crate::plan::{Act, Fault};
 use crate::time::Time;
 use crate::world::World;
@@ -51,9 +53,18 @@ pub fn judge(world: &World<impl Level>, record: usize, written: Written) -> Opti
         && world.agree_on_owners(record.host, &record.key)
         && world.plan.is_calm()
         && world.history.together(record.start, world.now);
-    if record.majority && calm && met && gone == 0 && 2 * acks <= usize::from(written.wanted) {
+    let few = 2 * acks <= usize::from(written.wanted);
+    if record.majority && calm && met && gone == 0 && few && !is_overtaken(world, record, written) {
         let wanted = written.wanted;
         return complain(format!("tells of {acks} of {wanted} owners, and a majority was there"));
     }
     None
+}
+
+fn is_overtaken(world: &World<impl Level>, record: &Record, written: Written) -> bool {
+    let later = |other: &Record| {
+        let version = other.acknowledged();
+        other.key == record.key && version.is_some_and(|v| v.value > written.version.value)
+    };
+    record.act.is_decided() && world.history.records.iter().any(later)
 }

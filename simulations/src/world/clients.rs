@@ -350,6 +350,7 @@ impl<L: Level> World<L> {
         {
             let (key, value) = (record.key.clone(), record.value.clone());
             self.history.saw(&key, &value, version);
+            self.note_refusals(&key, version);
         }
         let record = &self.history.records[index];
         let told = format!(

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use chickadee::config::ARRIVING_PARTS;
 use chickadee::node::report::{Queues, SessionStats};
-use chickadee::store::{Parts, partition::Cursor};
+use chickadee::store::{Parts, Version, partition::Cursor};
 
 use super::level::{Inside, Level};
 use super::{Event, Process, World};
@@ -158,6 +158,15 @@ impl<L: Level> World<L> {
         self.replicas = replicas;
         self.contents = contents;
         self.complain(complaints.into_iter().next());
+    }
+
+    /// Takes note of who does not take what is acknowledged now, and so holds nothing.
+    pub(super) fn note_refusals(&mut self, key: &str, version: Version) {
+        for host in 0..self.hosts.len() {
+            if self.covered(host, key) >= version.value && self.held(host, key).is_none() {
+                self.history.refused.insert((host, key.to_owned()));
+            }
+        }
     }
 
     /// Takes note of what nodes had to evict, and of what they condemned, since the last look.
