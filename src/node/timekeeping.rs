@@ -267,8 +267,8 @@ impl Timekeeping {
         };
         let agree = self.counted(now.mono).filter(same).count();
         let confirmed = (lone && self.leads.is_empty()) || 2 * agree > counted;
-        // Otherwise the wall clock is not followed so far from the others that this node would have to
-        // give in to them again.
+        // Otherwise the wall clock is not followed so far from the others that this node would have
+        // to give in to them again.
         let (lower, _) = self.median(now.mono);
         let away = if wall > 0 { -lower } else { lower };
         let follows = confirmed || away < HOLD_MS;
