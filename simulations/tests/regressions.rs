@@ -586,3 +586,10 @@ fn what_is_overtaken_may_be_refused() {
     holds("clock-jump", &[7175]);
     holds("clock-skew", &[375]);
 }
+
+/// What a decider had told a client was later than what the same node stamped next, whose clock was
+/// behind, and which did not adopt the time of one that had only just linked up again.
+#[test]
+fn what_is_told_is_before_what_is_written_next() {
+    holds("ragged-heal", &[7243]);
+}
