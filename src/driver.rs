@@ -545,7 +545,7 @@ impl<O: Observer> Driver<O> {
                 }
             }
             Notice::ClockOff { lead_ms } => {
-                warn!("the wall clock leads by {lead_ms} ms, and no majority of the peers agrees");
+                warn!("the wall clock leads the time of the cluster by {lead_ms} ms: not followed");
             }
         }
     }

@@ -400,9 +400,9 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
-    /// The wall clock is not believed.
+    /// The wall clock is not followed: the peers show another time.
     ClockOff {
-        /// By how much it leads, in milliseconds.
+        /// By how much it leads the time that this node goes by, in milliseconds.
         lead_ms: i64,
     },
 }
