@@ -45,8 +45,9 @@
 //!   nodes agree which of two concurrent writes stays: the one with the later hybrid time, or at
 //!   equal times the larger writer. The other is lost. (Laws in `src/store/entry.rs`.) A write that
 //!   begins after another was acknowledged is no concurrent one: it comes after it, through whichever
-//!   node, though clocks may differ by some hundred milliseconds, while a majority of the owners is
-//!   there. (All simulations: the checker `order`, above all in `clock-skew`.)
+//!   node, while a majority of the owners is there. For that a node keeps its clock within 250 ms of
+//!   the median of all that it hears, and follows its wall clock no further. (All simulations: the
+//!   checker `order`, above all in `clock-skew`, `clock-jump`, `clock-restart`.)
 //! * **It does not go back.** A replica that knew of a newer value or of a removal does not serve
 //!   the old one again. In doubt it answers as if there were nothing: a cache may forget, it may
 //!   not lie. What one replica knew says nothing of another: a client that is answered by two owners
