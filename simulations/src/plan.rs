@@ -340,6 +340,13 @@ impl Act {
 }
 
 impl Plan {
+    /// Leaves of its faults only that the first nodes start, in the first two seconds: for others by
+    /// hand.
+    pub fn keep_starts(&mut self) {
+        let starts = |fault: &Timed<Fault>| matches!(fault.what, Fault::Start { .. });
+        self.faults.retain(|fault| starts(fault) && fault.at_ms < 2_000);
+    }
+
     /// Reads a plan as it is saved. An error names what is wrong: a field that no plan has, too,
     /// because what it was to change would not be changed.
     pub fn parse(json: &str) -> Result<Plan, String> {

@@ -38,7 +38,7 @@ fn calm(nodes: usize, healed_ms: u64) -> Plan {
     plan.options.healed_ms = healed_ms;
     plan.options.value_bytes = VALUE_BYTES;
     plan.options.latency_us_max = 1_000;
-    plan.faults.retain(|fault| matches!(fault.what, Fault::Start { .. }) && fault.at_ms < 2_000);
+    plan.keep_starts();
     plan.operations.clear();
     plan
 }

@@ -71,7 +71,7 @@ fn a_rolling_restart_loses_nothing() {
 fn turnover(seed: u64) -> Plan {
     let scenario = scenarios::find("scarce").expect("a scenario of that name");
     let mut plan = scenario.plan(seed, Some(3));
-    plan.faults.retain(|fault| matches!(fault.what, Fault::Start { .. }) && fault.at_ms < 1_000);
+    plan.keep_starts();
     plan.options.memory_bytes_max = 120_000;
     plan.options.memory_percents = vec![100, 60, 30];
     plan.options.healed_ms = 70_000;

@@ -496,7 +496,7 @@ fn overwritten_meanwhile(keys: u64, asked_ms: u64, bulk_rate: u64) -> Plan {
         (bulk_rate, 1_000, 1 << 30);
     options.keys = keys as usize;
     options.healed_ms = 60_000;
-    plan.faults.retain(|fault| matches!(fault.what, Fault::Start { .. }) && fault.at_ms < 2_000);
+    plan.keep_starts();
     let mut happen = |at_ms, what| plan.faults.push(Timed { at_ms, what });
     happen(stalled_ms, Fault::Stall { node: 2 });
     happen(resumed_ms - 10, Fault::Crash { node: 1 });

@@ -16,7 +16,7 @@ fn restart(partitions: u16, value_bytes: usize) -> Plan {
     plan.options.clients = 40;
     plan.options.restarts_seeded = true;
     plan.options.healed_ms = 20_000;
-    plan.faults.retain(|fault| matches!(fault.what, Fault::Start { .. }) && fault.at_ms < 2_000);
+    plan.keep_starts();
     plan.faults.push(Timed { at_ms: 14_000, what: Fault::Crash { node: 2 } });
     plan.faults.push(Timed { at_ms: 14_100, what: Fault::Start { node: 2, seeded: true } });
     let set = |write: u64| {
