@@ -593,3 +593,12 @@ fn what_is_overtaken_may_be_refused() {
 fn what_is_told_is_before_what_is_written_next() {
     holds("ragged-heal", &[7243]);
 }
+
+/// No clock was off, but the way was long: two nodes looked late to each other, gave in, and looked
+/// later still, so that what had ended was served seconds after. And the first answer over a way of
+/// 100 ms came after its sender was taken for hung, so that another one decided as well.
+#[test]
+fn a_long_way_is_no_clock_that_is_behind_and_no_silence() {
+    holds("slow-ways", &[1, 13, 27, 37, 239]);
+    holds("contended", &[7, 12, 67]);
+}

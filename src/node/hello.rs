@@ -62,7 +62,7 @@ impl Node {
         self.timekeeping.forget(peer);
         // Before anything is stamped above what the peer has flushed: of two, this one may follow.
         let late = self.lateness.is_late();
-        self.timekeeping.observe(peer, header, 0, late, &self.clock, now);
+        self.timekeeping.observe(peer, header, (0, 0), late, &self.clock, now);
         self.keep_time(now);
         self.learn_flushes(&hello.flushes);
         Ok(hello.identity.generation)

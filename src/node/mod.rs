@@ -419,7 +419,7 @@ impl Node {
     /// What every frame tells besides its body: the sender's clock, and whether its flushes differ.
     fn observe(&mut self, from: NodeId, header: Header, now: Now) {
         let late = self.lateness.is_late();
-        let way_ms = self.responsiveness.rtt_us(from) / 2_000;
+        let way_ms = self.responsiveness.way_ms(from);
         self.timekeeping.observe(from, header, way_ms, late, &self.clock, now);
         if header.flushes > self.flush_hash
             && self.links.contains(&from)

@@ -16,8 +16,9 @@ use crate::store::{Mono, Rules};
 
 /// Least silence that makes a peer with requests outstanding unresponsive, in nanoseconds.
 const SILENCE_NS_MIN: u64 = 50_000_000;
-/// As long as no round trip is known, in nanoseconds: four of QUIC's own first guess of 50 ms.
-const SILENCE_NS_UNKNOWN: u64 = 200_000_000;
+/// As long as no round trip is known, in nanoseconds: it may be the longest. With 200 ms the first
+/// answer over a way of 100 ms came too late, and what its sender had decided was decided twice.
+const SILENCE_NS_UNKNOWN: u64 = SILENCE_NS_MAX;
 /// Most, in nanoseconds: a peer that is always slow is still given up for a quicker one.
 const SILENCE_NS_MAX: u64 = 400_000_000;
 /// A peer whose frames come, and no answers, is deaf after so long, in nanoseconds, or after twice
@@ -41,6 +42,8 @@ struct Pulse {
     /// When the peer last answered something, or was asked after having answered all; `None` if there
     /// is nothing to answer.
     unanswered_since: Option<Mono>,
+    /// The last round trip, whatever it says of the way, in nanoseconds.
+    last_ns: u64,
     /// Smoothed round trip and mean deviation (RFC 6298), in nanoseconds.
     rtt_ns: u64,
     deviation_ns: u64,
@@ -88,6 +91,7 @@ impl Responsiveness {
             due: false,
             quiet_since: now,
             unanswered_since: None,
+            last_ns: 0,
             rtt_ns: 0,
             deviation_ns: 0,
             unresponsive: false,
@@ -247,6 +251,16 @@ impl Responsiveness {
         self.peers.get(&peer).map_or(0, |pulse| pulse.rtt_ns / 1_000)
     }
 
+    /// How long what comes from a peer was under way, in milliseconds: about so long at least, and
+    /// perhaps so long. One that does not answer may have said long ago what comes now.
+    pub fn way_ms(&self, peer: NodeId) -> (u64, u64) {
+        self.peers.get(&peer).map_or((0, 0), |pulse| {
+            let ms = |ns: u64| ns / 2_000_000;
+            let longest = ms(pulse.rtt_ns.max(pulse.last_ns));
+            (ms(pulse.rtt_ns), if pulse.unresponsive { u64::MAX } else { longest })
+        })
+    }
+
     /// When [`Responsiveness::judge`] or [`Responsiveness::probes`] has something to do.
     pub fn next_deadline(&self) -> Option<Mono> {
         self.deadlines.first().map(|(deadline, _)| *deadline)
@@ -266,6 +280,7 @@ impl Pulse {
 
     /// A round trip took so long.
     fn time(&mut self, rtt_ns: u64) {
+        self.last_ns = rtt_ns;
         if rtt_ns > SILENCE_NS_MAX {
             // That was a cut or a hang, not the way there; and learning it would make the next one
             // be noticed late.
@@ -395,8 +410,8 @@ mod tests {
         let mut pulses = Responsiveness::default();
         pulses.up(PEER, ms(0));
         pulses.sent(PEER, ms(0));
-        assert!(pulses.judge(ms(199)).is_empty());
-        assert_eq!(pulses.judge(ms(200)), [PEER]);
+        assert!(pulses.judge(ms(399)).is_empty());
+        assert_eq!(pulses.judge(ms(400)), [PEER]);
     }
 
     #[test]

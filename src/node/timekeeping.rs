@@ -105,13 +105,14 @@ pub struct Timekeeping {
 }
 
 impl Timekeeping {
-    /// A frame came with that header, by a way that takes about so long. While this node is `late`,
-    /// frames may have stood in queues for as long as it did not run, and say nothing about clocks.
+    /// A frame came with that header, by a way that takes so many milliseconds at least, and so many
+    /// at most. While this node is `late`, frames may have stood in queues for as long as it did not
+    /// run, and say nothing about clocks.
     pub fn observe(
         &mut self,
         from: NodeId,
         Header { hlc, ahead_ms, .. }: Header,
-        way_ms: u64,
+        way_ms: (u64, u64),
         late: bool,
         clock: &Clock,
         now: Now,
@@ -126,8 +127,13 @@ impl Timekeeping {
         if late {
             return;
         }
-        let theirs = (hlc.ms() + way_ms).saturating_sub(u64::from(ahead_ms));
-        let shown = theirs as i64 - clock.physical_ms(now.mono) as i64;
+        let theirs = hlc.ms().saturating_sub(u64::from(ahead_ms)) as i64;
+        let own = clock.physical_ms(now.mono) as i64;
+        let by =
+            |way_ms: u64| (theirs - own).saturating_add(i64::try_from(way_ms).unwrap_or(i64::MAX));
+        // Whoever looks late by no more than the way may take is not: all would look late to one
+        // another, give in, and look late once more.
+        let shown = by(way_ms.0).max(by(way_ms.1).min(0));
         let stamped = self.leads.get(&from).and_then(|lead| lead.stamped);
         let counts_from = if settling { now.mono.plus_ms(SETTLING_MS) } else { now.mono };
         let (since, current, previous) = (now.mono, shown, i64::MIN);
@@ -206,7 +212,9 @@ impl Timekeeping {
     /// [`TIE_MS_MAX`]: a clock that runs an hour ahead would end everything that was to live for
     /// less.
     fn off_by(&self, clock: &Clock, now: Mono) -> i64 {
-        let bound = OFF_MS_MAX;
+        // Of two, none is off the other's before they do not believe each other.
+        let two = self.counted(now).count() == 1;
+        let bound = if two { AHEAD_MS_MAX as i64 } else { OFF_MS_MAX };
         let (lower, upper) = self.median(now);
         let tied = upper - lower > bound && upper - lower <= TIE_MS_MAX;
         if tied && upper.abs() <= bound {
@@ -304,7 +312,7 @@ mod tests {
     }
 
     fn heard(keeping: &mut Timekeeping, n: u8, shown_ms: u64, clock: &Clock, at: Now) {
-        keeping.observe(peer(n), header(shown_ms), 0, false, clock, at);
+        keeping.observe(peer(n), header(shown_ms), (0, 0), false, clock, at);
     }
 
     #[test]
@@ -392,7 +400,7 @@ mod tests {
         // And after a stop of this node, whatever comes says nothing until it is level again.
         let stopped = now(60_000, 160_000);
         for n in [2, 3] {
-            keeping.observe(peer(n), header(102_000), 0, true, &clock, stopped);
+            keeping.observe(peer(n), header(102_000), (0, 0), true, &clock, stopped);
         }
         keeping.steer(true, false, &clock, stopped);
         assert_eq!(clock.physical_ms(stopped.mono), 160_000);
@@ -477,7 +485,7 @@ mod tests {
         let mut keeping = Timekeeping::default();
         for n in 2..5 {
             let header = Header { ahead_ms: 480, ..header(100_480) };
-            keeping.observe(peer(n), header, 0, false, &clock, at);
+            keeping.observe(peer(n), header, (0, 0), false, &clock, at);
         }
         keeping.steer(false, false, &clock, at);
         assert_eq!(clock.physical_ms(at.mono), 100_000);
@@ -489,12 +497,22 @@ mod tests {
     #[test]
     fn a_long_way_is_no_clock_that_is_behind() {
         let at = now(0, 100_000);
-        let clock = Clock::new(Writer(1), at);
-        let mut keeping = Timekeeping::default();
-        for n in 2..5 {
-            keeping.observe(peer(n), header(99_700), 300, false, &clock, at);
+        for way_ms in [(300, 300), (20, 400), (20, u64::MAX)] {
+            let clock = Clock::new(Writer(1), at);
+            let mut keeping = Timekeeping::default();
+            for n in 2..5 {
+                keeping.observe(peer(n), header(99_700), way_ms, false, &clock, at);
+            }
+            keeping.steer(false, false, &clock, at);
+            assert_eq!(clock.physical_ms(at.mono), 100_000);
+            // What shows a later time is no way.
+            let mut keeping = Timekeeping::default();
+            for n in 2..5 {
+                keeping.observe(peer(n), header(100_400), way_ms, false, &clock, at);
+            }
+            keeping.steer(false, false, &clock, at);
+            let shown = 100_400 + way_ms.0 - 5..=100_400 + way_ms.0;
+            assert!(shown.contains(&clock.physical_ms(at.mono)), "and slewed");
         }
-        keeping.steer(false, false, &clock, at);
-        assert_eq!(clock.physical_ms(at.mono), 100_000);
     }
 }

@@ -11,7 +11,9 @@ use super::message::{Exchange, Request, Response};
 use super::outbox::{LARGE_BYTES, lane};
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{Answer, Content, Entry, Held, Merged, Parts, Role, Stamp, Version, key_ref};
+use crate::store::{
+    Answer, Content, Entry, Held, Merged, Mono, Parts, Role, Stamp, Version, key_ref,
+};
 use bytes::Bytes;
 
 /// A write that is refused because owners have forgotten something later is stamped again so often:
@@ -37,6 +39,8 @@ pub(super) struct Write {
     pub(super) restamps: u8,
     /// Whether it was.
     pub(super) restamped: bool,
+    /// When it was sent under its stamp.
+    begun: Mono,
     /// Who covers it, and in which epoch of its sessions it said so.
     pub(super) epochs: Vec<(NodeId, u32)>,
     /// Whether an owner has another ring: there may be owners that this node does not know.
@@ -58,11 +62,20 @@ impl Write {
     /// have been acknowledged before this write began, by a clock that is ahead of this node's by
     /// some milliseconds: the client would be told that it is written, and never see it. Not what
     /// this node has written itself since (`own`): its own writes keep their order.
-    fn is_to_come_after(&self, stamp: Stamp, own: Version, turn: &Turn<'_>) -> bool {
+    fn is_to_come_after(
+        &self,
+        stamp: Stamp,
+        own: Version,
+        deadline: Mono,
+        turn: &Turn<'_>,
+    ) -> bool {
         let written = self.entry.version().value;
-        // A large one not twice: what is later than the new stamp came after this write began, and
-        // each time costs another trip of its value within one deadline.
-        let again = self.restamped && self.entry.value_bytes() > LARGE_BYTES;
+        // What is later than the new stamp came after this write began. So a large one is not stamped
+        // twice, which would cost another trip of its value, and none if its deadline would come
+        // first: it would be told to have failed, having been written again and again.
+        let trip = turn.now.mono.since(self.begun);
+        let hurried = turn.now.mono.0.saturating_add(2 * trip) > deadline.0;
+        let again = self.restamped && (hurried || self.entry.value_bytes() > LARGE_BYTES);
         let restamps = self.restamps > 0 && !again;
         let possible = restamps && !self.answered && turn.rules().restamp();
         let others = stamp.writer != written.writer && own.value <= written;
@@ -136,6 +149,7 @@ impl Coordinator {
             answered: false,
             restamps,
             restamped: false,
+            begun: turn.now.mono,
             epochs: Vec::new(),
             other_ring: false,
         };
@@ -284,7 +298,12 @@ impl Coordinator {
                 }
             }
             Response::Newer { stamp, epoch }
-                if !write.is_to_come_after(stamp, self.own_writes.version(&op.key), turn) =>
+                if !write.is_to_come_after(
+                    stamp,
+                    self.own_writes.version(&op.key),
+                    op.deadline,
+                    turn,
+                ) =>
             {
                 write.acks = write.acks.saturating_add(1);
                 write.epochs.push((from, epoch));

@@ -14,3 +14,19 @@ pub const FAR_APART: Scenario = Scenario {
     },
     faults: super::kill::KILL.faults,
 };
+
+/// Nobody dies, and nothing is lost; but it takes a quarter of a second to ask and be answered, and
+/// all write the same few keys, by clocks that are nearly a tenth of a second off.
+pub const CONTENDED: Scenario = Scenario {
+    name: "contended",
+    about: "nodes are up to 140 ms apart, and all write the same three keys",
+    nodes: (4, 6),
+    options: |options, _| {
+        options.latency_us_max = 140_000;
+        options.wall_off_ms_max = 95;
+        options.hot_ppm = 300_000;
+        options.keys = 3;
+        options.pause_ms = (20, 200);
+    },
+    faults: |_| {},
+};

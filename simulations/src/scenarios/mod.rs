@@ -107,7 +107,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 47] = [
+pub const ALL: [&Scenario; 49] = [
     &kill::KILL,
     &large_values::LARGE_VALUES,
     &stall::STALL,
@@ -132,7 +132,9 @@ pub const ALL: [&Scenario; 47] = [
     &late_messages::LATE_MESSAGES,
     &lossy::LOSSY,
     &slow_node::SLOW_NODE,
+    &slow_node::SLOW_WAYS,
     &far_apart::FAR_APART,
+    &far_apart::CONTENDED,
     &updates::UPDATES,
     &updates::HALF_TOLD,
     &clock::CLOCK_SKEW,

@@ -38,3 +38,28 @@ pub const SLOW_NODE: Scenario = Scenario {
         }
     },
 };
+
+/// All that passes between two nodes takes a third of a second for half a minute: each looks late to
+/// the other, though both clocks are right, and what ends is to end when it should.
+pub const SLOW_WAYS: Scenario = Scenario {
+    name: "slow-ways",
+    about: "two nodes, and for half a minute everything takes 350 ms between them",
+    nodes: (2, 2),
+    options: |options, _| {
+        options.replicas = 2;
+        options.latency_us_max = 2_000;
+        options.restarts_seeded = true;
+        options.clients = 2;
+        options.pause_ms = (400, 2_000);
+        options.ending_ppm = 400_000;
+    },
+    faults: |line| {
+        while line.goes_on() {
+            line.pass(0..2_000);
+            let length = line.draw(20_000..30_000);
+            line.slow(0, 350_000, length);
+            line.now_ms += length;
+            line.pass(0..line.options.stable_ms);
+        }
+    },
+};
