@@ -525,23 +525,25 @@ impl Partition {
     }
 
     /// Looks at one bucket for eviction, from the clock's hand. Values read since the last look are
-    /// spared once; marks go only if `marks` says that there are too many of them. Returns whether
-    /// something was freed.
-    pub(super) fn evict_at(&mut self, bucket: usize, marks: bool) -> bool {
+    /// spared once; marks go only if there are too many of them, and wait for nobody that was heard
+    /// since then. Returns whether something was freed.
+    pub(super) fn evict_at(&mut self, bucket: usize, marks: Option<Mono>) -> bool {
         let Some(record) = self.table.get_bucket_mut(bucket) else {
             return false;
         };
         let hash = key_hash(record.key(), self.seed);
         if record.is_mark() {
-            if marks {
+            let bits = record.bits();
+            let awaited = |since| self.sessions.lack(bits).any(|session| session.heard >= since);
+            let goes = marks.is_some_and(|since| !awaited(since));
+            if goes {
                 let (namespace, bytes) = (record.namespace(), record.key().bytes.to_vec());
-                let bits = record.bits();
                 // Only what nobody waits for may be forgotten: who may lack it has to be judged anew.
                 self.close_sessions(bits);
                 self.note_evicted(&bytes);
                 self.forget(KeyRef { namespace, bytes: &bytes }, hash);
             }
-            return marks;
+            return goes;
         }
         if record.cool() {
             return false;

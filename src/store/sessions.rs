@@ -238,6 +238,11 @@ impl Sessions {
         self.open.iter().enumerate().filter_map(|(bit, s)| Some((bit as u8, s.as_deref()?)))
     }
 
+    /// The open sessions whose bit is missing.
+    pub(super) fn lack(&self, bits: u8) -> impl Iterator<Item = &Session> {
+        self.iter().filter(move |(bit, _)| bits & 1 << bit == 0).map(|(_, session)| session)
+    }
+
     /// The open sessions.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
         self.open.iter_mut().filter_map(|session| session.as_deref_mut())

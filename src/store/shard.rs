@@ -33,6 +33,9 @@ pub fn key_hash(key: KeyRef<'_>, seed: u64) -> u64 {
 /// While a partition boots, one of so many parts of the memory is left for what is written meanwhile.
 const BOOT_PARTS: usize = 32;
 
+/// A peer that says nothing of a partition for so long, in nanoseconds, is silent.
+const SILENT_NS: u64 = 10_000_000_000;
+
 /// How a store is made.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreOptions {
@@ -207,7 +210,7 @@ impl Store {
         if change > 0 {
             let total = self.footprint.fetch_add(change, Ordering::Relaxed) + change;
             if total > self.options.memory_bytes_max as i64 {
-                self.make_room(shard);
+                self.make_room(shard, now);
             }
         } else if change < 0 {
             self.footprint.fetch_add(change, Ordering::Relaxed);
@@ -359,7 +362,8 @@ impl Store {
         // Entries have to do with less; each shard above its share of that gives up what is more.
         let share = self.share();
         for shard in &self.shards {
-            self.evict(&mut shard.lock(), budget, share);
+            // Nobody is taken for silent, for want of a clock.
+            self.evict(&mut shard.lock(), budget, share, Mono(0));
             if self.footprint.load(Ordering::Relaxed) <= budget {
                 return;
             }
@@ -436,7 +440,7 @@ impl Store {
 
     /// Evicts until the node is within its budget: from the shard at hand if it is over its fair
     /// share, else from another that is and whose lock is free, else from the one at hand anyway.
-    fn make_room(&self, own: &mut Shard) {
+    fn make_room(&self, own: &mut Shard, now: Mono) {
         let budget = self.options.memory_bytes_max as i64;
         let share = self.share();
         if own.footprint <= share {
@@ -445,18 +449,18 @@ impl Store {
                     continue;
                 };
                 if other.footprint > share {
-                    self.evict(&mut other, budget, 0);
+                    self.evict(&mut other, budget, 0, now);
                     if self.footprint.load(Ordering::Relaxed) <= budget {
                         return;
                     }
                 }
             }
         }
-        self.evict(own, budget, 0);
+        self.evict(own, budget, 0, now);
     }
 
     /// Until all are within the budget, or this one has no more than `least` bytes.
-    fn evict(&self, shard: &mut Shard, budget: i64, least: usize) {
+    fn evict(&self, shard: &mut Shard, budget: i64, least: usize, now: Mono) {
         let share = self.options.memory_bytes_max / self.shards.len();
         // Three times around: the first two may only take away the marks of use.
         let mut looks: usize = 3 * shard.partitions.iter().map(Partition::buckets).sum::<usize>();
@@ -469,9 +473,17 @@ impl Store {
                 return;
             };
             let partition = &mut shard.partitions[index];
-            // What a booting partition has to give up leaves marks until it is ready.
-            let most = if partition.role() == Role::Boot { share / 2 } else { share / 10 };
-            let marks = shard.mark_footprint > most || shard.footprint == 0;
+            // Marks that wait for those who answer go only if nothing else is left to go: whoever
+            // lacks them would be judged, and might drop what it has. What a booting partition has
+            // to give up leaves marks until it is ready.
+            let boots = partition.role() == Role::Boot;
+            let marks = match shard.mark_footprint {
+                bytes if bytes > share / 2 || shard.footprint == 0 => Some(Mono(u64::MAX)),
+                bytes if bytes > share / 10 && !boots => {
+                    Some(Mono(now.0.saturating_sub(SILENT_NS)))
+                }
+                _ => None,
+            };
             let (footprint, mark_bytes) = (partition.footprint(), partition.mark_footprint());
             let count = partition.marks();
             partition.note_step();

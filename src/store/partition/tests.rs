@@ -71,6 +71,7 @@ impl Bench {
 
     /// Goes over the whole table as eviction would, until nothing more is freed.
     fn evict_all(&mut self, marks: bool) {
+        let marks = marks.then_some(Mono(u64::MAX));
         loop {
             let mut freed = false;
             for bucket in 0..self.partition.buckets() {
@@ -159,7 +160,7 @@ proptest! {
                 5 => {
                     let buckets = bench.partition.buckets();
                     for bucket in 0..buckets {
-                        bench.partition.evict_at(bucket, k % 2 == 0);
+                        bench.partition.evict_at(bucket, (k % 2 == 0).then_some(Mono(u64::MAX)));
                     }
                 }
                 6 => bench.with(5_000, |p, context| {
@@ -462,7 +463,7 @@ fn read(bench: &mut Bench, keys: std::ops::Range<u8>) {
 
 fn evict_once(bench: &mut Bench) {
     for bucket in 0..bench.partition.buckets() {
-        bench.partition.evict_at(bucket, false);
+        bench.partition.evict_at(bucket, None);
     }
 }
 
@@ -529,4 +530,32 @@ fn what_is_dropped_does_not_say_that_nobody_is_out_of_sight() {
     bench.partition.lonely = true;
     bench.partition.clear();
     assert!(bench.partition.lonely, "whoever knows it says it only once");
+}
+
+#[test]
+fn a_mark_that_one_who_answers_waits_for_stays_as_long_as_it_may() {
+    let mut bench = Bench::new(Role::Ready, false);
+    let bit = bench.partition.open_session(NodeId([2; 16]), Life(1), 1).unwrap();
+    let heard = exchange::Heard {
+        number: 1,
+        echo: 1,
+        role: Role::Ready,
+        valid: true,
+        counts_you: true,
+        epoch: 1,
+        ask: 1,
+        said: 1,
+    };
+    bench.partition.hear(bit, &heard, Mono(5_000));
+    bench.merge(b"k", &Bench::value(at(900), "v"));
+    bench.evict_all(false);
+    assert_eq!(bench.partition.marks(), 1, "the peer may lack it");
+    let evict = |bench: &mut Bench, since| {
+        let buckets = 0..bench.partition.buckets();
+        buckets.fold(false, |freed, bucket| freed | bench.partition.evict_at(bucket, Some(since)))
+    };
+    assert!(!evict(&mut bench, Mono(5_000)), "it was heard then");
+    assert!(bench.partition.sessions().get(bit).is_some());
+    assert!(evict(&mut bench, Mono(5_001)), "it has been silent since");
+    assert!(bench.partition.sessions().get(bit).is_none(), "so it is judged anew");
 }
