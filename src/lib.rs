@@ -34,7 +34,8 @@
 //!
 //! * **It answers.** A node serves reads and writes as long as it can reach itself or one owner of
 //!   the key. A missing owner means fewer copies, counted in [`Written`], not a refusal; a hung one
-//!   costs milliseconds. (Simulations `kill`, `stall`, `lossy`, `slow-node`; `tests/binary.rs`.)
+//!   costs milliseconds. (Simulations `kill`, `stall`, `lossy`, `slow-node`, `contended`;
+//!   `tests/binary.rs`.)
 //! * **Large values give way to small ones.** Above 64 KiB they go to other nodes on a connection of
 //!   their own; what of them is arriving has its place in the memory before it comes, and their
 //!   operations have as much more time as they take at [`bulk_rate`](Config::bulk_rate). They wait
@@ -61,7 +62,9 @@
 //!   first, and only what differs is told. (All simulations, `reopen` above all;
 //!   `tests/embedding.rs`.)
 //! * **Eviction stays at home.** Memory pressure on one node changes no other node's content: what
-//!   it dropped it is not sent again, and what the others must not forget it keeps as a mark.
+//!   it dropped it is not sent again, and what the others must not forget it keeps as a mark; unless
+//!   these marks would take half of its memory, as where it has a few per cent of the others'. Then
+//!   it meets them anew, and what it cannot tell from something outlived they drop.
 //!   What a node that starts anew or was away takes from one owner, another that had to evict it
 //!   makes it drop only if nobody who knows as much still holds it. (Simulations `swarm`, `scarce`,
 //!   `streamed-boot`; `simulations/tests/losses.rs`.) What is read at one owner the others hear of,
@@ -69,7 +72,7 @@
 //!   would be told: in a cache that answers 77 % of its reads (Zipf 0.9), another owner could have
 //!   answered 2 % of all. (`src/store/partition/tests.rs`, `tests/clients/failover.py`.)
 //! * **Expiry needs no message.** The end is a part of the entry, and checked at every read.
-//!   (`tests/embedding.rs`.)
+//!   (The checker `expiry`, above all in `clock-jump` and `slow-ways`; `tests/embedding.rs`.)
 //! * **A deploy does not empty it.** Restarting every node, one after the other, loses no key while
 //!   the others have copies and room, and of what full caches hold next to nothing;
 //!   [`Node::await_ready`] says when the next one may go.
@@ -84,8 +87,11 @@
 //! And what is not: `SET NX`, `INCR` and the like are decided by one owner, which is exact while
 //! the members are stable, and last-writer-wins across a partition: it is no lock service. Several
 //! keys are never written atomically. An acknowledged write is lost if every owner that has it dies
-//! before another one got it; and it may be, if none of those who took it owned it in the eyes of the
-//! rest, from whom they were cut off. Nothing is written to disk.
+//! before another one got it; and it may be, if none of those who took it owned it in the eyes of
+//! the rest, from whom they were cut off. What fewer than most owners took, because the others were
+//! out of reach, these may refuse later: then it is found at some owners, and missing at others. Ways
+//! of more than 150 ms, one way, are not what the times above are made for. Nothing is written to
+//! disk.
 //!
 //! # How the sources are laid out
 //!

@@ -72,7 +72,7 @@ pub struct Options {
     pub memory_bytes_max: usize,
     /// How much of it a node has, in per cent: node i has number i modulo their count. Empty is all
     /// of it for everybody.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub memory_percents: Vec<u8>,
     /// Whether every node knows a seed, or only those that join at the beginning.
     pub restarts_seeded: bool,
