@@ -602,3 +602,10 @@ fn a_long_way_is_no_clock_that_is_behind_and_no_silence() {
     holds("slow-ways", &[1, 13, 27, 37, 239]);
     holds("contended", &[7, 12, 67]);
 }
+
+/// A node that had been linked for long and was never asked for anything was stopped: how far away it
+/// is was not known, and an APPEND waited for it twice as long as for another.
+#[test]
+fn who_is_linked_says_how_far_away_it_is() {
+    holds("swarm", &[340]);
+}

@@ -218,6 +218,7 @@ impl Node {
                     self.settle(now);
                 }
                 self.responsiveness.up(peer, now.mono);
+                self.outbox.lateness(peer, &message::Lateness::Ping { nonce: THERE });
                 let flushes = self.store.flushes();
                 self.membership.up(peer, addr, flushes, now, &mut self.outbox);
                 self.refresh_reachable(peer);
@@ -380,7 +381,10 @@ impl Node {
             }),
             Kind::Lateness => {
                 self.batch::<message::Lateness>(from, &body, now, |node, from, item, now| {
-                    if matches!(item, message::Lateness::Pong { .. }) {
+                    if let message::Lateness::Pong { nonce, .. } = item {
+                        if nonce == THERE {
+                            node.responsiveness.met(from, now.mono);
+                        }
                         node.hear(from, true, now);
                     }
                     let asks = item.asks();

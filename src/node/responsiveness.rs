@@ -16,9 +16,11 @@ use crate::store::{Mono, Rules};
 
 /// Least silence that makes a peer with requests outstanding unresponsive, in nanoseconds.
 const SILENCE_NS_MIN: u64 = 50_000_000;
-/// As long as no round trip is known, in nanoseconds: it may be the longest. With 200 ms the first
-/// answer over a way of 100 ms came too late, and what its sender had decided was decided twice.
-const SILENCE_NS_UNKNOWN: u64 = SILENCE_NS_MAX;
+/// As long as no round trip is known, in nanoseconds: four of QUIC's own first guess of 50 ms. For
+/// so long after a link came up it is the most, because the answer to the first question may yet come
+/// ([`Responsiveness::met`]): over a way of 100 ms the first answer to a request came too late, and
+/// what its sender had decided was decided twice.
+const SILENCE_NS_UNKNOWN: u64 = 200_000_000;
 /// Most, in nanoseconds: a peer that is always slow is still given up for a quicker one.
 const SILENCE_NS_MAX: u64 = 400_000_000;
 /// A peer whose frames come, and no answers, is deaf after so long, in nanoseconds, or after twice
@@ -42,6 +44,8 @@ struct Pulse {
     /// When the peer last answered something, or was asked after having answered all; `None` if there
     /// is nothing to answer.
     unanswered_since: Option<Mono>,
+    /// When its link came up, and it was first asked whether it is there.
+    up_at: Mono,
     /// The last round trip, whatever it says of the way, in nanoseconds.
     last_ns: u64,
     /// Smoothed round trip and mean deviation (RFC 6298), in nanoseconds.
@@ -84,13 +88,14 @@ impl Responsiveness {
         Some(result)
     }
 
-    /// A link came up. A peer starts as responsive.
+    /// A link came up, and the peer is asked whether it is there. It starts as responsive.
     pub fn up(&mut self, peer: NodeId, now: Mono) {
         self.peers.entry(peer).or_insert(Pulse {
             outstanding: 0,
             due: false,
             quiet_since: now,
             unanswered_since: None,
+            up_at: now,
             last_ns: 0,
             rtt_ns: 0,
             deviation_ns: 0,
@@ -159,6 +164,15 @@ impl Responsiveness {
             }
             if let Some(rtt_ns) = rtt_ns {
                 pulse.time(rtt_ns);
+            }
+        });
+    }
+
+    /// It says that it is there: how far away it is, if that is not known better.
+    pub fn met(&mut self, peer: NodeId, now: Mono) {
+        self.change(peer, |pulse| {
+            if pulse.rtt_ns == 0 && pulse.last_ns == 0 {
+                pulse.time(now.since(pulse.up_at));
             }
         });
     }
@@ -303,18 +317,21 @@ impl Pulse {
 
     /// When it becomes unresponsive, if nothing more comes.
     fn limit(&self) -> Option<Mono> {
-        let silent = self.owes().then(|| Mono(self.quiet_since.0 + self.silence_ns()));
+        let silent =
+            self.owes().then(|| Mono(self.quiet_since.0 + self.silence_ns(self.quiet_since)));
         silent.into_iter().chain(self.deaf_from()).min()
     }
 
     /// When it counts as deaf, if no answer comes.
     fn deaf_from(&self) -> Option<Mono> {
-        let patience_ns = DEAF_NS_MIN.max(2 * self.silence_ns());
-        Some(Mono(self.unanswered_since?.0 + patience_ns))
+        let since = self.unanswered_since?;
+        let patience_ns = DEAF_NS_MIN.max(2 * self.silence_ns(since));
+        Some(Mono(since.0 + patience_ns))
     }
 
-    fn silence_ns(&self) -> u64 {
+    fn silence_ns(&self, since: Mono) -> u64 {
         match self.rtt_ns {
+            0 if since.since(self.up_at) < SILENCE_NS_UNKNOWN => SILENCE_NS_MAX,
             0 => SILENCE_NS_UNKNOWN,
             _ => (4 * self.p99_ns()).clamp(SILENCE_NS_MIN, SILENCE_NS_MAX),
         }
@@ -412,6 +429,20 @@ mod tests {
         pulses.sent(PEER, ms(0));
         assert!(pulses.judge(ms(399)).is_empty());
         assert_eq!(pulses.judge(ms(400)), [PEER]);
+        // But who has had the time to say how far away it is, and has not.
+        let mut pulses = Responsiveness::default();
+        pulses.up(PEER, ms(0));
+        pulses.sent(PEER, ms(1_000));
+        assert!(pulses.judge(ms(1_199)).is_empty());
+        assert_eq!(pulses.judge(ms(1_200)), [PEER]);
+        // And who has said it is known, though it was asked for nothing yet.
+        let mut pulses = Responsiveness::default();
+        pulses.up(PEER, ms(0));
+        pulses.met(PEER, ms(220));
+        pulses.met(PEER, ms(900));
+        pulses.sent(PEER, ms(1_000));
+        assert!(pulses.judge(ms(1_399)).is_empty());
+        assert_eq!(pulses.judge(ms(1_400)), [PEER]);
     }
 
     #[test]
