@@ -92,9 +92,11 @@ pub const ALL: &[Mutant] = &[
     mutant(&["tie_break"], &[&HOT_KEY]),
     // Where a write comes after whatever is held, only decisions still need it.
     mutant(&["observe"], &[&UPDATES]),
-    mutant(&["clock_bound"], &[&CLOCK_JUMP]),
+    // Who has just linked up is the only one whose clock may be that far off.
+    mutant(&["clock_bound", "settling"], &[&CLOCK_JUMP]),
     mutant(&["follow_median"], &[&CLOCK_JUMP]),
-    mutant(&["stamped_stay"], &[&CLOCK_RESTART]),
+    // Who is behind and has compared its clock with nobody follows before the other one counts it.
+    mutant(&["stamped_stay", "settling"], &[&CLOCK_RESTART]),
     mutant(&["after_newer"], &[&CLOCK_SKEW]),
     // Whatever is held, or is below a floor, came in a frame whose clock was observed.
     mutant(&["observe", "above_held"], &[&CLOCK_SKEW]),

@@ -117,7 +117,8 @@ impl Timekeeping {
         clock: &Clock,
         now: Now,
     ) {
-        let settling = self.joining_until.is_some_and(|until| until <= now.mono);
+        let settled = self.joining_until.is_some_and(|until| until <= now.mono);
+        let settling = settled && clock.rules().settling();
         let settles = |lead: &Lead| lead.settling && now.mono < lead.counts_from;
         // The hybrid time of one that is about to give in is its clock, which all would keep.
         let gives_in = self.leads.get(&from).map_or(settling, settles) && !late;

@@ -95,6 +95,9 @@ rules! {
     observe,
     /// A stamp too far ahead is refused: one clock that is off would write what nobody can overwrite.
     clock_bound,
+    /// Nothing is believed of the clock of one that has just linked up: it may be hours off, and
+    /// about to give in.
+    settling,
     /// A clock that is off the median of the cluster follows it: all that the node writes would be
     /// refused.
     follow_median,
