@@ -2,7 +2,7 @@
 
 mod excuses;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chickadee::node::event::Failure;
 use chickadee::store::{Stamp, Version};
@@ -158,6 +158,8 @@ pub struct History {
     /// Who did not take what was acknowledged of a key, because it had forgotten something later of
     /// another one: by host and key.
     pub refused: BTreeSet<(usize, String)>,
+    /// What was acknowledged lately, and when: some owners may not have been told of it yet.
+    pub spreading: VecDeque<(Time, String, Version)>,
     /// Something else happened to hosts than to fall apart in two and to come together again.
     pub troubled: bool,
     /// What a node had learnt from another made it doubt a third, which then was judged anew.

@@ -609,3 +609,10 @@ fn a_long_way_is_no_clock_that_is_behind_and_no_silence() {
 fn who_is_linked_says_how_far_away_it_is() {
     holds("swarm", &[340]);
 }
+
+/// What an owner refused had been acknowledged before it was told of it: that it was refused was not
+/// seen.
+#[test]
+fn what_is_refused_late_is_refused() {
+    holds("slow-meeting", &[11]);
+}

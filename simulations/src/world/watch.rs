@@ -16,6 +16,9 @@ use crate::checkers::{
 use crate::samples::Sample;
 use crate::time::Time;
 
+/// So long after a write was acknowledged, in milliseconds, all owners have been told of it.
+const TOLD_MS: u64 = 1_000;
+
 /// Time between two looks, in milliseconds, in a small cluster.
 const EVERY_MS: u64 = 100;
 /// A look goes over every partition of every host. Of so many at most it is small; a larger cluster
@@ -160,8 +163,14 @@ impl<L: Level> World<L> {
         self.complain(complaints.into_iter().next());
     }
 
-    /// Takes note of who does not take what is acknowledged now, and so holds nothing.
+    /// Takes note of who does not take what is acknowledged now, and so holds nothing; and once more
+    /// when all have been told.
     pub(super) fn note_refusals(&mut self, key: &str, version: Version) {
+        self.see_refusals(key, version);
+        self.history.spreading.push_back((self.now, key.to_owned(), version));
+    }
+
+    fn see_refusals(&mut self, key: &str, version: Version) {
         for host in 0..self.hosts.len() {
             if self.covered(host, key) >= version.value && self.held(host, key).is_none() {
                 self.history.refused.insert((host, key.to_owned()));
@@ -171,6 +180,11 @@ impl<L: Level> World<L> {
 
     /// Takes note of what nodes had to evict, and of what they condemned, since the last look.
     pub(super) fn watch_evictions(&mut self) {
+        let told = |(at, ..): &(Time, String, Version)| at.plus_ms(TOLD_MS) <= self.now;
+        let due = self.history.spreading.iter().take_while(|write| told(write)).count();
+        for (_, key, version) in self.history.spreading.drain(..due).collect::<Vec<_>>() {
+            self.see_refusals(&key, version);
+        }
         for host in 0..self.hosts.len() {
             let Some(process) = self.hosts[host].process.as_mut() else {
                 continue;
