@@ -74,6 +74,14 @@ fn an_owner_that_some_cannot_reach_is_not_asked_for_what_they_wrote() {
     holds("swarm", &[7002]);
 }
 
+/// Every owner of a large value said that it comes, was silent behind what it sent for longer than
+/// one that is there, and was waited for no more: the read was given up, or said that there is
+/// nothing, while the value was on its way.
+#[test]
+fn who_says_that_a_large_value_comes_is_waited_for() {
+    holds("large-values", &[16, 29, 79]);
+}
+
 #[test]
 fn one_plan_is_one_run_in_two_threads_and_another_process() {
     let plan = plan("lossy", 7, Some(4));

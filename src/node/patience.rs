@@ -87,7 +87,11 @@ impl Coordinator {
         };
         let (told, bytes) = (asked - number, usize::try_from(bytes).unwrap_or(usize::MAX));
         let asked = match &op.phase {
-            Phase::Read(_) | Phase::Gather(_) => op.waiting.iter().any(|(peer, _)| *peer == from),
+            Phase::Read(_) | Phase::Gather(_) => {
+                // Its word may have been on the way for longer than it may be silent.
+                op.wait_again(from, turn);
+                op.waiting.iter().any(|(peer, _)| *peer == from)
+            }
             Phase::Forward(forward) => forward.asked.contains(&from),
             Phase::Write(_) | Phase::Scatter(_) => false,
         };
@@ -141,9 +145,26 @@ impl Coordinator {
 }
 
 impl Pending {
-    /// Whether a large answer is on its way and not late.
+    /// A peer that a read waits for no more is there after all.
+    fn wait_again(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        if let Some(at) = self.late.iter().position(|(late, _)| *late == peer) {
+            self.waiting.push(self.late.swap_remove(at));
+            turn.outbox.sent.push(peer);
+        }
+    }
+
+    /// Whether a large answer of a peer that is waited for is on its way and not late.
     pub(super) fn is_coming(&self, now: Mono) -> bool {
-        let waits = |from: &NodeId| self.waiting.iter().any(|(peer, _)| peer == from);
-        self.coming.iter().any(|(peer, until)| now < *until && waits(peer))
+        self.comes_from(&self.waiting, now)
+    }
+
+    /// The same for a peer that is waited for no more, because it was silent meanwhile.
+    pub(super) fn is_coming_late(&self, now: Mono) -> bool {
+        self.comes_from(&self.late, now)
+    }
+
+    fn comes_from(&self, peers: &[(NodeId, Mono)], now: Mono) -> bool {
+        let among = |from: &NodeId| peers.iter().any(|(peer, _)| peer == from);
+        self.coming.iter().any(|(peer, until)| now < *until && among(peer))
     }
 }

@@ -138,6 +138,7 @@ impl Coordinator {
         op: &mut Pending,
         turn: &mut Turn<'_>,
     ) -> bool {
+        let comes = op.is_coming_late(turn.now.mono);
         let Phase::Read(read) = &mut op.phase else {
             return false;
         };
@@ -160,6 +161,12 @@ impl Coordinator {
             return true;
         }
         // Nobody left to ask.
+        if comes {
+            // It is on its way from one that has been silent since. Who knows too little is asked
+            // again, and is not to be counted twice.
+            read.not_yet = 0;
+            return true;
+        }
         let empty = read.best.is_none() && read.unready.is_none() && read.misses == 0;
         if empty && read.not_yet > 0 && read.own > Version::ZERO && !read.everybody {
             // Its owners may have been others when it was written, and not have passed it on yet.
