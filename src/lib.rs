@@ -54,7 +54,8 @@
 //!   not lie. What one replica knew says nothing of another: a client that is answered by two owners
 //!   in turn, which were cut off from each other until lately, may read the older value second.
 //!   Nor does a process serve what was overwritten while it was stopped for longer than 100 ms, if
-//!   somebody who has that can be reached: it asks before it answers.
+//!   somebody who has that can be reached: it asks before it answers. (Of a large value it may hear
+//!   as late as other owners, if only one of them had acknowledged it.)
 //!   (Simulations `kill`, `stall`, `quick-restart`, `last-words`,
 //!   `flush`, `partition-heal-short`, `partition-heal-long`, `heal-and-crash`, `half-told`, `swarm`.)
 //! * **It converges.** Any two holders of an entry know of each other whether the other has it, and
