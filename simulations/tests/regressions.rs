@@ -616,3 +616,10 @@ fn who_is_linked_says_how_far_away_it_is() {
 fn what_is_refused_late_is_refused() {
     holds("slow-meeting", &[11]);
 }
+
+/// What another node had written got a new deadline here, and passed for what was written here since:
+/// a write that began later was not stamped above it.
+#[test]
+fn a_new_deadline_is_no_write_of_ones_own() {
+    holds("half-told", &[1154]);
+}

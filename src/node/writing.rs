@@ -78,7 +78,9 @@ impl Write {
         let again = self.restamped && (hurried || self.entry.value_bytes() > LARGE_BYTES);
         let restamps = self.restamps > 0 && !again;
         let possible = restamps && !self.answered && turn.rules().restamp();
-        let others = stamp.writer != written.writer && own.value <= written;
+        // Where this node has only changed a deadline, the value is another's still.
+        let since = own.value.writer == written.writer && own.value > written;
+        let others = stamp.writer != written.writer && !since;
         // A clock that is far off is not followed.
         let believed = turn.clock.believes(stamp.hlc, turn.now.mono);
         possible && others && believed && turn.rules().after_newer()
