@@ -42,6 +42,7 @@
 //! above the ideal.
 
 use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::num::NonZeroU8;
 
@@ -234,15 +235,18 @@ impl Draft {
         arrivals.extend((0..owning.len()).filter_map(|node| arrival(node, 0)));
         let mut missing = self.copies * partitions;
         while missing > 0
-            && let Some(Reverse((_, node, step, partition))) = arrivals.pop()
+            && let Some(mut next) = arrivals.peek_mut()
         {
+            let Reverse((_, node, step, partition)) = *next;
             if self.may_own(node, partition) {
                 self.grant(node, partition);
                 missing -= 1;
             }
             // A node that is full goes home: its later claims would only be refused.
-            if self.held[node] < self.caps[node] {
-                arrivals.extend(arrival(node, step + 1));
+            let full = self.held[node] >= self.caps[node];
+            match if full { None } else { arrival(node, step + 1) } {
+                Some(arrival) => *next = arrival,
+                None => drop(PeekMut::pop(next)),
             }
         }
     }
@@ -368,11 +372,10 @@ fn log2(x: u64) -> u64 {
     let mut m = (x << x.leading_zeros()) >> 32;
     for _ in 0..24 {
         m = (m * m) >> 31;
-        log <<= 1;
-        if m >> 32 != 0 {
-            m >>= 1;
-            log |= 1;
-        }
+        // Either is as likely: a branch would be mispredicted every other time.
+        let carry = m >> 32;
+        log = log << 1 | carry;
+        m >>= carry;
     }
     log
 }

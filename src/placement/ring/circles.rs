@@ -8,8 +8,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::{NodeId, log2, share};
 
-/// So many stops are put in order at once, and twice as many as were walked.
+/// So many stops are put in order at once, and then so many times as many as were walked.
 const FEW: usize = 8;
+/// See [`FEW`]. Each time all of the circle is gone through.
+const MORE: usize = 8;
 
 /// The circles of some nodes, kept from ring to ring. Rings are the same with and without.
 #[derive(Debug, Default)]
@@ -66,14 +68,17 @@ impl Circles {
     pub(super) fn stop(&mut self, place: usize, step: usize) -> Option<Stop> {
         let circle = &mut self.known[place];
         if step >= circle.stops.len() && step < self.partitions {
-            circle.order((2 * step).max(FEW).min(self.partitions), self.partitions);
+            let count = (MORE * step).max(FEW);
+            // What is left is soon gone through, too.
+            let all = 2 * count >= self.partitions;
+            circle.order(if all { self.partitions } else { count }, self.partitions);
         }
         circle.stops.get(step).copied()
     }
 }
 
 impl Circle {
-    /// Puts so many stops in order.
+    /// Puts so many stops in order. Those before stay as they are.
     fn order(&mut self, count: usize, partitions: usize) {
         let mut bytes = [0; 20];
         bytes[..16].copy_from_slice(&self.node.0);
@@ -88,11 +93,13 @@ impl Circle {
             tokens.truncate(count);
         }
         tokens.sort_unstable();
+        let all_log = log2((partitions as u64) << 32);
         let stop = |(step, &(token, partition)): (usize, &(u64, u16))| Stop {
-            late: late(step, token, partitions),
+            late: late(step, token, partitions, all_log),
             partition,
         };
-        self.stops = tokens.iter().enumerate().map(stop).collect();
+        let known = self.stops.len();
+        self.stops.extend(tokens.iter().enumerate().skip(known).map(stop));
     }
 }
 
@@ -101,12 +108,13 @@ impl Circle {
 ///
 /// Exponential, because such clocks keep their proportions all the way round. By quantile and not at
 /// random, because then every node is equally early. The jitter (the token's lower half; its upper
-/// half made the order) decides between nodes that make the same step.
-fn late(step: usize, token: u64, partitions: usize) -> u32 {
+/// half made the order) decides between nodes that make the same step. `all_log`: of `n`, in units of
+/// the jitter's.
+fn late(step: usize, token: u64, partitions: usize, all_log: u64) -> u32 {
     let jitter = token & 0xffff_ffff;
     let all = (partitions as u64) << 32;
     let left = all - ((step as u64) << 32) - jitter;
-    (log2(all) - log2(left)) as u32
+    (all_log - log2(left)) as u32
 }
 
 impl Stop {
