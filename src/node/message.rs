@@ -337,15 +337,23 @@ pub enum Exchange {
     },
 }
 
+/// What a message of an exchange takes besides its entries, in entries.
+const EACH: usize = 8;
+/// What takes so much is in a frame with nothing behind it.
+const ALL: usize = 64;
+
 impl Exchange {
-    /// About how many entries it takes to answer.
+    /// About as many entries as it takes to see to it. What names none may be about all of them: the
+    /// first word of a session, and a comparison, make its receiver go through the partition.
     pub fn entries(&self) -> usize {
         match self {
-            Exchange::Push { headers, entries, .. } => 1 + headers.len() + entries.len(),
-            Exchange::Reply { verdicts, .. } => 1 + verdicts.len(),
-            Exchange::Confirm { claims, .. } => 1 + claims.len(),
+            Exchange::Push { headers, entries, .. } => EACH + headers.len() + entries.len(),
+            Exchange::Reply { verdicts, .. } => EACH + verdicts.len(),
+            Exchange::Confirm { claims, .. } => EACH + claims.len(),
             Exchange::Hot { hashes, .. } => hashes.len(),
-            _ => 1,
+            Exchange::Compare { .. } | Exchange::Compared { .. } => ALL,
+            Exchange::Acked { .. } => 1,
+            _ => EACH,
         }
     }
 }

@@ -524,10 +524,15 @@ impl Node {
     }
 
     fn rebuild_ring(&mut self, now: Now) {
-        if !self.membership.is_open() || self.gone {
+        if self.gone {
             return;
         }
         let roster = self.membership.roster(usize::from(self.options.replicas.get()), now);
+        if !self.membership.is_open() {
+            // For nothing, but then most of its work is done when it is waited for.
+            self.ring_of(roster);
+            return;
+        }
         let seats = roster.len();
         if self.ring.is_of(roster.clone()) {
             return;

@@ -295,13 +295,14 @@ impl Store {
         shard.partitions[id.0 as usize / self.shards.len()].sole = sole;
     }
 
-    /// Sets role and surroundings of a partition. Whoever becomes ready forgets what nobody waits
-    /// for.
-    pub fn set_role(&self, id: PartitionId, role: Role, sole: bool) {
+    /// Sets role and surroundings of a partition, and until when a miss in it is in doubt. Whoever
+    /// becomes ready forgets what nobody waits for.
+    pub fn set_role(&self, id: PartitionId, role: Role, sole: bool, unsettled_until: Mono) {
         self.change(id, |partition| {
             let ready = role == Role::Ready && partition.role != Role::Ready;
             partition.role = role;
             partition.sole = sole;
+            partition.unsettled_until = partition.unsettled_until.max(unsettled_until);
             if ready {
                 partition.purge();
             }

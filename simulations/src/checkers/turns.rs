@@ -3,11 +3,11 @@
 use super::Violation;
 use crate::time::Time;
 
-/// Most sessions opened in one turn: each counts for at least 64 of 8,192 entries.
-const OPENED_MAX: u64 = 129;
-/// Most bytes of exchange said in one turn: 16 KiB and a push of 32, and as much again in answers to
+/// Most sessions opened in one turn: each counts for at least 64 of 4,096 entries.
+const OPENED_MAX: u64 = 65;
+/// Most bytes of exchange said in one turn: 12 KiB and a push of 16, and as much again in answers to
 /// what was heard.
-const SAID_MAX: usize = 96 << 10;
+const SAID_MAX: usize = 56 << 10;
 
 /// What a node did in one turn.
 #[derive(Clone, Copy, Debug, Default)]

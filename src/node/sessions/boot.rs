@@ -146,8 +146,8 @@ impl Sessions {
             // come meanwhile would be forgotten at once, and the floor condemn what that one holds.
             self.find_alone(partition, turn);
         }
-        turn.store.set_role(partition, Role::Ready, turn.is_sole(partition));
-        turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
+        let unsettled = turn.now.mono.plus_ms(UNSETTLED_MS);
+        turn.store.set_role(partition, Role::Ready, turn.is_sole(partition), unsettled);
         for peer in turn.reachable {
             if self.talks.contains_key(&(*peer, partition)) {
                 self.due.insert((*peer, partition));

@@ -38,7 +38,7 @@ impl Sessions {
             if taken || blindly {
                 self.stats.dropped += 1;
                 self.old.remove(&partition);
-                turn.store.set_role(partition, Role::None, false);
+                turn.store.set_role(partition, Role::None, false, turn.now.mono);
                 self.drop_partition(partition, turn);
             } else if turn.now.mono >= from {
                 self.ask_afresh(partition, from, turn);

@@ -192,6 +192,8 @@ impl Sessions {
     pub fn on_ring(&mut self, old: &Ring, all: Option<Ring>, turn: &mut Turn<'_>) {
         let unsettled = turn.now.mono.plus_ms(UNSETTLED_MS);
         let partitions: Vec<Partition> = turn.store.options().partitions.iter().collect();
+        // Put in place at once: there may be a thousand.
+        let mut opening = Vec::new();
         for partition in partitions {
             let owners = turn.ring.owners(partition);
             if owners == old.owners(partition) && !owners.is_empty() {
@@ -209,8 +211,7 @@ impl Sessions {
                 (false, Role::Boot) if blank || !turn.rules().boots_hand_over() => Role::None,
                 (false, _) => Role::Old,
             };
-            turn.store.set_role(partition, next, turn.is_sole(partition));
-            turn.store.unsettle(partition, unsettled);
+            turn.store.set_role(partition, next, turn.is_sole(partition), unsettled);
             match next {
                 Role::Boot if role != Role::Boot => self.boot(partition, turn),
                 Role::Ready if role != Role::Ready => self.find_alone(partition, turn),
@@ -228,15 +229,16 @@ impl Sessions {
             if next != Role::Old {
                 self.old.remove(&partition);
             }
-            if next != Role::None {
-                self.open_owners(partition, turn);
-            }
-            if next == Role::Boot && role != Role::Boot {
-                // A new owner that is ready may have heard the former ones out before they took the
-                // last writes of this node.
-                self.open_with(old.owners(partition), partition, turn);
+            // A new owner that is ready may have heard the former ones out before they took the last
+            // writes of this node.
+            let former = (next == Role::Boot && role != Role::Boot).then(|| old.owners(partition));
+            let peers = (next != Role::None).then_some(owners).into_iter().chain(former);
+            for peers in peers {
+                let missing = opening::missing(peers, partition, turn);
+                opening.extend(missing.into_iter().map(|peer| (partition, peer)));
             }
         }
+        self.opening.append(&mut opening.into_iter().collect());
         // After sessions were opened with those who are back.
         self.solitude.all = all;
         self.consider_bereft(turn);
@@ -335,7 +337,7 @@ impl Sessions {
             match turn.role(partition) {
                 // Also the only owner: others took it over while they did not see this node.
                 Role::Ready if !turn.members.is_empty() => {
-                    turn.store.set_role(partition, Role::Boot, false);
+                    turn.store.set_role(partition, Role::Boot, false, turn.now.mono);
                     self.boot(partition, turn);
                 }
                 Role::Boot => self.boot(partition, turn),

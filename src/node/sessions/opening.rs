@@ -13,23 +13,17 @@ use crate::placement::{Life, NodeId, Partition};
 use crate::store::Role;
 
 /// Most entries that are gone over in one turn to open and close sessions, unless one has more.
-const ENTRIES_MAX: usize = 8 << 10;
+const ENTRIES_MAX: usize = 4 << 10;
 /// What opening or closing a session costs besides, in entries.
 const EACH: usize = 64;
 
 impl Sessions {
     /// Wants sessions with the owners of a partition that are members.
     pub(super) fn open_owners(&mut self, partition: Partition, turn: &Turn<'_>) {
-        self.open_with(turn.ring.owners(partition), partition, turn);
-    }
-
-    /// Wants sessions with those of these that are members.
-    pub(super) fn open_with(&mut self, peers: &[NodeId], partition: Partition, turn: &Turn<'_>) {
-        for peer in peers.iter().filter(|peer| turn.members.contains(peer)) {
-            let open = turn.see(partition, |kept, _| kept.sessions().bit(*peer).is_some());
-            if !open {
-                self.open_soon(*peer, partition, turn);
-            }
+        let missing = missing(turn.ring.owners(partition), partition, turn);
+        if !missing.is_empty() {
+            turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
+            self.opening.extend(missing.into_iter().map(|peer| (partition, peer)));
         }
     }
 
@@ -141,4 +135,12 @@ impl Sessions {
         self.numbers += 1;
         self.numbers
     }
+}
+
+/// Those of these peers that are members, and have no session of that partition.
+pub(super) fn missing(peers: &[NodeId], partition: Partition, turn: &Turn<'_>) -> Vec<NodeId> {
+    turn.see(partition, |kept, _| {
+        let open = |peer: &NodeId| kept.sessions().bit(*peer).is_some();
+        peers.iter().filter(|peer| turn.members.contains(peer) && !open(peer)).copied().collect()
+    })
 }

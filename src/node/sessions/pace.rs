@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::placement::NodeId;
 use crate::store::Mono;
 
-/// Bytes under way to a peer that are always allowed: two pushes.
+/// Bytes under way to a peer that are always allowed: four pushes.
 const WINDOW_MIN: usize = 64 << 10;
 /// Most bytes under way to a peer.
 const WINDOW_MAX: usize = 2 << 20;

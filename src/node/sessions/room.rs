@@ -17,7 +17,7 @@ const BESIDE_BYTES_MAX: usize = 16 << 10;
 
 /// Most bytes said in one turn, but for the last push; each talk that has one counts for some more.
 /// Nothing else is done meanwhile.
-const TURN_BYTES_MAX: usize = 16 << 10;
+const TURN_BYTES_MAX: usize = 12 << 10;
 /// See [`TURN_BYTES_MAX`]: what a turn in a talk costs besides, in bytes.
 const EACH_BYTES: usize = 4 << 10;
 

@@ -72,27 +72,37 @@ impl Sessions {
         let mut is_member = ascending(turn.members);
         let seats = all.seats().iter().map(|seat| seat.id);
         let mut gone: Vec<NodeId> = seats.filter(|id| *id != turn.own && !is_member(id)).collect();
-        // Those who are back, too, until this node has a session with them.
-        gone.extend(self.opening.iter().map(|(_, peer)| *peer));
         gone.sort_unstable();
-        gone.dedup();
-        let is_gone = |owner: &&NodeId| gone.binary_search(owner).is_ok();
+        // Those who are back, too, until this node has a session with them. A partition that boots
+        // forgets nothing anyway, and is not ready before.
+        let mut back: Vec<NodeId> = self.opening.iter().map(|(_, peer)| *peer).collect();
+        back.sort_unstable();
+        back.dedup();
+        let among = |peers: &[NodeId], owner: &NodeId| peers.binary_search(owner).is_ok();
+        let away = |owner: &NodeId, role: Role| {
+            among(&gone, owner) || role != Role::Boot && among(&back, owner)
+        };
         let before = std::mem::take(&mut self.solitude.bereft);
         let partitions = turn.store.options().partitions.iter();
-        for partition in partitions.filter(|_| !gone.is_empty()) {
-            let mut gone = all.owners(partition).iter().filter(is_gone).peekable();
-            let bereft = gone.peek().is_some()
+        let mut bereft = Vec::new();
+        for partition in partitions.filter(|_| !gone.is_empty() || !back.is_empty()) {
+            let owners = all.owners(partition);
+            let is_bereft = owners.iter().any(|owner| away(owner, Role::Ready))
                 && turn.see(partition, |kept, _| {
+                    let role = kept.role();
                     let unknown = |owner: &NodeId| kept.sessions().bit(*owner).is_none();
-                    kept.role() != Role::None && gone.any(unknown)
+                    role != Role::None && owners.iter().any(|o| away(o, role) && unknown(o))
                 });
-            if bereft {
+            if is_bereft {
                 let since = before.get(&partition).copied().unwrap_or(turn.now.mono);
-                self.solitude.bereft.insert(partition, since);
+                bereft.push((partition, since));
             }
         }
-        let changed: BTreeSet<Partition> =
-            before.keys().chain(self.solitude.bereft.keys()).copied().collect();
+        self.solitude.bereft = bereft.into_iter().collect();
+        let is_bereft = &self.solitude.bereft;
+        let begun = is_bereft.keys().filter(|partition| !before.contains_key(partition));
+        let over = before.keys().filter(|partition| !is_bereft.contains_key(partition));
+        let changed: Vec<Partition> = begun.chain(over).copied().collect();
         for partition in changed {
             self.solitude.refresh(partition, turn);
         }

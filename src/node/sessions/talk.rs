@@ -18,7 +18,7 @@ use crate::store::{Content, Entry, Held, Key, Mono, Parts, Role, Version, key_re
 /// Most headers of one push.
 pub(super) const HEADERS_MAX: usize = 256;
 /// Most bytes of keys, or of entries, of one push.
-const PUSH_BYTES_MAX: usize = 32 << 10;
+const PUSH_BYTES_MAX: usize = 16 << 10;
 /// A push without a reply is given up after so long, in milliseconds, and what it offered is
 /// offered again.
 pub(super) const STUCK_MS: u64 = 1_000;
