@@ -623,3 +623,10 @@ fn what_is_refused_late_is_refused() {
 fn a_new_deadline_is_no_write_of_ones_own() {
     holds("half-told", &[1154]);
 }
+
+/// Cut off from the others, a node had needed nobody to write; when they were back, another owner was
+/// asked to decide what came next, and not told of that.
+#[test]
+fn a_decision_comes_after_what_its_asker_holds() {
+    holds("ragged-heal", &[15]);
+}

@@ -28,7 +28,9 @@ use super::scatter::{Scatter, finish_scatter};
 use super::turn::Turn;
 use super::writing::Write;
 use crate::placement::{Life, NodeId};
-use crate::store::{Answer, Content, Entry, Key, Operation, Role, Stamp, Update, Version, key_ref};
+use crate::store::{
+    Answer, Content, Entry, Held, Key, Operation, Role, Stamp, Update, Version, key_ref,
+};
 
 /// An operation ends by then, in milliseconds, unless it carries a large value.
 pub const DEADLINE_MS: u64 = 1_000;
@@ -230,7 +232,7 @@ impl Coordinator {
             }
             Operation::Update(update) => {
                 self.stats.updates += 1;
-                let min = min.max(self.own_write(&op.key, turn));
+                let min = min.max(self.own_write(&op.key, turn)).max(held_here(&op, turn));
                 let passed_over = false;
                 let (asked, declined) = (Vec::new(), Vec::new());
                 let forward = Forward { update, level, min, passed_over, asked, declined };
@@ -259,6 +261,8 @@ impl Coordinator {
             Role::None | Role::Old => return refuse(Response::NotOwner, turn),
             Role::Ready | Role::Boot => return refuse(Response::NotReady, turn),
         }
+        // What is decided is to come after what the asker knows.
+        turn.clock.observe(min.value.max(min.deadline).hlc, turn.now.mono);
         let number = self.number();
         let (origin, phase) = (Origin::Peer(asker), Phase::Scatter(Scatter::Flush));
         let mut op = Pending::new(origin, key, partition, phase, turn.now.mono);
@@ -585,6 +589,15 @@ fn pause(op: &Pending) -> u64 {
         (None, Phase::Write(write)) if write.is_to_be_retried() => RETRY_MS,
         (None, _) => DEADLINE_MS,
     }
+}
+
+/// What this node holds of an operation's key. It may be its own, written while the other owners were
+/// out of sight and it needed nobody, and they have not heard of it yet.
+fn held_here(op: &Pending, turn: &Turn<'_>) -> Version {
+    turn.see(op.partition, |kept, context| match kept.look(key_ref(&op.key), context) {
+        Held::Value(parts) if kept.role() != Role::None => parts.version,
+        _ => Version::ZERO,
+    })
 }
 
 /// Tells whoever waits for a decision that this node is at it: its silence would be taken for a

@@ -174,10 +174,13 @@ impl Coordinator {
         match response {
             Response::Hit(entry) => {
                 gather.answers += 1;
-                let newer = |n: &(NodeId, Entry)| n.1.version() < entry.version();
-                if gather.newest.as_ref().is_none_or(newer) {
-                    gather.newest = Some((from, entry));
-                }
+                gather.take(from, entry);
+            }
+            // Only an owner that boots has what the asker knows.
+            Response::Unready(entry)
+                if Version::ZERO < gather.min && gather.min <= entry.version() =>
+            {
+                gather.take(from, entry);
             }
             Response::Miss { bar, floor, synced, .. } => {
                 gather.answers += 1;
@@ -255,6 +258,16 @@ impl Coordinator {
                 }
                 self.replicate(number, op, entry, answer, level, true, 0, turn)
             }
+        }
+    }
+}
+
+impl Gather {
+    /// Another one holds that.
+    fn take(&mut self, from: NodeId, entry: Entry) {
+        let newer = |(_, newest): &(NodeId, Entry)| newest.version() < entry.version();
+        if self.newest.as_ref().is_none_or(newer) {
+            self.newest = Some((from, entry));
         }
     }
 }
