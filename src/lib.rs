@@ -46,18 +46,20 @@
 //!   nodes agree which of two concurrent writes stays: the one with the later hybrid time, or at
 //!   equal times the larger writer. The other is lost. (Laws in `src/store/entry.rs`.) A write that
 //!   begins after another was acknowledged is no concurrent one: it comes after it, through whichever
-//!   node, while a majority of the owners is there. For that a node keeps its clock within 250 ms of
-//!   the median of all that it hears, and follows its wall clock no further. (All simulations: the
-//!   checker `order`, above all in `clock-skew`, `clock-jump`, `clock-restart`.)
+//!   node, while a majority of the owners is there, and in the first second none of them starts anew.
+//!   For that a node keeps its clock within 250 ms of the median of all that it hears, and follows
+//!   its wall clock no further. (All simulations: the checker `order`, above all in `clock-skew`,
+//!   `clock-jump`, `clock-restart`.)
 //! * **It does not go back.** A replica that knew of a newer value or of a removal does not serve
 //!   the old one again. In doubt it answers as if there were nothing: a cache may forget, it may
 //!   not lie. What one replica knew says nothing of another: a client that is answered by two owners
-//!   in turn, which were cut off from each other until lately, may read the older value second.
+//!   in turn, which were cut off from each other until lately, may read the older value second; and
+//!   so may one that asks a node that owns no copy, while the newer is on its way to the second.
 //!   Nor does a process serve what was overwritten while it was stopped for longer than 100 ms, if
 //!   somebody who has that can be reached: it asks before it answers. (Of a large value it may hear
 //!   as late as other owners, if only one of them had acknowledged it.)
-//!   (Simulations `kill`, `stall`, `quick-restart`, `last-words`,
-//!   `flush`, `partition-heal-short`, `partition-heal-long`, `heal-and-crash`, `half-told`, `swarm`.)
+//!   (Simulations `kill`, `stall`, `quick-restart`, `last-words`, `flush`, `partition-heal-short`,
+//!   `partition-heal-long`, `heal-and-crash`, `half-told`, `short-lived`, `swarm`.)
 //! * **It converges.** Any two holders of an entry know of each other whether the other has it, and
 //!   tell it what it may lack; then they are quiet. Two that meet again compare trees of hashes
 //!   first, and only what differs is told. (All simulations, `reopen` above all;

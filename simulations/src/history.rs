@@ -79,6 +79,8 @@ pub struct Record {
     pub holders: HostSet,
     /// For a miss: when it was answered nobody held a live value, reachable or not.
     pub vanished: bool,
+    /// The node was an owner of the key, or held its partition still, when it was asked.
+    pub holder: bool,
     /// What the node had held of the key when it was asked, in this life, and still answers for.
     pub knew: Stamp,
     /// Up to where the node knew the key's namespace to be flushed when it was asked.

@@ -31,7 +31,7 @@ use crate::scenarios::slow_join::{LOST_NOTHING, SLOW_JOIN};
 use crate::scenarios::slow_meeting::SLOW_MEETING;
 use crate::scenarios::stall::STALL;
 use crate::scenarios::swarm::SWARM;
-use crate::scenarios::updates::{HALF_TOLD, UPDATES};
+use crate::scenarios::updates::{SHORT_LIVED, UPDATES};
 
 /// Nodes that do not keep some rules.
 #[derive(Clone, Copy)]
@@ -109,7 +109,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["own_writes"], &[&RAGGED_HEAL]),
     mutant(&["lateness"], &[&STALL]),
     mutant(&["reads_again"], &[&QUICK_RESTART]),
-    mutant(&["found_guards"], &[&HALF_TOLD]),
+    mutant(&["found_guards"], &[&SHORT_LIVED]),
     mutant(&["working"], &[&KILL]),
     mutant(&["large_deadline"], &[&LARGE_VALUES]),
     mutant(&["behind"], &[&STALL]),

@@ -5,13 +5,14 @@
 //! answer that waited for a cut to end looks like a long way.
 //!
 //! A decision waits for one owner, and so does everything where there is one copy: where packets are
-//! lost, or ways are long and cut, its answer may come too late.
+//! lost, or ways are long and cut, its answer may come too late; and where ways are long and that
+//! owner dies, that of the next one (short-lived 108).
 //!
 //! Not judged: operations at a process that was itself stopped or died, and what a stopping node
 //! refuses. For the first seconds after a node went on from a stop, the shorter bound does not hold
 //! for what is asked of that node itself.
 
-use chickadee::node::coordinator::HEDGE_MS;
+use chickadee::node::coordinator::{DEADLINE_MS, HEDGE_MS};
 use chickadee::node::event::Failure;
 
 use super::Violation;
@@ -62,6 +63,13 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             _ if took_ms > END_MS_MAX + longer_ms => format!("took {took_ms} ms"),
             // It was waited for as long as it may take, on ways that are full.
             Outcome::Failed(_) if plan.options.is_overdue(&record.key, took_ms) => continue,
+            Outcome::Failed(_)
+                if decided
+                    && soon_ms > DEADLINE_MS
+                    && history.has_died(record.start, record.end) =>
+            {
+                continue;
+            }
             Outcome::Failed(failure)
                 if record.majority && (sure || !decided) || record.one && !decided =>
             {

@@ -142,6 +142,7 @@ pub(crate) mod tests {
             reach: None,
             holders: HostSet::default(),
             vanished: false,
+            holder: true,
             knew: Stamp::ZERO,
             knew_flushed: Stamp::ZERO,
             flushed: None,

@@ -3,8 +3,10 @@
 //!
 //! Allowed: that a newer value died with its last holder meanwhile; and that the owners that answered
 //! had been apart, so that the second did not know what the first knew: by a cut, or because a packet
-//! was lost on the way to one that did not acknowledge the newer value. What one replica knew it must
-//! not forget even then: that is judged in `replica` and `resurrection`.
+//! was lost on the way to one that did not acknowledge the newer value. A node that holds nothing of
+//! the partition asks one owner or the other, and the newer value may still be on its way to the
+//! second. What one replica knew it must not forget even then: that is judged in `replica` and
+//! `resurrection`.
 
 use chickadee::store::Stamp;
 
@@ -36,7 +38,7 @@ pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
         if seen.newest < stamp
             && history.together(before.start, read.end)
             && !history.lost(&read.key, stamp, read.end)
-            && (calm || complete(&read.key, stamp))
+            && (calm && read.holder || complete(&read.key, stamp))
         {
             complaints.push(Violation {
                 invariant: "never-goes-back",
@@ -79,6 +81,9 @@ mod tests {
         let mut elsewhere = writes();
         elsewhere.extend([read(0, "b", (4, 5)), read(1, "a", (6, 7))]);
         assert_eq!(judge(&history(elsewhere)), None);
+        let mut stranger = bad_history();
+        stranger.records[3].holder = false;
+        assert_eq!(judge(&stranger), None);
         let mut apart = bad_history();
         apart.cut(true, Time::ms(1));
         apart.cut(false, Time::ms(5));

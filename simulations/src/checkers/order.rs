@@ -2,10 +2,13 @@
 //! wins, whichever nodes they went through and whatever their clocks say.
 //!
 //! Not judged: where hosts were apart, or fewer than most of the owners took one of them: then the
-//! last writer is the one whose clock says so. Nor what died with its last holder.
+//! last writer is the one whose clock says so. Nor what died with its last holder; and while the
+//! earlier one may still be on its way, not where a process ended meanwhile: who took it may be there
+//! again, with an empty memory, and take the later one (short-lived 127).
 
 use std::collections::BTreeMap;
 
+use chickadee::node::coordinator::DEADLINE_MS;
 use chickadee::store::Stamp;
 
 use super::Violation;
@@ -44,7 +47,9 @@ pub fn judge(replicas: u8, history: &History) -> Option<Violation> {
             let lost = history.has_lost(key);
             // Of two removals either will do.
             let removals = write.act == Act::Delete && earlier.act == Act::Delete;
-            if lost || removals || !history.together(earlier.start, write.end) {
+            let soon = write.start.ms_since(earlier.end) < DEADLINE_MS;
+            let died = soon && history.has_died(earlier.start, write.end);
+            if lost || removals || died || !history.together(earlier.start, write.end) {
                 continue;
             }
             let text = format!(
@@ -63,6 +68,7 @@ pub fn judge(replicas: u8, history: &History) -> Option<Violation> {
 mod tests {
     use super::super::tests::{history, write};
     use super::*;
+    use crate::time::Time;
 
     #[test]
     fn a_write_below_one_that_was_acknowledged_before_is_noticed() {
@@ -71,6 +77,13 @@ mod tests {
         assert_eq!(judge(3, &history(good)), None);
         let at_once = vec![one.clone(), write(1, "b", 4, (1, 3))];
         assert_eq!(judge(3, &history(at_once)), None, "nobody can say which came first");
-        assert!(judge(3, &history(vec![one, write(1, "b", 4, (2, 3))])).is_some());
+        let later = |ms| history(vec![one.clone(), write(1, "b", 4, (2 + ms, 3 + ms))]);
+        assert!(judge(3, &later(0)).is_some());
+        let dies = |mut history: History| {
+            history.died(Time::ms(2));
+            history
+        };
+        assert_eq!(judge(3, &dies(later(0))), None);
+        assert!(judge(3, &dies(later(DEADLINE_MS))).is_some(), "all have it by then");
     }
 }

@@ -106,6 +106,11 @@ impl History {
         self.deaths.push(now);
     }
 
+    /// Whether a process ended from then to then.
+    pub fn has_died(&self, from: Time, to: Time) -> bool {
+        self.deaths.iter().any(|death| from <= *death && *death <= to)
+    }
+
     /// Whether a write that was acknowledged may be missing at that time: evicted; or, because it or
     /// what came after it was not written under the eyes of all, dropped by owners that had forgotten
     /// something later; or because whoever had it alone was away for too long. Two halves that only
@@ -116,7 +121,7 @@ impl History {
         let since = |seen: &BTreeMap<String, Time>| {
             seen.get(&write.key).is_some_and(|seen| write.start <= *seen)
         };
-        let died = || self.deaths.iter().any(|death| write.start <= *death && *death <= by);
+        let died = || self.has_died(write.start, by);
         since(&self.evictions)
             || (self.troubled || self.doubted || write.strayed)
                 && since(&self.dropped)

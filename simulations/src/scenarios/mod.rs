@@ -107,7 +107,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 49] = [
+pub const ALL: [&Scenario; 50] = [
     &kill::KILL,
     &large_values::LARGE_VALUES,
     &stall::STALL,
@@ -137,6 +137,7 @@ pub const ALL: [&Scenario; 49] = [
     &far_apart::CONTENDED,
     &updates::UPDATES,
     &updates::HALF_TOLD,
+    &updates::SHORT_LIVED,
     &clock::CLOCK_SKEW,
     &clock::CLOCK_JUMP,
     &clock::CLOCK_RESTART,

@@ -43,3 +43,28 @@ pub const HALF_TOLD: Scenario = Scenario {
         }
     },
 };
+
+/// What is not there is written from far away, more than once, and found elsewhere before all of that
+/// has arrived.
+pub const SHORT_LIVED: Scenario = Scenario {
+    name: "short-lived",
+    about: "few keys that end soon are written from far apart, and nodes are killed",
+    nodes: (3, 3),
+    options: |options, _| {
+        options.latency_us_max = 100_000;
+        options.jitter_us_max = 3_000;
+        options.restarts_seeded = true;
+        options.clients = 14;
+        options.keys = 1;
+        options.pause_ms = (2, 30);
+        options.ending_ppm = 400_000;
+        options.healed_ms = 39_000;
+    },
+    faults: |line| {
+        while line.goes_on() {
+            line.pass(2_500..3_500);
+            let (node, away) = (line.node(), line.draw(2..60));
+            line.crash(node, away);
+        }
+    },
+};

@@ -128,7 +128,7 @@ impl<L: Level> World<L> {
         act: Act,
         value: String,
     ) -> usize {
-        let (knew, knew_flushed) = self.knowledge(host, &key);
+        let (holder, knew, knew_flushed) = self.knowledge(host, &key);
         let record = Record {
             client,
             host,
@@ -146,6 +146,7 @@ impl<L: Level> World<L> {
             reach: None,
             holders: HostSet::default(),
             vanished: false,
+            holder,
             knew,
             knew_flushed,
             flushed: None,
@@ -251,20 +252,19 @@ impl<L: Level> World<L> {
         }
     }
 
-    /// The newest stamp of a key that a node held in this life, if it still has to do with the key;
+    /// Whether a node has to do with a key; the newest stamp of it that it held in this life, if so;
     /// and up to where it knows the key to be flushed.
-    fn knowledge(&self, host: usize, key: &str) -> (Stamp, Stamp) {
+    fn knowledge(&self, host: usize, key: &str) -> (bool, Stamp, Stamp) {
         let Some(process) = self.process(host) else {
-            return (Stamp::ZERO, Stamp::ZERO);
+            return (false, Stamp::ZERO, Stamp::ZERO);
         };
         let partition = process.store.partition_of(key.as_bytes());
         let life = self.hosts[host].life;
-        let held = match self.role(host, partition) {
-            Role::None => None,
-            _ => self.replicas.known(host, life, partition, key.as_bytes()),
-        };
+        let holder = self.role(host, partition) != Role::None;
+        let known = || self.replicas.known(host, life, partition, key.as_bytes());
+        let held = if holder { known() } else { None };
         let knew = held.map_or(Stamp::ZERO, |version| version.value);
-        (knew, self.knows_flushed(host, key))
+        (holder, knew, self.knows_flushed(host, key))
     }
 
     /// Up to where a host knows the namespace of a key to be flushed.
@@ -341,7 +341,7 @@ impl<L: Level> World<L> {
         if matches!(record.outcome, Outcome::Found(_)) && record.knew > Stamp::ZERO {
             // What was handed over and dropped meanwhile is not remembered.
             let (host, key) = (record.host, record.key.clone());
-            let (knew, _) = self.knowledge(host, &key);
+            let (_, knew, _) = self.knowledge(host, &key);
             let record = &mut self.history.records[index];
             record.knew = record.knew.min(knew);
         }
