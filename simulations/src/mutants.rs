@@ -20,7 +20,7 @@ use crate::scenarios::large_values::LARGE_VALUES;
 use crate::scenarios::late_messages::{FORMER_PROCESS, LATE_FLOOR, LATE_MESSAGES, LATE_OFFER};
 use crate::scenarios::leaving::LEAVING;
 use crate::scenarios::lonely_start::{LONELY_FORGETTER, LONELY_START};
-use crate::scenarios::long_absence::LONG_ABSENCE;
+use crate::scenarios::long_absence::{LONG_ABSENCE, LONG_STOP};
 use crate::scenarios::miss_then_lie::MISS_THEN_LIE;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
 use crate::scenarios::quick_restart::{FORMER_LIFE, LAST_WORDS, QUICK_RESTART, UNSEEDED_RESTART};
@@ -145,7 +145,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["sums"], &[&REOPEN]),
     mutant(&["records"], &[&REOPEN]),
     mutant(&["floors_together"], &[&HALF_BOOTED_JUDGE]),
-    mutant(&["boot_after_absence"], &[&LONG_ABSENCE]),
+    mutant(&["boot_after_absence"], &[&LONG_STOP]),
     mutant(&["boot_after_solitude"], &[&SLOW_MEETING]),
     mutant(&["boots_hand_over"], &[&NO_LONGER_OWNER]),
     mutant(&["handoff_checks"], &[&SLOW_JOIN]),

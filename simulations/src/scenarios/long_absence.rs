@@ -60,6 +60,31 @@ pub const LONG_ABSENCE: Scenario = Scenario {
     },
 };
 
+/// Who comes back is far from those who have not waited for it: before they have met it anew, it is
+/// asked for what it held.
+pub const LONG_STOP: Scenario = Scenario {
+    name: "long-stop",
+    about: "nodes that are far apart are stopped for more than a minute",
+    nodes: (3, 5),
+    options: |options, _| {
+        options.partitions = 32;
+        options.latency_us_max = 60_000;
+        options.restarts_seeded = true;
+        options.clients = 6;
+        options.pause_ms = (50, 300);
+        options.healed_ms = options.formed_ms + 150_000;
+        options.agree_ms = 10_000;
+    },
+    faults: |line| {
+        while line.goes_on() {
+            line.pass(0..5_000);
+            let (node, length) = (line.node(), line.draw(65_000..95_000));
+            line.stall(node, length);
+            line.now_ms += length;
+        }
+    },
+};
+
 /// Sometimes who comes back has just told somebody what it had forgotten when it dies.
 fn dies_on_return(line: &mut Timeline<'_>, node: usize, length: u64) {
     if line.draw(0..3) == 0 {

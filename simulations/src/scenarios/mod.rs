@@ -107,7 +107,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 50] = [
+pub const ALL: [&Scenario; 51] = [
     &kill::KILL,
     &large_values::LARGE_VALUES,
     &stall::STALL,
@@ -116,6 +116,7 @@ pub const ALL: [&Scenario; 50] = [
     &heal_and_crash::HEAL_AND_CRASH,
     &ragged_heal::RAGGED_HEAL,
     &long_absence::LONG_ABSENCE,
+    &long_absence::LONG_STOP,
     &inherited::INHERITED,
     &lonely_start::LONELY_START,
     &one_way_cut::ONE_WAY_CUT,
