@@ -13,7 +13,7 @@ use std::collections::VecDeque;
 
 use super::turn::Turn;
 use crate::placement::Partition;
-use crate::store::{Key, Role, Version, key_hash, key_ref};
+use crate::store::{Key, Role, Stamp, Version, key_hash, key_ref};
 use hashbrown::HashTable;
 
 /// Most keys remembered.
@@ -38,6 +38,8 @@ struct OwnWrite {
     hash: u64,
     partition: Partition,
     version: Version,
+    /// The newest value that was written; later than that of the version's may be only its deadline.
+    value: Stamp,
     operation: u64,
     /// All owners have acknowledged it.
     settled: bool,
@@ -64,16 +66,23 @@ impl OwnWrites {
         self.writes.find(hash, |own| own.hash == hash).map_or(Version::ZERO, |own| own.version)
     }
 
+    /// The newest value of that key that this node's clients have written lately, themselves or by a
+    /// decider; zero if none. Where one has only changed the deadline, the value is another's.
+    pub fn value(&self, key: &Key) -> Stamp {
+        let hash = self.hash(key);
+        self.writes.find(hash, |own| own.hash == hash).map_or(Stamp::ZERO, |own| own.value)
+    }
+
     /// A write, by that operation, was acknowledged.
     pub fn remember(&mut self, key: &Key, partition: Partition, version: Version, operation: u64) {
         let hash = self.hash(key);
+        let written = version.value == version.deadline;
+        let value = if written { version.value } else { Stamp::ZERO };
+        let write = OwnWrite { hash, partition, version, value, operation, settled: false };
         match self.writes.find_mut(hash, |own| own.hash == hash) {
             Some(own) if version <= own.version => return,
-            Some(own) => *own = OwnWrite { hash, partition, version, operation, settled: false },
-            None => {
-                let own = OwnWrite { hash, partition, version, operation, settled: false };
-                self.writes.insert_unique(hash, own, |own| own.hash);
-            }
+            Some(own) => *own = OwnWrite { value: value.max(own.value), ..write },
+            None => drop(self.writes.insert_unique(hash, write, |own| own.hash)),
         }
         self.order.push_back((hash, operation));
         while self.writes.len() > OWN_WRITES_MAX {
@@ -134,7 +143,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::store::{Hlc, Namespace, Stamp, Writer};
+    use crate::store::{Hlc, Namespace, Writer};
 
     fn key(n: usize) -> Key {
         Key { namespace: Namespace(0), bytes: Bytes::from(n.to_string()) }
@@ -154,6 +163,17 @@ mod tests {
         assert_eq!(own.version(&key(1)), version(2));
         own.lost(&key(1));
         assert_eq!(own.version(&key(1)), Version::ZERO);
+    }
+
+    #[test]
+    fn a_new_deadline_leaves_the_value_another_s() {
+        let mut own = OwnWrites::new(7);
+        let stamp = |n| version(n).value;
+        own.remember(&key(1), Partition(0), version(1), 10);
+        own.remember(&key(1), Partition(0), Version { value: stamp(2), deadline: stamp(3) }, 11);
+        assert_eq!((own.value(&key(1)), own.version(&key(1)).value), (stamp(1), stamp(2)));
+        own.remember(&key(1), Partition(0), version(4), 12);
+        assert_eq!(own.value(&key(1)), stamp(4));
     }
 
     #[test]

@@ -11,9 +11,7 @@ use super::message::{Exchange, Request, Response};
 use super::outbox::{LARGE_BYTES, lane};
 use super::turn::Turn;
 use crate::placement::NodeId;
-use crate::store::{
-    Answer, Content, Entry, Held, Merged, Mono, Parts, Role, Stamp, Version, key_ref,
-};
+use crate::store::{Answer, Content, Entry, Held, Merged, Mono, Parts, Role, Stamp, key_ref};
 use bytes::Bytes;
 
 /// A write that is refused because owners have forgotten something later is stamped again so often:
@@ -62,13 +60,7 @@ impl Write {
     /// have been acknowledged before this write began, by a clock that is ahead of this node's by
     /// some milliseconds: the client would be told that it is written, and never see it. Not what
     /// this node has written itself since (`own`): its own writes keep their order.
-    fn is_to_come_after(
-        &self,
-        stamp: Stamp,
-        own: Version,
-        deadline: Mono,
-        turn: &Turn<'_>,
-    ) -> bool {
+    fn is_to_come_after(&self, stamp: Stamp, own: Stamp, deadline: Mono, turn: &Turn<'_>) -> bool {
         let written = self.entry.version().value;
         // What is later than the new stamp came after this write began. So a large one is not stamped
         // twice, which would cost another trip of its value, and none if its deadline would come
@@ -78,9 +70,7 @@ impl Write {
         let again = self.restamped && (hurried || self.entry.value_bytes() > LARGE_BYTES);
         let restamps = self.restamps > 0 && !again;
         let possible = restamps && !self.answered && turn.rules().restamp();
-        // Where this node has only changed a deadline, the value is another's still.
-        let since = own.value.writer == written.writer && own.value > written;
-        let others = stamp.writer != written.writer && !since;
+        let others = stamp.writer != written.writer && own <= written;
         // A clock that is far off is not followed.
         let believed = turn.clock.believes(stamp.hlc, turn.now.mono);
         possible && others && believed && turn.rules().after_newer()
@@ -302,7 +292,7 @@ impl Coordinator {
             Response::Newer { stamp, epoch }
                 if !write.is_to_come_after(
                     stamp,
-                    self.own_writes.version(&op.key),
+                    self.own_writes.value(&op.key),
                     op.deadline,
                     turn,
                 ) =>
