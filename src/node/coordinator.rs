@@ -452,6 +452,7 @@ impl Coordinator {
                 Phase::Read(_) => {
                     let given_up = op.waiting.iter().filter(|(waiting, _)| *waiting == peer);
                     op.late.extend(given_up.copied());
+                    op.expect_less(peer, turn.now.mono);
                     drop_waiting(op, peer, turn);
                     this.advance_read(number, op, turn)
                 }

@@ -412,6 +412,7 @@ impl Node {
         if self.responsiveness.heard(from, answers, now.mono) {
             self.lateness.responsive(from, now.mono);
             self.refresh_reachable(from);
+            self.roles(now, |node, turn| node.coordinator.on_responsive(from, turn));
         }
     }
 

@@ -17,6 +17,7 @@ use super::coordinator::{
     Coordinator, DEADLINE_MS, Pending, Phase, WORKING_MS, awaited, operation_of,
 };
 use super::message::{Lateness, THERE};
+use super::pending::Coming;
 use super::turn::Turn;
 use crate::placement::{NodeId, Partition};
 use crate::store::Mono;
@@ -25,6 +26,9 @@ use crate::store::Mono;
 const RATE_MAX: u64 = 8 << 20;
 /// A value that is coming may be late by so long, in milliseconds, before it is asked of another.
 const COMING_MS: u64 = 250;
+/// One that is silent meanwhile for longer than one that is there is waited for so long, in
+/// milliseconds: its words wait behind what it sends, or it is gone.
+const SILENT_MS: u64 = 400;
 /// So many peers may make an operation longer.
 const COMING_MAX: usize = 2;
 /// And no operation longer than that, in milliseconds: an answer that waits for others' is
@@ -88,9 +92,7 @@ impl Coordinator {
         let (told, bytes) = (asked - number, usize::try_from(bytes).unwrap_or(usize::MAX));
         let asked = match &op.phase {
             Phase::Read(_) | Phase::Gather(_) => {
-                // Its word may have been on the way for longer than it may be silent.
-                op.wait_again(from, turn);
-                op.waiting.iter().any(|(peer, _)| *peer == from)
+                op.waiting.iter().chain(&op.late).any(|(peer, _)| *peer == from)
             }
             Phase::Forward(forward) => forward.asked.contains(&from),
             Phase::Write(_) | Phase::Scatter(_) => false,
@@ -98,20 +100,33 @@ impl Coordinator {
         let asked = asked && told == op.round;
         // For one peer more than the first, or the operation might last for ever; and so it might if
         // they went on saying it.
-        let known = op.coming.iter().position(|(peer, _)| *peer == from);
+        let known = op.coming.iter().position(|coming| coming.from == from);
         let more = known.is_some() || op.coming.len() < COMING_MAX;
         if asked && more && turn.now.mono < op.patient_until {
             let until = turn.now.mono.plus_ms(COMING_MS + self.patience.takes_ms(bytes));
+            let coming = Coming { from, until, silent_until: None };
             match known {
-                Some(at) => op.coming[at].1 = until,
-                None => op.coming.push((from, until)),
+                Some(at) => op.coming[at] = coming,
+                None => op.coming.push(coming),
             }
+            // Its word may have been on the way for longer than it may be silent.
+            op.wait_again(from, turn);
             self.lengthen(&mut op, bytes, turn);
             // At once: this word was the last that is heard from it for a while.
             self.ask_whether_there(&op, turn);
             self.arm(number, &mut op, turn.now.mono.plus_ms(WORKING_MS));
         }
         self.pending.insert(number, op);
+    }
+
+    /// A peer is heard again: what it said is coming is waited for.
+    pub fn on_responsive(&mut self, peer: NodeId, turn: &mut Turn<'_>) {
+        for op in self.pending.values_mut() {
+            if let Some(coming) = op.coming.iter_mut().find(|coming| coming.from == peer) {
+                coming.silent_until = None;
+                op.wait_again(peer, turn);
+            }
+        }
     }
 
     /// The partitions of large writes that a peer has not acknowledged. One that did not run for a
@@ -153,6 +168,13 @@ impl Pending {
         }
     }
 
+    /// A peer is silent, or gone: what it sends is not expected for long.
+    pub(super) fn expect_less(&mut self, peer: NodeId, now: Mono) {
+        for coming in self.coming.iter_mut().filter(|coming| coming.from == peer) {
+            coming.silent_until.get_or_insert(now.plus_ms(SILENT_MS));
+        }
+    }
+
     /// Whether a large answer of a peer that is waited for is on its way and not late.
     pub(super) fn is_coming(&self, now: Mono) -> bool {
         self.comes_from(&self.waiting, now)
@@ -164,7 +186,9 @@ impl Pending {
     }
 
     fn comes_from(&self, peers: &[(NodeId, Mono)], now: Mono) -> bool {
-        let among = |from: &NodeId| peers.iter().any(|(peer, _)| peer == from);
-        self.coming.iter().any(|(peer, until)| now < *until && among(peer))
+        self.coming.iter().any(|coming| {
+            let until = coming.until.min(coming.silent_until.unwrap_or(coming.until));
+            now < until && peers.iter().any(|(peer, _)| *peer == coming.from)
+        })
     }
 }

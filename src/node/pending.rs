@@ -36,13 +36,23 @@ pub(super) struct Pending {
     pub(super) late: Vec<(NodeId, Mono)>,
     /// It carries something large, there or back.
     pub(super) large: bool,
-    /// Peers whose answers are large and under way, and until when they may be expected.
-    pub(super) coming: Vec<(NodeId, Mono)>,
+    /// What is large and under way.
+    pub(super) coming: Vec<Coming>,
     /// Until then its deadline may be put off because of them.
     pub(super) patient_until: Mono,
     /// Counts what was asked for it, one after the other.
     pub(super) round: u64,
     pub(super) phase: Phase,
+}
+
+/// A large answer under way.
+#[derive(Debug)]
+pub(super) struct Coming {
+    pub(super) from: NodeId,
+    /// Until then it may be expected.
+    pub(super) until: Mono,
+    /// And, once its sender is silent, until then.
+    pub(super) silent_until: Option<Mono>,
 }
 
 impl Pending {
