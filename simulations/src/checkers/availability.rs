@@ -63,13 +63,7 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
             _ if took_ms > END_MS_MAX + longer_ms => format!("took {took_ms} ms"),
             // It was waited for as long as it may take, on ways that are full.
             Outcome::Failed(_) if plan.options.is_overdue(&record.key, took_ms) => continue,
-            Outcome::Failed(_)
-                if decided
-                    && soon_ms > DEADLINE_MS
-                    && history.has_died(record.start, record.end) =>
-            {
-                continue;
-            }
+            Outcome::Failed(_) if decided && decides_late(history, record, way_ms) => continue,
             Outcome::Failed(failure)
                 if record.majority && (sure || !decided) || record.one && !decided =>
             {
@@ -96,6 +90,14 @@ pub fn judge(plan: &Plan, history: &History, end: Time) -> Option<Violation> {
         });
     }
     None
+}
+
+/// Whether somebody died who may have had to decide it, and ways are so long that a silence and four
+/// round trips (to be asked, to ask, to write, to answer) do not fit into the deadline.
+fn decides_late(history: &History, record: &Record, way_ms: u64) -> bool {
+    let silence_ms = (4 * way_ms).min(SILENCE_MS_MAX);
+    let before = Time(record.start.0.saturating_sub(DEADLINE_MS * 1_000_000));
+    silence_ms + 4 * way_ms > DEADLINE_MS && history.has_died(before, record.end)
 }
 
 fn late(history: &History, record: &Record) -> bool {

@@ -4,15 +4,19 @@
 //! Allowed: that a newer value died with its last holder meanwhile; and that the owners that answered
 //! had been apart, so that the second did not know what the first knew: by a cut, or because a packet
 //! was lost on the way to one that did not acknowledge the newer value. A node that holds nothing of
-//! the partition asks one owner or the other, and the newer value may still be on its way to the
-//! second. What one replica knew it must not forget even then: that is judged in `replica` and
-//! `resurrection`.
+//! the partition asks one owner or the other, and to the second the newer value may be on its way for
+//! as long as its operation may take. What one replica knew it must not forget even then: that is
+//! judged in `replica` and `resurrection`.
 
 use chickadee::store::Stamp;
 
 use super::Violation;
 use crate::history::{History, Outcome};
 use crate::plan::Plan;
+use crate::time::Time;
+
+/// A write is on its way for its deadline and a way, in milliseconds.
+const UNDER_WAY_MS: u64 = 1_500;
 
 /// Complains about the first read that is older than an earlier one at the same node.
 pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
@@ -28,6 +32,13 @@ pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
             write.key == key && same && acks >= owners
         })
     };
+    // Whether it had been acknowledged for longer than it may be on its way to anybody.
+    let arrived = |key: &str, stamp: Stamp, by: Time| {
+        history.records.iter().any(|write| {
+            let same = write.acknowledged().is_some_and(|version| version.value == stamp);
+            write.key == key && same && write.end.plus_ms(UNDER_WAY_MS) < by
+        })
+    };
     let calm = plan.is_calm();
     let told = |read| Some(history.found(read)?.oldest);
     let mut complaints = Vec::new();
@@ -38,7 +49,8 @@ pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
         if seen.newest < stamp
             && history.together(before.start, read.end)
             && !history.lost(&read.key, stamp, read.end)
-            && (calm && read.holder || complete(&read.key, stamp))
+            && (calm && (read.holder || arrived(&read.key, stamp, read.start))
+                || complete(&read.key, stamp))
         {
             complaints.push(Violation {
                 invariant: "never-goes-back",
@@ -60,7 +72,6 @@ mod tests {
     use super::super::tests::{history, read, write};
     use super::*;
     use crate::scenarios;
-    use crate::time::Time;
 
     fn judge(history: &History) -> Option<Violation> {
         super::judge(&scenarios::find("kill").expect("there is one").plan(1, None), history)
@@ -84,6 +95,9 @@ mod tests {
         let mut stranger = bad_history();
         stranger.records[3].holder = false;
         assert_eq!(judge(&stranger), None);
+        stranger.records[3].start = Time::ms(1_504);
+        stranger.records[3].end = Time::ms(1_505);
+        assert!(judge(&stranger).is_some(), "it has arrived everywhere");
         let mut apart = bad_history();
         apart.cut(true, Time::ms(1));
         apart.cut(false, Time::ms(5));
