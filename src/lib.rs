@@ -59,7 +59,7 @@
 //!   somebody who has that can be reached: it asks before it answers. (Of a large value it may hear
 //!   as late as other owners, if only one of them had acknowledged it.)
 //!   (Simulations `kill`, `stall`, `quick-restart`, `last-words`, `flush`, `partition-heal-short`,
-//!   `partition-heal-long`, `heal-and-crash`, `half-told`, `short-lived`, `swarm`.)
+//!   `partition-heal-long`, `heal-and-crash`, `half-told`, `short-lived`, `one-copy`, `swarm`.)
 //! * **It converges.** Any two holders of an entry know of each other whether the other has it, and
 //!   tell it what it may lack; then they are quiet. Two that meet again compare trees of hashes
 //!   first, and only what differs is told. (All simulations, `reopen` above all;
@@ -80,7 +80,7 @@
 //!   the others have copies and room, and of what full caches hold next to nothing;
 //!   [`Node::await_ready`] says when the next one may go.
 //!   A node that leaves for good waits until its successors have all it had, or its time is up
-//!   ([`Node::leave`]). (Simulations `rolling-restart`, `leaving`, `no-longer-owner`;
+//!   ([`Node::leave`]). (Simulations `rolling-restart`, `leaving`, `crowded`, `no-longer-owner`;
 //!   `simulations/tests/losses.rs`, `tests/embedding.rs`.)
 //! * **It is closed by default.** All traffic between nodes is TLS 1.3 with certificates on both
 //!   sides, derived from the cluster key; there is no plaintext mode. Without a key the binary uses

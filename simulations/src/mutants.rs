@@ -11,6 +11,7 @@ use crate::plan::Plan;
 use crate::scenarios::Scenario;
 use crate::scenarios::boots::{HALF_BOOTED_JUDGE, NO_LONGER_OWNER, STREAMED_BOOT};
 use crate::scenarios::clock::{CLOCK_JUMP, CLOCK_RESTART, CLOCK_SKEW};
+use crate::scenarios::crowded::CROWDED;
 use crate::scenarios::far_apart::FAR_APART;
 use crate::scenarios::flush::FLUSH;
 use crate::scenarios::hot_key::HOT_KEY;
@@ -22,6 +23,7 @@ use crate::scenarios::leaving::LEAVING;
 use crate::scenarios::lonely_start::{LONELY_FORGETTER, LONELY_START};
 use crate::scenarios::long_absence::{LONG_ABSENCE, LONG_STOP};
 use crate::scenarios::miss_then_lie::MISS_THEN_LIE;
+use crate::scenarios::one_copy::ONE_COPY;
 use crate::scenarios::partition_heal::{PARTITION_HEAL_LONG, PARTITION_HEAL_SHORT};
 use crate::scenarios::quick_restart::{FORMER_LIFE, LAST_WORDS, QUICK_RESTART, UNSEEDED_RESTART};
 use crate::scenarios::ragged_heal::RAGGED_HEAL;
@@ -110,6 +112,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["lateness"], &[&STALL]),
     mutant(&["reads_again"], &[&QUICK_RESTART]),
     mutant(&["found_guards"], &[&SHORT_LIVED]),
+    mutant(&["alone_asks"], &[&ONE_COPY]),
     mutant(&["working"], &[&KILL]),
     mutant(&["large_deadline"], &[&LARGE_VALUES]),
     mutant(&["behind"], &[&STALL]),
@@ -150,6 +153,7 @@ pub const ALL: &[Mutant] = &[
     mutant(&["boots_hand_over"], &[&NO_LONGER_OWNER]),
     mutant(&["handoff_checks"], &[&SLOW_JOIN]),
     mutant(&["theirs_pass"], &[&LEAVING]),
+    mutant(&["makes_way"], &[&CROWDED]),
 ];
 
 const fn mutant(

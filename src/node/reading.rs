@@ -161,14 +161,17 @@ impl Coordinator {
             return true;
         }
         // Nobody left to ask.
-        if comes {
+        if comes && read.best.is_none() {
             // It is on its way from one that has been silent since. Who knows too little is asked
             // again, and is not to be counted twice.
             read.not_yet = 0;
             return true;
         }
         let empty = read.best.is_none() && read.unready.is_none() && read.misses == 0;
-        if empty && read.not_yet > 0 && read.own > Version::ZERO && !read.everybody {
+        // Others may have taken its place while it was stopped.
+        let alone = is_alone(op.partition, turn) && !turn.reachable.is_empty();
+        let doubted = read.own > Version::ZERO && !read.everybody;
+        if empty && doubted && (read.not_yet > 0 || alone) {
             // Its owners may have been others when it was written, and not have passed it on yet.
             let owners = turn.ring.owners(op.partition);
             let others = turn.reachable.iter().filter(|peer| !owners.contains(peer));
@@ -291,6 +294,8 @@ impl Coordinator {
                 }
                 read.doubted |= doubt;
             }
+            // Whoever was asked only because this node owns it alone says nothing of what is lost.
+            Response::NotYet if read.not_yet == 0 && is_alone(op.partition, turn) => {}
             Response::NotYet => read.not_yet += 1,
             Response::Unready(entry) => {
                 // It may own the key no more, and writes go elsewhere: the owners are asked first.
@@ -344,6 +349,11 @@ impl Coordinator {
         }
         true
     }
+}
+
+/// Whether this node owns the partition alone, so that there is no other owner to ask.
+fn is_alone(partition: Partition, turn: &Turn<'_>) -> bool {
+    turn.ring.owners(partition) == [turn.own] && turn.rules().alone_asks()
 }
 
 /// Whether what a peer holds at that stamp is dead, by what others have answered.

@@ -132,6 +132,9 @@ rules! {
     /// What an owner that holds nothing has found at another one it does not fall short of later:
     /// what was written before that may come only then, and would be served.
     found_guards,
+    /// Whoever owns a key alone, and may not answer yet, asks everybody: another one may have taken
+    /// its place while it was stopped, and what it held would be served as its own.
+    alone_asks,
     /// A decider asks the other owners where it may not know the newest version, and does not
     /// decide before a majority has answered, or all that can: an APPEND would replace what it
     /// should extend.
@@ -190,6 +193,9 @@ rules! {
     /// Who hands over does not wait until all owners cover what one of them brought it: under load it
     /// would never be done (leaving seed 94).
     theirs_pass,
+    /// Where there is no room for another session, one that only waits to hand over makes way for one
+    /// with a smaller id: two who have met half of the owners each would wait for ever.
+    makes_way,
     /// What a peer has said of how it stands counts until it has said something later, not until
     /// something else arrives: one that boots no more would be taken for one that boots, for as long
     /// as there is nothing else to say (late-messages seed 55).

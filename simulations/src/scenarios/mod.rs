@@ -46,6 +46,7 @@
 pub mod boots;
 pub(crate) mod by_hand;
 pub mod clock;
+pub mod crowded;
 pub mod far_apart;
 pub mod file;
 pub mod flapping;
@@ -62,6 +63,7 @@ pub mod lonely_start;
 pub mod long_absence;
 pub mod lossy;
 pub mod miss_then_lie;
+pub mod one_copy;
 pub mod one_way_cut;
 pub mod partition_heal;
 pub mod quick_restart;
@@ -107,7 +109,7 @@ pub struct Scenario {
 const UNCHANGED: fn(&mut Options, &mut ChaCha12Rng) = |_, _| {};
 
 /// All scenarios.
-pub const ALL: [&Scenario; 51] = [
+pub const ALL: [&Scenario; 53] = [
     &kill::KILL,
     &large_values::LARGE_VALUES,
     &stall::STALL,
@@ -126,6 +128,8 @@ pub const ALL: [&Scenario; 51] = [
     &slow_join::SLOW_JOIN,
     &slow_meeting::SLOW_MEETING,
     &leaving::LEAVING,
+    &crowded::CROWDED,
+    &one_copy::ONE_COPY,
     &rolling_restart::ROLLING_RESTART,
     &quick_restart::QUICK_RESTART,
     &scarce::SCARCE,

@@ -10,7 +10,7 @@ use super::talk::Talk;
 use super::{Sessions, UNSETTLED_MS};
 use crate::node::turn::Turn;
 use crate::placement::{Life, NodeId, Partition};
-use crate::store::Role;
+use crate::store::{Partition as Kept, Role};
 
 /// Most entries that are gone over in one turn to open and close sessions, unless one has more.
 const ENTRIES_MAX: usize = 4 << 10;
@@ -97,12 +97,10 @@ impl Sessions {
             |turn: &Turn<'_>| turn.with(partition, |kept, _| kept.open_session(peer, life, number));
         let bit = match open(turn) {
             Some(bit) => bit,
-            // An owner comes before those who only wait to hand over what they have.
-            None if turn.ring.owners(partition).contains(&peer) => {
-                self.close_another(partition, turn)?;
+            None => {
+                self.close_another(peer, partition, turn)?;
                 open(turn)?
             }
-            None => return None,
         };
         turn.store.unsettle(partition, until);
         self.brought.insert(peer, turn.now.mono);
@@ -120,14 +118,24 @@ impl Sessions {
         self.held_back.remove(&(peer, partition));
     }
 
-    /// Closes the session with a peer that is no owner, to make room.
-    fn close_another(&mut self, partition: Partition, turn: &mut Turn<'_>) -> Option<()> {
+    /// Closes the session with a peer that only waits to hand over what it has, to make room for one
+    /// that owns it, or does the same and has a smaller id.
+    fn close_another(
+        &mut self,
+        peer: NodeId,
+        partition: Partition,
+        turn: &mut Turn<'_>,
+    ) -> Option<()> {
         let owners = turn.ring.owners(partition);
-        let other = turn.see(partition, |kept, _| {
-            let mut sessions = kept.sessions().iter().map(|(_, session)| session.peer);
-            sessions.find(|peer| !owners.contains(peer))
-        })?;
-        self.close(other, partition, turn);
+        let others = |kept: &Kept| {
+            let peers = kept.sessions().iter().map(|(_, session)| session.peer);
+            peers.filter(|other| !owners.contains(other)).max()
+        };
+        let last = turn.see(partition, |kept, _| others(kept))?;
+        if !owners.contains(&peer) && (last < peer || !turn.rules().makes_way()) {
+            return None;
+        }
+        self.close(last, partition, turn);
         Some(())
     }
 
