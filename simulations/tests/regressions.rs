@@ -4,7 +4,7 @@
 //! come up in it. The rule that was missing is tested where it stands; this list is the memory.
 
 use simulations::plan::{Act, ClientOperation, Fault, Plan, Timed};
-use simulations::run::run;
+use simulations::run::{record, run};
 use simulations::scenarios;
 use simulations::trace::Trace;
 
@@ -629,4 +629,39 @@ fn a_new_deadline_is_no_write_of_ones_own() {
 #[test]
 fn a_decision_comes_after_what_its_asker_holds() {
     holds("ragged-heal", &[15]);
+}
+
+/// Whoever had said that a large value comes was killed, and was waited for as long as it would have
+/// taken: 6.6 s.
+#[test]
+fn who_is_killed_while_it_sends_is_not_waited_for() {
+    for (sender, empty, asked) in [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)]
+    {
+        let mut plan = scenarios::find("far-apart").expect("there is one").plan(1, Some(3));
+        let options = &mut plan.options;
+        (options.replicas, options.latency_us_max, options.jitter_us_max) = (2, 2_000, 100);
+        (options.large_bytes, options.bulk_rate) = (190_000, 30_000);
+        plan.keep_starts();
+        let mut happen = |at_ms, what| plan.faults.push(Timed { at_ms, what });
+        // The other owner starts anew, and gets nothing of what the first one has.
+        happen(20_000, Fault::Cut { from: sender, to: empty });
+        happen(20_000, Fault::Cut { from: empty, to: sender });
+        happen(20_100, Fault::Crash { node: empty });
+        happen(20_200, Fault::Start { node: empty, seeded: true });
+        let bytes_per_second = 60_000;
+        happen(21_000, Fault::Throttle { from: sender, to: asked, bytes_per_second });
+        happen(25_100, Fault::Crash { node: sender });
+        let operation = |at_ms, client, act| {
+            let key = "k3".to_owned();
+            Timed { at_ms, what: ClientOperation { client, key, act } }
+        };
+        plan.operations =
+            vec![operation(10_000, sender, Act::Set), operation(25_000, asked, Act::Get)];
+        let recording = record(&plan, Trace::default());
+        assert_eq!(recording.outcome.violation, None);
+        let read = recording.operations.iter().find(|r| r.act == Act::Get && !r.is_final());
+        let read = read.expect("it was asked");
+        let took_ms = read.end.ms_since(read.start);
+        assert!(took_ms < 1_000, "{sender} {empty} {asked}: {took_ms} ms, {:?}", read.outcome);
+    }
 }
