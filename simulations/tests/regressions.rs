@@ -665,3 +665,10 @@ fn who_is_killed_while_it_sends_is_not_waited_for() {
         assert!(took_ms < 1_000, "{sender} {empty} {asked}: {took_ms} ms, {:?}", read.outcome);
     }
 }
+
+/// What a holder that may not answer had been found to have was served, and not kept where it was
+/// asked: when that holder was stopped, the older value was served again.
+#[test]
+fn what_was_served_of_one_that_may_not_answer_is_kept() {
+    holds("one-copy", &[5097, 5101]);
+}

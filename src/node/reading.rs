@@ -489,7 +489,11 @@ fn unserved(key: &Key, partition: Partition, read: &mut Read, turn: &Turn<'_>) -
         };
         newer && !is_dead(read, *peer, version.value, turn)
     });
-    unready.map(|(_, entry)| entry).or(own)
+    let told = unready.map(|(_, entry)| entry);
+    if let Some(entry) = &told {
+        repair_here(key, partition, entry, turn);
+    }
+    told.or(own)
 }
 
 fn ask_read(
