@@ -262,7 +262,7 @@ impl Coordinator {
             Role::Ready | Role::Boot => return refuse(Response::NotReady, turn),
         }
         // What is decided is to come after what the asker knows.
-        turn.clock.observe(min.value.max(min.deadline).hlc, turn.now.mono);
+        turn.clock.observe(min.latest().hlc, turn.now.mono);
         let number = self.number();
         let (origin, phase) = (Origin::Peer(asker), Phase::Scatter(Scatter::Flush));
         let mut op = Pending::new(origin, key, partition, phase, turn.now.mono);

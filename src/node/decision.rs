@@ -95,8 +95,7 @@ impl Coordinator {
             Response::Decided { answer, written } => {
                 if let Some(written) = written {
                     // What is written here next is to come after it.
-                    let latest = written.version.value.max(written.version.deadline);
-                    turn.clock.observe(latest.hlc, turn.now.mono);
+                    turn.clock.observe(written.version.latest().hlc, turn.now.mono);
                     self.own_writes.remember(&op.key, op.partition, written.version, number);
                     if written.acks >= written.wanted {
                         self.own_writes.settle(&op.key, number);

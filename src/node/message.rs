@@ -26,6 +26,7 @@ use super::codec::Carries;
 use super::event::{Level, Written};
 use super::explanation::Holding;
 use super::membership::Identity;
+use super::outbox::BATCH_ENTRIES;
 use super::packing;
 use crate::placement::{Life, NodeId, Partition};
 use crate::store::partition::FLOORS;
@@ -339,9 +340,6 @@ pub enum Exchange {
 
 /// What a message of an exchange takes besides its entries, in entries.
 const EACH: usize = 8;
-/// What takes so much is in a frame with nothing behind it.
-const ALL: usize = 64;
-
 impl Exchange {
     /// About as many entries as it takes to see to it. What names none may be about all of them: the
     /// first word of a session, and a comparison, make its receiver go through the partition.
@@ -351,7 +349,8 @@ impl Exchange {
             Exchange::Reply { verdicts, .. } => EACH + verdicts.len(),
             Exchange::Confirm { claims, .. } => EACH + claims.len(),
             Exchange::Hot { hashes, .. } => hashes.len(),
-            Exchange::Compare { .. } | Exchange::Compared { .. } => ALL,
+            // With nothing behind it in its frame.
+            Exchange::Compare { .. } | Exchange::Compared { .. } => BATCH_ENTRIES,
             Exchange::Acked { .. } => 1,
             _ => EACH,
         }

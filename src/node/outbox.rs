@@ -23,7 +23,7 @@ const BATCH_BYTES: usize = 64 << 10;
 
 /// Entries that a batch concerns, at most but for its last item: whoever receives it does nothing
 /// else until it is through with all of them.
-const BATCH_ENTRIES: usize = 64;
+pub(super) const BATCH_ENTRIES: usize = 64;
 
 /// What is gathered for one peer and lane.
 #[derive(Debug)]

@@ -31,8 +31,8 @@ const COMING_MS: u64 = 250;
 const SILENT_MS: u64 = 400;
 /// So many peers may make an operation longer.
 const COMING_MAX: usize = 2;
-/// And no operation longer than that, in milliseconds: an answer that waits for others' is
-/// announced as long as it does.
+/// And none after that, in milliseconds: an answer that waits for others' is announced as long as it
+/// does. The last word gives an operation the time of its value once more.
 pub(super) const PATIENCE_MS: u64 = 30_000;
 /// Time between two questions to a peer whether it is there, in nanoseconds: several times within
 /// the least silence that makes it unresponsive.

@@ -106,7 +106,7 @@ fn newer(kept: &Kept, key: KeyRef<'_>, version: Version, context: &Context<'_>) 
             return (floor > version.value).then_some(floor);
         }
     };
-    (held.value > version.value).then(|| held.value.max(held.deadline))
+    (held.value > version.value).then(|| held.latest())
 }
 
 /// What a holder that may not answer for a key says of it: only what the reader is known to have

@@ -106,7 +106,7 @@ impl Coordinator {
             })
         } else {
             let above = self.own_writes.version(&op.key);
-            turn.clock.stamp(turn.now.mono, above.value.max(above.deadline))
+            turn.clock.stamp(turn.now.mono, above.latest())
         };
         let (entry, answer) = match content {
             Content::Mark => (Entry::mark(stamp), Answer::Existed(existed)),

@@ -55,6 +55,11 @@ impl Version {
     pub fn of(stamp: Stamp) -> Version {
         Version { value: stamp, deadline: stamp }
     }
+
+    /// The later of the two: whatever comes after the version has a stamp above it.
+    pub fn latest(self) -> Stamp {
+        self.value.max(self.deadline)
+    }
 }
 
 impl From<(Stamp, Option<Stamp>)> for Version {

@@ -313,7 +313,7 @@ impl Partition {
 
     /// What a new stamp of a key has to be above, if that version is known.
     fn above(&self, key: KeyRef<'_>, known: Version, context: &Context<'_>) -> Stamp {
-        let held = self.rules.above_held().then(|| known.value.max(known.deadline));
+        let held = self.rules.above_held().then(|| known.latest());
         let floor = self.rules.above_floor().then(|| self.floor(key, context));
         held.max(floor).unwrap_or_default()
     }

@@ -11,7 +11,7 @@
 use chickadee::store::Stamp;
 
 use super::Violation;
-use crate::history::{History, Outcome};
+use crate::history::{History, Outcome, Record};
 use crate::plan::Plan;
 use crate::time::Time;
 
@@ -21,23 +21,23 @@ const UNDER_WAY_MS: u64 = 1_500;
 /// Complains about the first read that is older than an earlier one at the same node.
 pub fn judge(plan: &Plan, history: &History) -> Option<Violation> {
     let owners = u8::try_from(plan.options.nodes).unwrap_or(u8::MAX).min(plan.options.replicas);
+    let acknowledged = |key: &str, stamp: Stamp, how: &dyn Fn(&Record) -> bool| {
+        history.records.iter().any(|write| {
+            let same = write.acknowledged().is_some_and(|version| version.value == stamp);
+            write.key == key && same && how(write)
+        })
+    };
     // Whether every owner had that when it was acknowledged.
     let complete = |key: &str, stamp: Stamp| {
-        history.records.iter().any(|write| {
-            let acks = match write.outcome {
-                Outcome::Done { acks, .. } => acks,
-                _ => 0,
-            };
-            let same = write.acknowledged().is_some_and(|version| version.value == stamp);
-            write.key == key && same && acks >= owners
-        })
+        acknowledged(
+            key,
+            stamp,
+            &|write| matches!(write.outcome, Outcome::Done { acks, .. } if acks >= owners),
+        )
     };
     // Whether it had been acknowledged for longer than it may be on its way to anybody.
     let arrived = |key: &str, stamp: Stamp, by: Time| {
-        history.records.iter().any(|write| {
-            let same = write.acknowledged().is_some_and(|version| version.value == stamp);
-            write.key == key && same && write.end.plus_ms(UNDER_WAY_MS) < by
-        })
+        acknowledged(key, stamp, &|write| write.end.plus_ms(UNDER_WAY_MS) < by)
     };
     let calm = plan.is_calm();
     let told = |read| Some(history.found(read)?.oldest);

@@ -83,7 +83,7 @@ impl Contents {
 pub fn judge(history: &History) -> Option<Violation> {
     let newest = |record: &Record| {
         let version = record.acknowledged()?;
-        Some(version.value.max(version.deadline))
+        Some(version.latest())
     };
     let mut groups: BTreeMap<_, Vec<(Stamp, &Record)>> = BTreeMap::new();
     for record in &history.records {

@@ -20,10 +20,8 @@ const EACH: usize = 64;
 impl Sessions {
     /// Wants sessions with the owners of a partition that are members.
     pub(super) fn open_owners(&mut self, partition: Partition, turn: &Turn<'_>) {
-        let missing = missing(turn.ring.owners(partition), partition, turn);
-        if !missing.is_empty() {
-            turn.store.unsettle(partition, turn.now.mono.plus_ms(UNSETTLED_MS));
-            self.opening.extend(missing.into_iter().map(|peer| (partition, peer)));
+        for peer in missing(turn.ring.owners(partition), partition, turn) {
+            self.open_soon(peer, partition, turn);
         }
     }
 
